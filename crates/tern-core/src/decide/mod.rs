@@ -1,0 +1,1 @@
+//! Free functions from a picture to a proposal. Siblings never import one another.

@@ -1,0 +1,95 @@
+//! What a node wants done. An adapter performs effects in order and decides nothing.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use crate::promise::Record;
+use crate::wire::Message;
+use crate::words::{Epoch, GrantId, JobId, NodeId, TaskSet};
+
+/// Tasks for the own warden. The adapter renders their argument vectors.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Dispatch {
+    pub job: JobId,
+    pub round: u16,
+    pub epoch: Epoch,
+    pub n: u32,
+    pub tasks: TaskSet,
+    /// Set where the tasks were borrowed; their vectors came with the grant.
+    pub grant: Option<GrantId>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    /// Make these durable, in order, then send [`Event::Persisted`](super::Event::Persisted). Whatever depends on them is
+    /// emitted only by the machine's answer to that event, so an acknowledgement before the fsync cannot be written down.
+    Persist {
+        sequence: u64,
+        records: Vec<Record>,
+    },
+    Reply {
+        ticket: u64,
+        outcome: Result<Answer, Deny>,
+    },
+    Dispatch(Dispatch),
+    /// Give back what has not started; of one job and round, or all of a job.
+    Revoke {
+        job: JobId,
+        tasks: TaskSet,
+    },
+    /// End running tasks: TERM, grace, KILL.
+    End {
+        job: JobId,
+        tasks: TaskSet,
+    },
+    /// The adapter fills in what the core does not hold: argument vectors of `Lend`, output of `Results`.
+    Send {
+        to: NodeId,
+        message: Message,
+    },
+    /// Call again with [`Event::Tick`](super::Event::Tick) at this boot time, if nothing happens before.
+    WakeAt(u64),
+    /// The job changed for those who watch it; `over` when it has just ended.
+    Changed {
+        job: JobId,
+        over: bool,
+    },
+    /// The job is forgotten: its inputs, context and outputs may go.
+    Discard {
+        job: JobId,
+    },
+}
+
+/// What a command got.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    Accepted(JobId),
+    Done,
+    /// How many tasks are affected.
+    Tasks(u32),
+}
+
+/// Why not. Typed, so that faces can word it and tests can name it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Deny {
+    NoSuchJob(JobId),
+    /// The job is over, or not over, or has nothing to retry.
+    WrongState {
+        job: JobId,
+        state: crate::view::JobState,
+    },
+    /// A bound of [`limits`](crate::words::limits) was passed.
+    Limit {
+        what: &'static str,
+        limit: u64,
+        got: u64,
+    },
+    /// No room on the disk: nothing was accepted.
+    StorageFull,
+    /// The disk failed: nothing was accepted.
+    StorageFailed,
+    /// Too much waits for the disk; try again soon.
+    Backpressure,
+    Draining,
+    Invalid(String),
+}

@@ -1,0 +1,74 @@
+//! What may happen to a node.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+use crate::observe::Reading;
+use crate::promise::Outcome;
+use crate::wire::Message;
+use crate::words::{Attempt, JobId, JobSpec, NodeId, TaskSet};
+
+/// Something a person or a program asks for.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Command {
+    /// The inputs are already durable beside the journal.
+    Submit(Box<JobSpec>),
+    Hold(JobId),
+    Release(JobId),
+    Cancel(JobId),
+    /// Run what failed or was cancelled again; with `tasks` only those of them.
+    Retry {
+        job: JobId,
+        tasks: Option<TaskSet>,
+    },
+    /// Remove a job that is over, and its results.
+    Forget(JobId),
+    /// Start nothing more; answered when nothing runs here.
+    Drain,
+    /// Undo `Drain`.
+    Undrain,
+}
+
+/// What happened. Ends of attempts come in batches.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// First event after recovery. `incarnation` are 64 fresh random bits.
+    Start {
+        incarnation: u64,
+        slots: u32,
+    },
+    /// `ticket` comes back in the [`Effect::Reply`](super::Effect::Reply).
+    Command {
+        ticket: u64,
+        command: Command,
+    },
+    /// All records up to and including this sequence are durable.
+    Persisted(u64),
+    /// Nothing after this sequence became durable; those records are dropped and their askers denied.
+    PersistFailed {
+        after: u64,
+        full: bool,
+    },
+    /// The warden is there and holds these attempts: running ones and queued ones. All others it was ever given have ended
+    /// and were reported, or are to be given again.
+    WardenUp {
+        running: Vec<Attempt>,
+        queued: Vec<Attempt>,
+    },
+    WardenDown,
+    /// The disk under the results is full (true) or has room again (false).
+    WardenFull(bool),
+    /// Ends of attempts of the own warden, already durable in a segment.
+    Finished(Vec<Outcome>),
+    /// Attempts that the warden gave back unstarted.
+    Revoked(Vec<Attempt>),
+    Reading(Reading),
+    PeerUp(NodeId),
+    PeerDown(NodeId),
+    Message {
+        from: NodeId,
+        message: Message,
+    },
+    /// Time passed; also checked on every other event.
+    Tick,
+}

@@ -1,0 +1,48 @@
+//! The messages between nodes that share work.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use serde::{Deserialize, Serialize};
+
+use crate::observe::NodeTrit;
+use crate::promise::Outcome;
+use crate::words::{Bytes, Epoch, GrantId, JobId, JobSpec, TaskSet};
+
+/// Version of this page; a peer that speaks another is told so and left alone.
+pub const WIRE_VERSION: u16 = 1;
+
+/// One message. Every one may be lost, repeated or late.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Message {
+    /// Every second, and at once when it changes: how loaded the sender is.
+    Vitals { trit: NodeTrit, queued: u32, running: u32, slots: u32, load_milli: u32 },
+    /// From an idle node to a loaded one: lend me up to `tasks`. `asked` is the asker's boot time; the lease counts from it.
+    Ask { tasks: u32, asked: u64 },
+    /// The answer. `argv` holds one rendered vector a task in ascending order (filled in by the owner's adapter).
+    Lend {
+        grant: GrantId,
+        job: JobId,
+        round: u16,
+        epoch: Epoch,
+        n: u32,
+        spec: Box<JobSpec>,
+        tasks: TaskSet,
+        argv: Vec<Vec<Bytes>>,
+        /// The `asked` of the request that this answers.
+        asked: u64,
+    },
+    /// Nothing to lend now.
+    Nothing { asked: u64 },
+    /// The holder of these grants still works on them.
+    Renew { grants: Vec<GrantId>, asked: u64 },
+    /// The lease of these counts from `asked` on; those of `lost` are void: stop their tasks.
+    Renewed { grants: Vec<GrantId>, lost: Vec<GrantId>, asked: u64 },
+    /// Ends of attempts, repeated until acknowledged. `output` has (stdout, stderr) an outcome, cut at a limit.
+    Results { grant: GrantId, outcomes: Vec<Outcome>, output: Vec<(Bytes, Bytes)> },
+    /// These are durable with the owner (or refused for good): forget them.
+    Received { grant: GrantId, tasks: TaskSet },
+    /// The borrower will not run these; they return to the queue.
+    Return { grant: GrantId, tasks: TaskSet },
+    /// The owner wants the grant to end; running tasks are to be ended.
+    Revoke { grant: GrantId },
+}

@@ -1,0 +1,43 @@
+//! Every limit has a name, and all of them stand here.
+
+use super::time::Span;
+
+/// Tasks in one job. A bitmap of them is 2 MiB at worst.
+pub const TASKS_PER_JOB_MAX: u32 = 1 << 24;
+/// Jobs that a node keeps, finished ones included; the oldest finished are forgotten first.
+pub const JOBS_MAX: usize = 10_000;
+/// Attempts at one task within a round (`--retries`).
+pub const TRIES_MAX: u8 = 100;
+/// Bytes of a job's spec without its inputs.
+pub const SPEC_BYTES_MAX: usize = 1 << 20;
+/// Bytes of one argument: the kernel's MAX_ARG_STRLEN, its final NUL included.
+pub const ARG_BYTES_MAX: usize = 128 * 1024;
+/// Bytes of an argument vector and environment together: a quarter of the usual 8 MiB stack.
+pub const ARGV_BYTES_MAX: usize = 2 << 20;
+/// Tasks in one message to the warden or to a peer.
+pub const GRANT_TASKS_MAX: u32 = 1024;
+/// Slots of one node.
+pub const SLOTS_MAX: u32 = 4096;
+/// Peers of one node.
+pub const PEERS_MAX: usize = 128;
+/// Grants to other nodes that may be open at once.
+pub const GRANTS_OPEN_MAX: usize = 4096;
+/// Records that wait for the disk; beyond it commands are denied with backpressure.
+pub const STAGED_MAX: usize = 4096;
+/// Incarnations of one node whose results are still accepted.
+pub const INCARNATIONS_MAX: usize = 4096;
+/// Bytes of one message on the wire.
+pub const FRAME_BYTES_MAX: usize = 4 << 20;
+/// Bytes of standard output or error that a borrowed task sends back with its result; more is cut and said.
+pub const RESULT_OUTPUT_BYTES_MAX: usize = 1 << 20;
+
+/// A lease counts from when its holder asked for it.
+pub const LEASE_TTL: Span = Span::ms(1_000);
+/// How often a holder renews.
+pub const LEASE_RENEW: Span = Span::ms(250);
+/// What the granter waits beyond the TTL, for drift between the clocks.
+pub const LEASE_MARGIN: Span = Span::ms(100);
+/// The warden makes results durable at once when idle, else after this.
+pub const COMMIT_INTERVAL: Span = Span::ms(20);
+/// Between TERM and KILL.
+pub const KILL_GRACE: Span = Span::ms(2_000);

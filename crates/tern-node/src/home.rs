@@ -1,0 +1,116 @@
+//! The state folder and the names of everything in it.
+//!
+//! ```text
+//! $TERN_HOME/
+//!   key               the node's secret key, 0600
+//!   config.toml       settings of this node
+//!   agent.lock        held by the agent, or by an in-process node, for its life
+//!   control.sock      the control API, 0600
+//!   runs/ID/          one state folder of the same shape for each `tern map` without an agent
+//!   journal.redb      specs, ranges, checkpoints
+//!   jobs/ID/inputs    the job's rows      jobs/ID/context   folder and environment, 0600
+//!   warden/lock       held by the warden  warden/sock       where the agent reaches it
+//!   warden/inflight   mmapped table of running attempts
+//!   seg/NNNNNNNN      result segments     out/NNNNNNNN.out, .err   output files
+//! ```
+
+use std::path::{Path, PathBuf};
+
+use tern_core::words::JobId;
+
+/// One state folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Home(PathBuf);
+
+impl Home {
+    #[must_use]
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self(path.into())
+    }
+
+    /// `$TERN_HOME`, else `$XDG_STATE_HOME/tern`, else `~/.local/state/tern`.
+    #[must_use]
+    pub fn from_environment() -> Option<Self> {
+        let named = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        named("TERN_HOME")
+            .or_else(|| Some(named("XDG_STATE_HOME")?.join("tern")))
+            .or_else(|| Some(named("HOME")?.join(".local/state/tern")))
+            .map(Self)
+    }
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+    #[must_use]
+    pub fn key(&self) -> PathBuf {
+        self.0.join("key")
+    }
+    #[must_use]
+    pub fn config(&self) -> PathBuf {
+        self.0.join("config.toml")
+    }
+    #[must_use]
+    pub fn agent_lock(&self) -> PathBuf {
+        self.0.join("agent.lock")
+    }
+    #[must_use]
+    pub fn control_socket(&self) -> PathBuf {
+        self.0.join("control.sock")
+    }
+    #[must_use]
+    pub fn runs(&self) -> PathBuf {
+        self.0.join("runs")
+    }
+    #[must_use]
+    pub fn journal(&self) -> PathBuf {
+        self.0.join("journal.redb")
+    }
+    #[must_use]
+    pub fn job(&self, job: JobId) -> PathBuf {
+        self.0.join("jobs").join(job.to_string())
+    }
+    #[must_use]
+    pub fn inputs(&self, job: JobId) -> PathBuf {
+        self.job(job).join("inputs")
+    }
+    #[must_use]
+    pub fn context(&self, job: JobId) -> PathBuf {
+        self.job(job).join("context")
+    }
+    #[must_use]
+    pub fn warden_lock(&self) -> PathBuf {
+        self.0.join("warden/lock")
+    }
+    #[must_use]
+    pub fn warden_socket(&self) -> PathBuf {
+        self.0.join("warden/sock")
+    }
+    #[must_use]
+    pub fn inflight(&self) -> PathBuf {
+        self.0.join("warden/inflight")
+    }
+    #[must_use]
+    pub fn throttles(&self) -> PathBuf {
+        self.0.join("warden/throttles")
+    }
+    #[must_use]
+    pub fn segments(&self) -> PathBuf {
+        self.0.join("seg")
+    }
+    #[must_use]
+    pub fn segment(&self, number: u32) -> PathBuf {
+        self.segments().join(format!("{number:08}"))
+    }
+    #[must_use]
+    pub fn outputs(&self) -> PathBuf {
+        self.0.join("out")
+    }
+    #[must_use]
+    pub fn stdout(&self, file: u32) -> PathBuf {
+        self.outputs().join(format!("{file:08}.out"))
+    }
+    #[must_use]
+    pub fn stderr(&self, file: u32) -> PathBuf {
+        self.outputs().join(format!("{file:08}.err"))
+    }
+}

@@ -1,0 +1,3 @@
+//! Running other people's programs: the warden, and what it shares with the agent.
+
+pub mod protocol;

@@ -1,0 +1,143 @@
+//! What the agent and the warden say to each other.
+//!
+//! A stream unix socket carries frames: `u32` little-endian length, then postcard. Everything goes in batches; nothing
+//! waits for an answer. The agent connects; the newest connection wins.
+
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+use tern_core::promise::Outcome;
+use tern_core::words::{Attempt, Bytes, Epoch, JobId, TaskSet};
+
+/// Version of this page, exchanged first. An agent and a warden of different versions do not talk: the agent says so
+/// and waits for the old warden to run dry.
+pub const PROTOCOL_VERSION: u16 = 1;
+
+/// From the agent.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub enum ToWarden {
+    Hello {
+        version: u16,
+        agent_pid: u32,
+        slots: u32,
+    },
+    /// Run these when a slot is free, in order. `context` names the file that holds the job's [`Context`].
+    Grant(Grant),
+    /// Give back those that have not started: answered by [`FromWarden::Revoked`].
+    Revoke {
+        job: JobId,
+        tasks: TaskSet,
+    },
+    /// TERM, grace, KILL for running ones; they end as `Exit::Cancelled`.
+    End {
+        job: JobId,
+        tasks: TaskSet,
+    },
+    /// Hold a process of this user back.
+    Throttle(Throttle),
+    ReleaseThrottle {
+        pid: i32,
+    },
+    /// Answered by [`FromWarden::Throttles`].
+    ListThrottles,
+    SetSlots(u32),
+    /// These segments and output files are no longer needed.
+    Drop {
+        segments: Vec<u32>,
+        outputs: Vec<u32>,
+    },
+    /// Release all throttles and exit; with `end_tasks`, TERM/KILL what runs first (results are still written).
+    Quit {
+        end_tasks: bool,
+    },
+}
+
+/// A batch of attempts of one job.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Grant {
+    pub job: JobId,
+    pub round: u16,
+    pub epoch: Epoch,
+    pub n: u32,
+    /// The job's [`Context`] file.
+    pub context: PathBuf,
+    pub tasks: Vec<Order>,
+}
+
+/// One task to run.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Order {
+    pub task: u32,
+    pub argv: Vec<Bytes>,
+}
+
+/// How a job's tasks are run: written once a job beside its inputs (0600), read by the warden.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Context {
+    pub cwd: Bytes,
+    pub env: Vec<(Bytes, Bytes)>,
+    pub timeout_ms: Option<u64>,
+    pub grace_ms: u64,
+    /// (name, soft, hard); not empty: the trampoline sets them.
+    pub rlimits: Vec<(String, u64, u64)>,
+}
+
+/// From the warden.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub enum FromWarden {
+    /// First: what it holds. Everything else that it was ever given has ended and stands in a segment.
+    Welcome {
+        version: u16,
+        warden_pid: u32,
+        running: Vec<Attempt>,
+        queued: Vec<Attempt>,
+    },
+    /// Durable ends of attempts: all blocks of `segment` up to `end` bytes.
+    Finished {
+        segment: u32,
+        end: u64,
+        outcomes: Vec<Outcome>,
+    },
+    Revoked(Vec<Attempt>),
+    /// The disk under the results is full (true): nothing is started; or has room again (false).
+    Full(bool),
+    /// After the death of an earlier warden: what became of its attempts that this one could not adopt (they run again).
+    Lost(Vec<Attempt>),
+    Throttles(Vec<ThrottleState>),
+    /// A throttle was refused, with the reason.
+    ThrottleRefused {
+        pid: i32,
+        why: String,
+    },
+}
+
+/// A wish to hold a process back.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Throttle {
+    pub pid: i32,
+    /// Share of one CPU it may use, per cent, 1–100.
+    pub percent: u8,
+    /// None: the best that the probe finds.
+    pub method: Option<ThrottleMethod>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ThrottleMethod {
+    /// `cpu.max` of a cgroup (v2), or `cpu.cfs_quota_us` (v1).
+    Quota,
+    /// A lower weight: gives way to others, no quota.
+    Weight,
+    /// `/proc/PID/autogroup`: gives way to other sessions, no quota.
+    Autogroup,
+    /// SIGSTOP and SIGCONT in turn.
+    DutyCycle,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ThrottleState {
+    pub pid: i32,
+    /// Identity beside the pid: start time in clock ticks since boot.
+    pub start_time: u64,
+    pub percent: u8,
+    pub method: ThrottleMethod,
+}
