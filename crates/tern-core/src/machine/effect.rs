@@ -3,7 +3,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::promise::Record;
+use crate::promise::{Outcome, Record};
 use crate::wire::Message;
 use crate::words::{Epoch, GrantId, JobId, NodeId, TaskSet};
 
@@ -49,6 +49,12 @@ pub enum Effect {
     },
     /// Call again with [`Event::Tick`](super::Event::Tick) at this boot time, if nothing happens before.
     WakeAt(u64),
+    /// These ends count (success, or failure with no try left, or cancelled): each task of a round at most once. For those
+    /// who watch the job's results.
+    Counted {
+        job: JobId,
+        outcomes: Vec<Outcome>,
+    },
     /// The job changed for those who watch it; `over` when it has just ended.
     Changed {
         job: JobId,

