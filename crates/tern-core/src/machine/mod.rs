@@ -12,6 +12,7 @@ mod local;
 mod node;
 mod plant;
 mod queries;
+mod share;
 mod staged;
 
 pub use effect::{Answer, Deny, Dispatch, Effect};
