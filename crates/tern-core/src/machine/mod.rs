@@ -20,3 +20,4 @@ pub use event::{Command, Event};
 pub use node::Machine;
 #[cfg(feature = "planted")]
 pub use plant::Plant;
+pub use share::Heard;

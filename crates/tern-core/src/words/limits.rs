@@ -16,6 +16,8 @@ pub const SPEC_BYTES_MAX: usize = 1 << 20;
 pub const ARG_BYTES_MAX: usize = 128 * 1024;
 /// Bytes of an argument vector and environment together: a quarter of the usual 8 MiB stack.
 pub const ARGV_BYTES_MAX: usize = 2 << 20;
+/// Words of one argument vector in a message.
+pub const ARGV_WORDS_MAX: usize = 1 << 17;
 /// Tasks in one message to the warden or to a peer.
 pub const GRANT_TASKS_MAX: u32 = 1024;
 /// Slots of one node.

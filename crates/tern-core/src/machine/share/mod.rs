@@ -5,12 +5,14 @@ mod borrowing;
 mod held;
 mod lending;
 mod peers;
+mod results;
 mod timers;
 
 use alloc::collections::BTreeMap;
 
 pub(super) use held::Borrowed;
 pub(super) use lending::LoanClock;
+pub use peers::Heard;
 pub(super) use peers::{Peer, Pulse};
 
 use crate::words::{GrantId, NodeId};
