@@ -36,10 +36,6 @@ pub enum MapError {
         "`{place}` in the command is parallel's and not tern map's; places are {{}} {{.}} {{/}} {{//}} {{/.}} {{#}}, and {{2}} {{2/.}} {{-1}} for columns"
     )]
     Place { place: &'static str },
-    #[error(
-        "`--shell={0}`: arguments cannot be quoted safely for this shell; name a POSIX one such as /bin/sh or bash"
-    )]
-    Shell(String),
     #[error("`::::` names no file; write :::: FILE, or :::: - for standard input")]
     NoFile,
     #[error("standard input is named twice as a source; it can be read once")]
