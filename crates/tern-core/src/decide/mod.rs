@@ -1,1 +1,4 @@
 //! Free functions from a picture to a proposal. Siblings never import one another.
+
+pub mod dispatch;
+pub mod scum;

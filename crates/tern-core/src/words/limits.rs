@@ -8,6 +8,8 @@ pub const TASKS_PER_JOB_MAX: u32 = 1 << 24;
 pub const JOBS_MAX: usize = 10_000;
 /// Attempts at one task within a round (`--retries`).
 pub const TRIES_MAX: u8 = 100;
+/// Rounds of one job: how often it may be retried.
+pub const ROUNDS_MAX: u16 = 1_000;
 /// Bytes of a job's spec without its inputs.
 pub const SPEC_BYTES_MAX: usize = 1 << 20;
 /// Bytes of one argument: the kernel's MAX_ARG_STRLEN, its final NUL included.
