@@ -33,6 +33,9 @@ pub struct Plan {
     pub faults: Vec<(Fault, u64)>,
     /// The machines' own law of conservation is checked every so many events.
     pub sane_every: u64,
+    /// A bug on purpose.
+    #[cfg(feature = "planted")]
+    pub plant: Option<tern_core::machine::Plant>,
 }
 
 impl Plan {
@@ -60,6 +63,8 @@ impl Plan {
             drift: 10_000,
             faults: Vec::new(),
             sane_every: 4,
+            #[cfg(feature = "planted")]
+            plant: None,
         };
         for (fault, mean) in Fault::ALL {
             if dice.bool() {
@@ -88,6 +93,8 @@ impl Plan {
             drift: 0,
             faults: Vec::new(),
             sane_every: 1,
+            #[cfg(feature = "planted")]
+            plant: None,
         }
     }
 }

@@ -54,4 +54,14 @@ impl Agent {
             doomed: None,
         }
     }
+
+    /// With a bug on purpose.
+    #[cfg(feature = "planted")]
+    #[must_use]
+    pub fn planted(mut self, plant: Option<tern_core::machine::Plant>) -> Self {
+        if let Some(plant) = plant {
+            self.machine.plant(plant);
+        }
+        self
+    }
 }

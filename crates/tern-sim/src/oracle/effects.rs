@@ -159,6 +159,10 @@ impl World {
 
     /// What faces show must not be ahead of what is durable.
     pub(crate) fn check_view(&mut self, node: usize, id: JobId, over: bool) {
+        let now = self.now;
+        if let Some(job) = self.ledger.jobs.get_mut(&id).filter(|job| job.halted_when.is_none() && job.is_halted()) {
+            job.halted_when = Some(now);
+        }
         let Some(agent) = &self.nodes[node].agent else { return };
         let Some(job) = agent.machine.state().job(id) else { return };
         let Some(known) = self.ledger.jobs.get(&id) else { return };

@@ -1,6 +1,7 @@
 //! Facts about jobs, tasks and grants, each learnt from a durable record and nothing else.
 
 use tern_core::promise::{Exit, Outcome};
+use tern_core::words::spec::{HaltWhat, HaltWhen};
 use tern_core::words::{Attempt, Epoch, JobSpec, NodeId, TaskSet};
 
 /// One task as the durable records have it.
@@ -36,6 +37,10 @@ pub struct Job {
     pub retried_at: Option<usize>,
     /// True time at which the last cancellation became durable.
     pub cancelled_when: u64,
+    /// True time at which the machine knew that the job is to stop early.
+    pub halted_when: Option<u64>,
+    /// What the last retry opened.
+    pub opened: Option<TaskSet>,
 }
 
 /// A loan as the durable records have it.
@@ -69,6 +74,8 @@ impl Job {
             cancelled_at: None,
             retried_at: None,
             cancelled_when: 0,
+            halted_when: None,
+            opened: None,
         }
     }
 
@@ -89,6 +96,10 @@ impl Job {
 
     pub fn retry(&mut self, round: u16, tasks: &TaskSet) {
         self.round = self.round.max(round);
+        self.halted_when = None;
+        let mut opened = tasks.clone();
+        opened.intersect(&TaskSet::first(self.spec.tasks));
+        self.opened = Some(opened);
         for task in tasks.0.iter() {
             if let Some(task) = self.tasks.get_mut(task as usize) {
                 let (ends, runs) = (std::mem::take(&mut task.ends), task.runs);
@@ -113,6 +124,26 @@ impl Job {
             _ if task.failures.contains(&(attempt.epoch, attempt.n)) => {}
             _ => task.failures.push((attempt.epoch, attempt.n)),
         }
+    }
+
+    /// Whether the durable ends meet the job's own condition to stop early. After a retry only what it opened is looked
+    /// at; a percentage of failures needs three of them, as in GNU parallel, unless there are fewer tasks.
+    #[must_use]
+    pub fn is_halted(&self) -> bool {
+        let halt = &self.spec.halt;
+        let all = TaskSet::first(self.spec.tasks);
+        let scope = self.opened.as_ref().unwrap_or(&all);
+        let (done, failed, _) = self.sets();
+        let (done, failed) = (done.0.intersection_len(&scope.0), failed.0.intersection_len(&scope.0));
+        let (tasks, wanted) = (u64::from(scope.len()), u64::from(halt.count));
+        let count = match halt.what {
+            HaltWhat::Fail => failed,
+            HaltWhat::Success => done,
+            HaltWhat::Done => done + failed,
+        };
+        let least = if halt.percent && halt.what == HaltWhat::Fail { tasks.min(3) } else { 1 };
+        let limit = if halt.percent { (tasks * wanted).div_ceil(100) } else { wanted };
+        halt.when != HaltWhen::Never && count >= limit.max(least)
     }
 
     /// (done, failed, cancelled) tasks.

@@ -71,7 +71,12 @@ impl World {
         let task = job.tasks.get(attempt.task as usize)?;
         let computer = &self.nodes[node];
         let listens = computer.agent.as_ref()?.link == Link::Open(computer.warden.generation);
-        let since = job.cancelled_when.max(self.ledger.welcomed[node]);
+        let welcomed = self.ledger.welcomed[node];
+        if let Some(halted) = job.halted_when.filter(|halted| listens && self.now > welcomed.max(*halted) + RACE_NS) {
+            let detail = format!("{attempt:?} starts {} µs after its job stopped", (self.now - halted) / 1_000);
+            return Some(("anytime_halted_starts_nothing", detail));
+        }
+        let since = job.cancelled_when.max(welcomed);
         (task.cancelled && task.round >= attempt.round && listens && self.now > since + RACE_NS).then(|| {
             let detail = format!("{attempt:?} starts {} µs after its cancellation", (self.now - since) / 1_000);
             ("anytime_cancelled_starts_nothing", detail)

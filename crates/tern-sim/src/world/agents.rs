@@ -20,6 +20,8 @@ impl World {
         computer.agent_generation += 1;
         let generation = computer.agent_generation;
         let agent = Agent::recover(computer.id, &computer.journal.durable, &computer.warden.segment);
+        #[cfg(feature = "planted")]
+        let agent = agent.planted(self.plan.plant);
         computer.agent = Some(agent);
         let (records, ends) = (computer.journal.durable.len(), computer.warden.segment.len());
         say!(self, Some(node), "agent", "starts from {records} records and {ends} ends of attempts");
@@ -70,6 +72,8 @@ impl World {
         let (running, queued) = computer.warden.holds();
         self.tell_agent(node, FromWarden::Finished { end, again });
         self.tell_agent(node, FromWarden::Up { generation, running, queued });
+        let full = self.nodes[node].warden.full;
+        self.tell_agent(node, FromWarden::Full(full));
     }
 
     pub(super) fn tell_agent(&mut self, node: usize, what: FromWarden) {
