@@ -1,3 +1,5 @@
 //! Free functions from a picture to a proposal. Siblings never import one another.
 
 pub mod dispatch;
+pub mod lend;
+pub mod steal;
