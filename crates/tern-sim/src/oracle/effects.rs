@@ -80,8 +80,10 @@ impl World {
         let found = match message {
             Message::Lend { grant, job, tasks, .. } => self.lend_is_durable(node, to, *grant, *job, tasks.len()),
             Message::Received { grant, tasks } => {
+                let honest = self.nodes.iter().any(|peer| peer.id == to && peer.kind == Kind::Honest);
                 let open = self.ledger.grants.get(grant).filter(|known| known.owner == node && !known.closed);
-                open.filter(|known| known.to == to && !known.open.0.is_disjoint(&tasks.0)).map(|known| {
+                let open = open.filter(|known| honest && !known.closing && known.to == to);
+                open.filter(|known| !known.open.0.is_disjoint(&tasks.0)).map(|known| {
                     let detail = format!("{tasks:?} of {grant:?} are acknowledged, {:?} have no durable end", known.open);
                     ("anytime_received_is_durable", detail)
                 })
