@@ -2,4 +2,5 @@
 
 pub mod dispatch;
 pub mod lend;
+pub mod scum;
 pub mod steal;

@@ -59,3 +59,28 @@ pub const ASK_AGAIN_MOST: Span = Span::ms(2_000);
 pub const STORAGE_RETRY: Span = Span::ms(1_000);
 /// Between TERM and KILL.
 pub const KILL_GRACE: Span = Span::ms(2_000);
+
+/// Bytes of one request to the control API: the rows of a batch travel in it.
+pub const DOOR_BODY_BYTES_MAX: usize = 256 << 20;
+/// Connections to the control API at once; more wait in the kernel's queue.
+pub const DOOR_CONNECTIONS_MAX: usize = 256;
+/// Bytes of the head of one request to the control API.
+pub const DOOR_HEAD_BYTES_MAX: usize = 64 * 1024;
+/// Headers of one request to the control API.
+pub const DOOR_HEADERS_MAX: usize = 32;
+/// After this much silence before a request the control API closes the connection.
+pub const DOOR_IDLE: Span = Span::secs(60);
+/// Chunks of an answer that wait for a slow reader; the producer waits with them.
+pub const DOOR_CHUNKS_MAX: usize = 4;
+/// Bytes after which a chunk of results is sent on.
+pub const DOOR_CHUNK_BYTES: usize = 256 * 1024;
+/// Bytes of a task's standard output or error that a line of results carries where the asker names no limit.
+pub const DOOR_INLINE_BYTES: u64 = 1 << 20;
+/// The most that an asker may name: what is longer is read through the output route.
+pub const DOOR_INLINE_BYTES_MAX: u64 = 16 << 20;
+/// Bytes of one line of results, as JSON: both outputs at their greatest, each byte written as `\u0000`, and the rest.
+pub const DOOR_LINE_BYTES_MAX: usize = 12 * DOOR_INLINE_BYTES_MAX as usize + 4096;
+/// Finished private runs that stay below `runs/`; the oldest go first.
+pub const RUNS_FINISHED_KEPT_MAX: usize = 32;
+/// Private runs whose process was killed that stay below `runs/`; the oldest go first.
+pub const RUNS_KILLED_KEPT_MAX: usize = 64;
