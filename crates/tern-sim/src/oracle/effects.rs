@@ -162,7 +162,10 @@ impl World {
     /// What faces show must not be ahead of what is durable.
     pub(crate) fn check_view(&mut self, node: usize, id: JobId, over: bool) {
         let now = self.now;
-        if let Some(job) = self.ledger.jobs.get_mut(&id).filter(|job| job.halted_when.is_none() && job.is_halted()) {
+        let told = self.nodes[node].agent.as_ref().and_then(|agent| agent.machine.state().job(id));
+        let told = told.is_some_and(tern_core::promise::Job::is_halted);
+        let known = self.ledger.jobs.get_mut(&id).filter(|job| told && job.halted_when.is_none() && job.is_halted());
+        if let Some(job) = known {
             job.halted_when = Some(now);
         }
         let Some(agent) = &self.nodes[node].agent else { return };
