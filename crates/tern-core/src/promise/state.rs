@@ -142,7 +142,7 @@ impl State {
         let Some(job) = self.jobs.get_mut(&attempt.job) else {
             return Verdict::Stale(Refusal::UnknownJob);
         };
-        let verdict = job.take(outcome, via.is_none());
+        let verdict = job.take(outcome);
         if !matches!(verdict, Verdict::Stale(_)) {
             self.dirty.jobs.insert(attempt.job);
             if let Some(grant) = via {
@@ -163,8 +163,11 @@ impl State {
             if loan.job != attempt.job || loan.n != attempt.n || grant.incarnation != attempt.epoch.incarnation {
                 return Err(Refusal::NotInGrant);
             }
-            if !loan.tasks.contains(attempt.task) {
+            if loan.round != attempt.round || !loan.tasks.contains(attempt.task) {
                 return Err(Refusal::NotInGrant);
+            }
+            if !loan.open.contains(attempt.task) {
+                return Err(Refusal::AlreadyCounted);
             }
         }
         if self.knows_epoch(attempt.epoch) { Ok(()) } else { Err(Refusal::UnknownEpoch) }
