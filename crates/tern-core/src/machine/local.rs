@@ -112,8 +112,7 @@ impl Machine {
     /// The warden is back: what it holds stays in its hands, everything else that it was given waits again.
     pub(super) fn warden_up(&mut self, running: &[Attempt], queued: &[Attempt], out: &mut Vec<Effect>) {
         self.here.warden = true;
-        let lost: Vec<(LaneKey, TaskSet)> =
-            self.lanes.iter_mut().map(|(key, lane)| (*key, lane.drop_hand())).collect();
+        let lost: Vec<(LaneKey, TaskSet)> = self.lanes.iter_mut().map(|(key, lane)| (*key, lane.drop_hand())).collect();
         self.here.in_hand = 0;
         let mut strays: BTreeMap<JobId, TaskSet> = BTreeMap::new();
         for attempt in running.iter().chain(queued) {
@@ -135,7 +134,9 @@ impl Machine {
         let key = LaneKey::Own(attempt.job);
         let sound = self.state.knows_epoch(attempt.epoch)
             && self.state.job(attempt.job).is_some_and(|job| {
-                attempt.task < job.spec.tasks && !job.is_over(attempt.task) && attempt.round >= job.round_of(attempt.task)
+                attempt.task < job.spec.tasks
+                    && !job.is_over(attempt.task)
+                    && attempt.round >= job.round_of(attempt.task)
             });
         let Some(lane) = self.lanes.get_mut(&key).filter(|_| sound) else { return false };
         if lane.holds(attempt.task) {
