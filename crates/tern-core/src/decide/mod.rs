@@ -2,3 +2,5 @@
 
 pub mod dispatch;
 pub mod scum;
+pub mod lend;
+pub mod steal;

@@ -29,7 +29,7 @@ impl Machine {
             }
             Command::Retry { job, tasks } => self.retry(job, tasks),
             Command::Forget(job) => self.forget(job),
-            Command::Drain => return self.drain(ticket, out),
+            Command::Drain => return self.drain(ticket, now, out),
             Command::Undrain => return self.undrain(ticket, out),
         };
         match records {
@@ -123,14 +123,14 @@ impl Machine {
         Ok((Answer::Done, vec![Record::Forgotten { job }]))
     }
 
-    fn drain(&mut self, ticket: u64, out: &mut Vec<Effect>) {
+    fn drain(&mut self, ticket: u64, now: Now, out: &mut Vec<Effect>) {
         if self.here.drains.len() >= STAGED_MAX {
             out.push(Effect::Reply { ticket, outcome: Err(Deny::Backpressure) });
             return;
         }
         self.here.draining = true;
         self.here.drains.push(ticket);
-        self.give_back_all(out);
+        self.give_back_all(now, out);
     }
 
     fn undrain(&mut self, ticket: u64, out: &mut Vec<Effect>) {

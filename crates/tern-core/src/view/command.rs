@@ -20,8 +20,7 @@ pub fn command_text(template: &Template) -> String {
         for piece in word {
             show_piece(&mut shown, piece);
         }
-        let plain =
-            |c: char| !c.is_whitespace() && !matches!(c, '\'' | '"' | '\\' | '$' | '`' | '&' | ';' | '|' | '<' | '>');
+        let plain = |c: char| !c.is_whitespace() && !matches!(c, '\'' | '"' | '\\' | '$' | '`' | '&' | ';' | '|' | '<' | '>');
         if template.shell.is_none() && (shown.is_empty() || !shown.chars().all(plain)) {
             shown = alloc::format!("'{}'", shown.replace('\'', "'\\''"));
         }
