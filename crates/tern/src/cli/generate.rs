@@ -1,10 +1,10 @@
-//! Completion scripts and man pages, made from the command tree.
+//! Texts that need no node: completion scripts and man pages, made from the command tree, and lives of a simulated grid.
 
 use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
-use super::tree::{CompletionArgs, ManArgs, whole};
+use super::tree::{CompletionArgs, ManArgs, SimArgs, whole};
 use super::{Failure, Outcome};
 
 pub fn completion(args: &CompletionArgs) -> Outcome {
@@ -12,6 +12,13 @@ pub fn completion(args: &CompletionArgs) -> Outcome {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut whole(), "tern", &mut script);
     io::stdout().write_all(&script)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// One simulated life as text; the last line says how it ended.
+pub fn sim(args: &SimArgs) -> Outcome {
+    let text = tern_sim::life(args.seed, &tern_sim::Options::default());
+    io::stdout().write_all(text.as_bytes())?;
     Ok(ExitCode::SUCCESS)
 }
 

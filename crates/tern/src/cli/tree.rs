@@ -61,6 +61,8 @@ pub enum Command {
     Config(ConfigArgs),
     /// Check what Tern needs of this machine
     Doctor,
+    /// Print one life of a simulated grid: the same seed is the same life
+    Sim(SimArgs),
     /// Print a completion script
     Completion(CompletionArgs),
     /// Write man pages
@@ -221,6 +223,11 @@ pub enum ConfigCommand {
     Check { file: Option<PathBuf> },
     /// Print the path of this user's file
     Path,
+}
+
+#[derive(Debug, Args)]
+pub struct SimArgs {
+    pub seed: u64,
 }
 
 #[derive(Debug, Args)]
