@@ -4,6 +4,7 @@
 //! told by its first word, and are started before anything else is set up: they must stay small.
 
 mod cli;
+mod demo;
 mod map;
 
 use std::ffi::OsStr;
@@ -14,6 +15,8 @@ fn main() -> ExitCode {
     let first = words.nth(1);
     match first.as_deref().and_then(OsStr::to_str) {
         // Mounted here when they land, before anything is set up: warden, trampoline, watchdog.
+        Some("warden") => tern_node::process::warden::main_from_args(words),
+        Some("trampoline") => tern_node::process::trampoline::main(words),
         Some("detached") => cli::node::life::detached(words),
         Some("map") => cli::map(words.collect(), None),
         _ => cli::main(),

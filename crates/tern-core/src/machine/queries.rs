@@ -8,8 +8,8 @@ use alloc::vec::Vec;
 use super::lane::LaneKey;
 use super::node::Machine;
 use super::share::Heard;
-use crate::observe::NodeTrit;
 use crate::decide::dispatch;
+use crate::observe::NodeTrit;
 use crate::plan::{Fault, Reason};
 use crate::promise::{Job, Refusal, State};
 use crate::view::{JobState, JobView, TaskCounts, command_text};
@@ -38,6 +38,15 @@ impl Machine {
     #[must_use]
     pub const fn is_draining(&self) -> bool {
         self.here.draining
+    }
+    /// The disk under the results is full: nothing new is accepted.
+    #[must_use]
+    pub const fn is_full(&self) -> bool {
+        self.here.full
+    }
+    #[must_use]
+    pub const fn slots(&self) -> u32 {
+        self.here.slots
     }
     /// Tasks in the warden's hands, the borrowed ones included.
     #[must_use]

@@ -1,13 +1,20 @@
 //! How faces reach the node: ask it for something, look at it, watch a job.
 //!
-//! A handle is cheap to clone and works from any thread or task. Every call is answered by the loop's own thread, in order.
+//! A handle is cheap to clone and works from any thread or task. Every call is answered by the loop's own thread, in
+//! order. The queue to the loop is bounded: where it is full the caller is told at once, and nothing was changed.
+
+use std::sync::Arc;
+use std::sync::mpsc::{SyncSender, TrySendError};
 
 use tern_core::machine::{Answer, Command, Deny};
 use tern_core::observe::{NodeTrit, Reading};
-use tern_core::promise::Outcome;
 use tern_core::view::JobView;
-use tern_core::words::{Bytes, JobId, JobSpec};
+use tern_core::words::{Bytes, JobId, JobSpec, NodeId};
+use tokio::sync::oneshot;
 
+use super::input::{Ask, Input};
+use super::watch::Watch;
+use crate::home::Home;
 use crate::process::protocol::{Context, Throttle, ThrottleState};
 
 /// A job to accept, with what does not travel in its spec.
@@ -19,32 +26,41 @@ pub struct Submission {
     pub context: Context,
 }
 
-/// Why the node could not answer.
+/// Why the node could not answer. In every case nothing was changed.
 #[derive(Debug, thiserror::Error)]
 pub enum NodeError {
-    /// The core refused; nothing was changed.
+    /// The core refused; asking again helps only where the reason says so.
     #[error("refused: {0:?}")]
     Denied(Deny),
-    /// The inputs could not be written; nothing was accepted.
+    /// The job's inputs could not be written; a retry helps once the cause is gone.
     #[error("the job's inputs could not be written: {0}")]
-    Inputs(std::io::Error),
+    Inputs(String),
+    /// Results or outputs on the disk could not be read.
+    #[error("the results could not be read: {0}")]
+    Results(String),
+    /// Too many questions wait; ask again in a moment.
+    #[error("the node is busy")]
+    Busy,
     /// The loop has ended. What was accepted is durable and goes on at the next start.
     #[error("the node is stopping")]
     Stopping,
 }
 
-/// This node at one instant.
+/// This node at one instant. What was not measured is absent.
 #[derive(Clone, Debug, Default)]
 pub struct NodeStatus {
     pub node: String,
     pub trit: NodeTrit,
     pub reading: Option<Reading>,
+    /// ρ as the trit sees it.
     pub smoothed: Option<f64>,
     pub slots: u32,
+    /// Tasks that the own warden runs now.
     pub running: u32,
     pub queued: u64,
     pub draining: bool,
     pub disk_full: bool,
+    pub agent_pid: u32,
     pub warden_pid: Option<u32>,
     pub warden_deaths: u32,
     /// What recovery had to say at the start, in words.
@@ -63,81 +79,93 @@ pub struct PeerStatus {
     pub slots: u32,
 }
 
-/// Results of one job as they count: first those of the past, then as they come.
-pub struct Watch {
-    _private: (),
-}
-
-/// One step of a [`Watch`].
-#[derive(Clone, Debug)]
-pub struct Update {
-    /// Counted ends since the last update, each task at most once a round.
-    pub outcomes: Vec<Outcome>,
-    pub view: JobView,
-}
-
-impl Watch {
-    /// None after the update whose view is over (or at once after the past, where the watch does not follow).
-    pub async fn next(&mut self) -> Option<Update> {
-        todo!()
-    }
-}
-
 /// The way to a running node.
 #[derive(Clone)]
 pub struct Handle {
-    _private: (),
+    to_loop: SyncSender<Input>,
+    node: NodeId,
+    home: Arc<Home>,
 }
 
 impl Handle {
+    pub(super) fn new(to_loop: SyncSender<Input>, node: NodeId, home: Home) -> Self {
+        Self { to_loop, node, home: Arc::new(home) }
+    }
+
+    async fn ask<T>(&self, question: impl FnOnce(oneshot::Sender<T>) -> Ask) -> Result<T, NodeError> {
+        let (answer_to, answer) = oneshot::channel();
+        self.to_loop.try_send(Input::Ask(question(answer_to))).map_err(|error| match error {
+            TrySendError::Full(_) => NodeError::Busy,
+            TrySendError::Disconnected(_) => NodeError::Stopping,
+        })?;
+        answer.await.map_err(|_| NodeError::Stopping)
+    }
+
+    /// Accepts a job: when this returns, the job and its inputs are durable.
     pub async fn submit(&self, submission: Submission) -> Result<JobId, NodeError> {
-        let _ = submission;
-        todo!()
+        let submission = Box::new(submission);
+        match self.ask(|reply| Ask::Submit { submission, reply }).await?? {
+            Answer::Accepted(job) => Ok(job),
+            Answer::Done | Answer::Tasks(_) => Err(NodeError::Stopping),
+        }
     }
+
     pub async fn command(&self, command: Command) -> Result<Answer, NodeError> {
-        let _ = command;
-        todo!()
+        self.ask(|reply| Ask::Command { command, reply }).await?
     }
+
     pub async fn jobs(&self) -> Result<Vec<JobView>, NodeError> {
-        todo!()
+        self.ask(Ask::Jobs).await
     }
+
     pub async fn job(&self, job: JobId) -> Result<Option<JobView>, NodeError> {
-        let _ = job;
-        todo!()
+        self.ask(|reply| Ask::Job { job, reply }).await
     }
-    /// `follow` false: the past only.
+
+    /// Results of a job as they count; `follow` false: the past only. None: no such job.
     pub async fn watch(&self, job: JobId, follow: bool) -> Result<Option<Watch>, NodeError> {
-        let _ = (job, follow);
-        todo!()
+        let shared = self.ask(|reply| Ask::Watch { job, reply }).await?;
+        Ok(shared.map(|live| Watch::new(self.home.clone(), job, follow, live)))
     }
+
     pub async fn status(&self) -> Result<NodeStatus, NodeError> {
-        todo!()
+        self.ask(Ask::Status).await
     }
+
+    /// The inner error is the warden's refusal, in words.
     pub async fn throttle(&self, wish: Throttle) -> Result<Result<ThrottleState, String>, NodeError> {
-        let _ = wish;
-        todo!()
+        self.ask(|reply| Ask::Throttle { wish, reply }).await
     }
+
+    /// Whether there was a throttle to release.
     pub async fn release_throttle(&self, pid: i32) -> Result<bool, NodeError> {
-        let _ = pid;
-        todo!()
+        self.ask(|reply| Ask::ReleaseThrottle { pid, reply }).await
     }
+
     pub async fn throttles(&self) -> Result<Vec<ThrottleState>, NodeError> {
-        todo!()
+        self.ask(Ask::Throttles).await
     }
+
     /// This node's tag: the owner half of its jobs' ids.
     #[must_use]
     pub fn tag(&self) -> u32 {
-        todo!()
+        self.node.tag()
     }
+
+    #[must_use]
+    pub fn node(&self) -> NodeId {
+        self.node
+    }
+
     /// Where outputs lie, to read ranges of them.
     #[must_use]
-    pub fn home(&self) -> &crate::home::Home {
-        todo!()
+    pub fn home(&self) -> &Home {
+        &self.home
     }
-    /// Ends the loop and with it the process: `drain` waits for what runs; else running tasks stay with the warden
-    /// (`keep_tasks`) or are ended.
+
+    /// Ends the loop: `drain` waits for what runs; else running tasks stay with the warden (`keep_tasks`) or are ended.
+    /// Answers when the journal is closed.
     pub async fn stop(&self, drain: bool, keep_tasks: bool) -> Result<(), NodeError> {
-        let _ = (drain, keep_tasks);
-        todo!()
+        self.ask(|reply| Ask::Stop { drain, keep_tasks, reply }).await
     }
 }

@@ -1,52 +1,171 @@
-//! Starting a node on a state folder, and ending it.
+//! Bringing a node up: lock, key, journal, warden, loop.
 
-use super::Handle;
+use std::collections::BTreeMap;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::JoinHandle;
+
+use tern_core::machine::{Effect, Event, Machine};
+use tern_core::observe::trit::{IDLE_BELOW, OVERLOADED_ABOVE, TritSettings};
+use tern_core::words::NodeId;
+use tokio::sync::mpsc;
+
+use super::handle::{Handle, NodeError};
+use super::input::{INPUTS_MAX, Input};
+use super::orders::Orders;
+use super::run::Loop;
+use super::sampler::Sampler;
+use super::wardens::{WardenPlan, Wardens};
 use crate::config::Config;
 use crate::home::Home;
+use crate::overlay::{OUTBOUND_MAX, Overlay, OverlayError, OverlayOptions};
+use crate::process::warden;
+use crate::store::{self, Journal, StoreError};
 
 /// How to start.
 #[derive(Clone, Debug, Default)]
 pub struct StartOptions {
-    /// None: from the configuration, else one a CPU.
+    /// None: the configuration's, else one a CPU.
     pub slots: Option<u32>,
-    /// The warden ends with this process.
+    /// The warden ends its tasks and itself when this process goes (`tern map` without an agent).
     pub private: bool,
-    /// Only look: nothing is dispatched and no warden is started.
+    /// Only accept and answer: nothing is dispatched and no warden is started.
     pub idle: bool,
     pub config: Config,
+}
+
+/// Why a node did not start. Nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Another process has the folder.
+    #[error("another node holds this folder{}", pid.map(|pid| format!(" (process {pid})")).unwrap_or_default())]
+    Locked { pid: Option<u32> },
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Overlay(#[from] OverlayError),
+    #[error("the loop's thread could not be started: {0}")]
+    Thread(std::io::Error),
+    #[error("64 random bits could not be had from the kernel: {0}")]
+    Random(std::io::Error),
 }
 
 /// A node that runs in this process.
 pub struct Running {
     pub handle: Handle,
-}
-
-/// Why a node could not start. Nothing was changed.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// Another process has the folder.
-    #[error("another node holds this folder")]
-    Locked { pid: Option<u32> },
-    #[error("{0}")]
-    Failed(String),
-}
-
-/// Starts a node on `home`.
-///
-/// # Errors
-/// [`StartError`]
-pub async fn start(home: Home, options: StartOptions) -> Result<Running, StartError> {
-    let _ = (home, options);
-    todo!()
+    thread: JoinHandle<()>,
+    overlay: Option<Overlay>,
 }
 
 impl Running {
-    /// Ends it in order.
+    /// Stops the node and waits until its journal is closed.
     ///
     /// # Errors
-    /// As text: what was not done.
-    pub async fn stop(self, drain: bool, keep_tasks: bool) -> Result<(), StartError> {
-        let _ = (drain, keep_tasks);
-        todo!()
+    /// [`NodeError::Stopping`] where it had stopped already.
+    pub async fn stop(self, drain: bool, keep_tasks: bool) -> Result<(), NodeError> {
+        let stopped = self.handle.stop(drain, keep_tasks).await;
+        if let Some(overlay) = self.overlay {
+            overlay.close().await;
+        }
+        // A panic of the loop was reported by its own thread.
+        let _ = self.thread.join();
+        stopped
     }
+
+    /// Whether the loop has ended, asked or not.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        self.thread.is_finished()
+    }
+}
+
+/// Opens the folder and starts the loop, and the overlay where the configuration names a listening address. The folder
+/// is locked until the node stops.
+///
+/// # Errors
+/// [`StartError`]: the folder is in use, cannot be written, or its journal cannot be read.
+pub async fn start(home: Home, options: StartOptions) -> Result<Running, StartError> {
+    let lock = store::lock(&home)?;
+    let node = store::key::node_id(&home)?;
+    let (to_loop, inputs) = sync_channel(INPUTS_MAX);
+    let (to_peers, outbound) = mpsc::channel(OUTBOUND_MAX);
+    let overlay = match overlay_options(&home, &options.config)? {
+        Some(overlay) if !options.private && !options.idle => {
+            Some(Overlay::start(overlay, outbound, to_loop.clone()).await?)
+        }
+        _ => None,
+    };
+    let mut node_loop = build(home.clone(), node, &options, (to_loop.clone(), inputs))?;
+    node_loop.to_peers = overlay.is_some().then_some(to_peers);
+    let incarnation = store::key::random_u64().map_err(StartError::Random)?;
+    let slots = slots(&options);
+    let thread = std::thread::Builder::new()
+        .name("tern-loop".to_owned())
+        .spawn(move || {
+            let _lock = lock;
+            let mut effects: Vec<Effect> = Vec::new();
+            node_loop.handle(Event::Start { incarnation, slots }, &mut effects);
+            node_loop.perform(effects);
+            node_loop.run();
+        })
+        .map_err(StartError::Thread)?;
+    Ok(Running { handle: Handle::new(to_loop, node, home), thread, overlay })
+}
+
+fn build(
+    home: Home,
+    node: NodeId,
+    options: &StartOptions,
+    (to_loop, inputs): (SyncSender<Input>, Receiver<Input>),
+) -> Result<Loop, StartError> {
+    let (journal, recovery) = Journal::open(&home, node, true)?;
+    let mut machine = Machine::new(recovery.state);
+    machine.set_trit(trit_settings(&options.config));
+    let slots = slots(options);
+    let warden =
+        warden::Options { node_tag: node.tag(), die_with_client: options.private, ..warden::Options::default() };
+    let plan = (!options.idle).then_some(WardenPlan { slots, options: warden });
+    Ok(Loop {
+        node,
+        machine,
+        journal,
+        inputs,
+        orders: Orders::new(home.clone()),
+        wardens: Wardens::new(home.clone(), plan, to_loop),
+        sampler: Sampler::new(&options.config),
+        to_peers: None,
+        tickets: BTreeMap::new(),
+        next_ticket: 0,
+        watchers: BTreeMap::new(),
+        positions: recovery.positions,
+        dirty_since: None,
+        wake_at: None,
+        notes: recovery.notes.iter().map(ToString::to_string).collect(),
+        stopping: None,
+        home,
+    })
+}
+
+fn overlay_options(home: &Home, config: &Config) -> Result<Option<OverlayOptions>, StartError> {
+    let Some(listen) = config.listen else { return Ok(None) };
+    let admitted = config.peers.iter().filter_map(|peer| Some((NodeId::from_hex(&peer.key)?, peer.address))).collect();
+    Ok(Some(OverlayOptions { secret: store::key::secret(home)?, listen, admitted }))
+}
+
+/// The thresholds themselves are fixed; only how far a trit must come back before it changes is a setting.
+fn trit_settings(config: &Config) -> TritSettings {
+    TritSettings {
+        literal: config.trit.literal,
+        leave_overloaded_below: OVERLOADED_ABOVE - config.trit.hysteresis,
+        leave_idle_above: IDLE_BELOW + config.trit.hysteresis,
+        ..TritSettings::default()
+    }
+}
+
+fn slots(options: &StartOptions) -> u32 {
+    options.slots.or(options.config.slots).unwrap_or_else(cpus)
+}
+
+/// CPUs that this process may use.
+fn cpus() -> u32 {
+    std::thread::available_parallelism().map_or(1, |cpus| u32::try_from(cpus.get()).unwrap_or(1))
 }

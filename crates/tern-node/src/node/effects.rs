@@ -1,0 +1,151 @@
+//! Performing effects: one fsync for the records of a whole batch, then what depended on them.
+
+use tern_core::machine::{Dispatch, Effect, Event};
+use tern_core::promise::{Outcome, Record};
+use tern_core::wire::{self, Message};
+use tern_core::words::{Bytes, JobId, NodeId, limits};
+
+use super::run::Loop;
+use crate::clock;
+use crate::process::protocol::{Grant, ToWarden};
+use crate::store;
+
+impl Loop {
+    /// Performs effects until none is left; those that depend on records come from the machine once these are durable.
+    pub(super) fn perform(&mut self, mut effects: Vec<Effect>) {
+        while !effects.is_empty() {
+            let mut records = Vec::new();
+            let mut first = None;
+            let mut last = 0;
+            for effect in std::mem::take(&mut effects) {
+                match effect {
+                    Effect::Persist { sequence, records: more } => {
+                        first.get_or_insert(sequence);
+                        last = sequence;
+                        records.extend(more);
+                    }
+                    other => self.act(other),
+                }
+            }
+            if let Some(first) = first {
+                let event = self.commit(first, last, &records);
+                self.handle(event, &mut effects);
+            }
+        }
+    }
+
+    fn commit(&mut self, first: u64, last: u64, records: &[Record]) -> Event {
+        match self.journal.commit(last, records) {
+            Ok(()) => {
+                self.mark_dirty(clock::now());
+                Event::Persisted(last)
+            }
+            Err(error) => {
+                tracing::error!(%error, "records could not be made durable; their askers are told so");
+                Event::PersistFailed { after: first - 1, full: error.is_full() }
+            }
+        }
+    }
+
+    fn act(&mut self, effect: Effect) {
+        match effect {
+            Effect::Persist { .. } => {}
+            Effect::Reply { ticket, outcome } => self.reply(ticket, outcome),
+            Effect::Dispatch(dispatch) => self.dispatch(dispatch),
+            Effect::Revoke { job, tasks } => self.wardens.send(&ToWarden::Revoke { job, tasks }),
+            Effect::End { job, tasks } => self.wardens.send(&ToWarden::End { job, tasks }),
+            Effect::Send { to, message } => self.send(to, message),
+            Effect::WakeAt(at) => self.wake_at = Some(self.wake_at.map_or(at, |earlier| earlier.min(at))),
+            Effect::Counted { job, outcomes } => self.counted(job, &outcomes),
+            Effect::Changed { job, .. } => self.changed(job),
+            Effect::Discard { job } => self.discard(job),
+        }
+    }
+
+    fn dispatch(&mut self, dispatch: Dispatch) {
+        let Dispatch { job, round, epoch, n, tasks, grant } = dispatch;
+        let orders = match grant {
+            Some(grant) => self.orders.lent(grant, &tasks),
+            None => self.orders.own(self.machine.state(), job, &tasks),
+        };
+        let context = self.home.context(job);
+        self.wardens.send(&ToWarden::Grant(Grant { job, round, epoch, n, context, tasks: orders }));
+    }
+
+    fn counted(&mut self, job: JobId, outcomes: &[Outcome]) {
+        self.mark_dirty(clock::now());
+        if let Some(watchers) = self.watchers.get(&job) {
+            watchers.iter().for_each(|live| live.counted(outcomes));
+        }
+    }
+
+    fn changed(&mut self, job: JobId) {
+        let Some(watchers) = self.watchers.get_mut(&job) else { return };
+        watchers.retain(|live| !live.is_orphan());
+        if let Some(view) = self.machine.job_view(job) {
+            watchers.iter().for_each(|live| live.changed(view.clone()));
+        }
+        if watchers.is_empty() {
+            self.watchers.remove(&job);
+        }
+    }
+
+    fn discard(&mut self, job: JobId) {
+        self.orders.forget_job(job);
+        if let Err(error) = store::discard_job(&self.home, job) {
+            tracing::warn!(%error, %job, "the forgotten job's files could not be removed");
+        }
+        self.collect_garbage();
+    }
+
+    /// Fills in what the core does not hold, and hands the frame to the overlay. A full overlay loses it, as a network may.
+    fn send(&mut self, to: NodeId, mut message: Message) {
+        match &mut message {
+            Message::Lend { job, tasks, argv, .. } => {
+                *argv =
+                    self.orders.own(self.machine.state(), *job, tasks).into_iter().map(|order| order.argv).collect();
+            }
+            Message::Results { outcomes, output, .. } => {
+                *output = outcomes.iter().map(|outcome| self.output_of(outcome)).collect();
+            }
+            _ => {}
+        }
+        let Some(to_peers) = &self.to_peers else { return };
+        if to_peers.try_send((to, wire::encode(&message))).is_err() {
+            tracing::debug!(%to, "a frame was dropped: the overlay's queue is full");
+        }
+    }
+
+    fn output_of(&self, outcome: &Outcome) -> (Bytes, Bytes) {
+        let read = |stderr: bool| {
+            let range = if stderr { outcome.stderr } else { outcome.stdout };
+            let bytes = store::results::read_output(&self.home, range, stderr, 0, limits::RESULT_OUTPUT_BYTES_MAX);
+            Bytes(bytes.unwrap_or_default())
+        };
+        (read(false), read(true))
+    }
+
+    /// A frame from an admitted peer. What cannot be read is dropped: nothing of it reaches the machine.
+    pub(super) fn frame(&mut self, from: NodeId, bytes: &[u8], effects: &mut Vec<Effect>) {
+        let mut message = match wire::decode(bytes) {
+            Ok(message) => message,
+            Err(error) => return tracing::warn!(%from, ?error, "a frame could not be read and was dropped"),
+        };
+        match &mut message {
+            Message::Lend { grant, job, tasks, argv, spec, .. } => {
+                if let Err(error) = store::context::for_borrowed(&self.home, *job, spec) {
+                    return tracing::warn!(%error, "a loan was dropped: its context could not be written");
+                }
+                self.orders.borrow(*grant, tasks, std::mem::take(argv));
+            }
+            Message::Results { outcomes, output, .. } => {
+                let output = std::mem::take(output);
+                if let Err(error) = self.journal.keep_outputs(outcomes, &output) {
+                    return tracing::warn!(%error, "results were dropped for now: their output could not be written");
+                }
+            }
+            _ => {}
+        }
+        self.handle(Event::Message { from, message }, effects);
+    }
+}

@@ -1,0 +1,149 @@
+//! Answering faces: every question is answered by the loop's own thread, in the order in which it came.
+
+use std::collections::btree_map::Entry;
+
+use tern_core::machine::{Answer, Command, Deny, Effect, Event};
+use tern_core::promise::Record;
+use tern_core::words::{Inputs, JobId};
+use tokio::sync::oneshot;
+
+use super::handle::{NodeError, NodeStatus, PeerStatus, Submission};
+use super::input::Ask;
+use super::run::{Loop, Stopping};
+use super::watch::Live;
+use crate::process::protocol::ToWarden;
+use crate::store;
+
+/// Watchers of one job.
+const WATCHERS_MAX: usize = 64;
+
+type Reply = oneshot::Sender<Result<Answer, NodeError>>;
+
+impl Loop {
+    pub(super) fn answer(&mut self, ask: Ask, effects: &mut Vec<Effect>) {
+        // Whoever has stopped waiting gets no answer: that is what the ignored results below mean.
+        match ask {
+            Ask::Submit { submission, reply } => self.submit(*submission, reply, effects),
+            Ask::Command { command, reply } => self.command(command, reply, effects),
+            Ask::Jobs(reply) => drop(reply.send(self.machine.jobs())),
+            Ask::Job { job, reply } => drop(reply.send(self.machine.job_view(job))),
+            Ask::Watch { job, reply } => drop(reply.send(self.watch(job))),
+            Ask::Status(reply) => drop(reply.send(self.status())),
+            Ask::Throttle { wish, reply } => self.wardens.throttle(wish, reply),
+            Ask::ReleaseThrottle { pid, reply } => {
+                self.wardens.send(&ToWarden::ReleaseThrottle { pid });
+                let _ = reply.send(self.wardens.forget_throttle(pid));
+            }
+            Ask::Throttles(reply) => self.wardens.list_throttles(reply),
+            Ask::Stop { drain, keep_tasks, reply } => self.stop(drain, keep_tasks, reply, effects),
+        }
+    }
+
+    fn ticket(&mut self, reply: Reply) -> u64 {
+        self.next_ticket += 1;
+        self.tickets.insert(self.next_ticket, reply);
+        self.next_ticket
+    }
+
+    pub(super) fn reply(&mut self, ticket: u64, outcome: Result<Answer, Deny>) {
+        if let Some(stop) = self.stopping.as_mut().filter(|stop| stop.after == Some(ticket)) {
+            stop.after = None;
+        }
+        if let Some(reply) = self.tickets.remove(&ticket) {
+            let _ = reply.send(outcome.map_err(NodeError::Denied));
+        }
+    }
+
+    fn command(&mut self, command: Command, reply: Reply, effects: &mut Vec<Effect>) {
+        let ticket = self.ticket(reply);
+        self.handle(Event::Command { ticket, command }, effects);
+    }
+
+    /// The machine names the job and stages its record; its inputs are made durable before that record is.
+    fn submit(&mut self, submission: Submission, reply: Reply, effects: &mut Vec<Effect>) {
+        let Submission { spec, rows, context } = submission;
+        if matches!(spec.inputs, Inputs::Rows) && rows.len() != spec.tasks as usize {
+            let why = format!("{} rows for {} tasks", rows.len(), spec.tasks);
+            let _ = reply.send(Err(NodeError::Inputs(why)));
+            return;
+        }
+        let ticket = self.ticket(reply);
+        let mut staged = Vec::new();
+        self.handle(Event::Command { ticket, command: Command::Submit(Box::new(spec)) }, &mut staged);
+        let Some((sequence, job)) = accepted(&staged) else { return effects.append(&mut staged) };
+        if let Err(error) = store::write_inputs(&self.home, job, &rows, &context) {
+            let full = error.is_full();
+            tracing::error!(%error, %job, "the inputs of a job could not be written: it is not accepted");
+            staged.retain(|effect| !matches!(effect, Effect::Persist { .. }));
+            self.handle(Event::PersistFailed { after: sequence - 1, full }, &mut staged);
+        }
+        effects.append(&mut staged);
+    }
+
+    fn watch(&mut self, job: JobId) -> Option<Live> {
+        let live = Live::new(self.machine.job_view(job)?);
+        match self.watchers.entry(job) {
+            Entry::Vacant(vacant) => drop(vacant.insert(vec![live.clone()])),
+            Entry::Occupied(mut occupied) => {
+                let watchers = occupied.get_mut();
+                watchers.retain(|known| !known.is_orphan());
+                if watchers.len() >= WATCHERS_MAX {
+                    return None;
+                }
+                watchers.push(live.clone());
+            }
+        }
+        Some(live)
+    }
+
+    fn status(&self) -> NodeStatus {
+        let peers = self.machine.peers().map(|(node, heard)| PeerStatus {
+            node: node.to_string(),
+            connected: true,
+            trit: heard.trit,
+            queued: heard.queued,
+            running: heard.running,
+            slots: heard.slots,
+        });
+        NodeStatus {
+            node: self.node.to_string(),
+            trit: self.machine.trit(),
+            reading: self.sampler.last(),
+            smoothed: self.machine.load(),
+            slots: self.machine.slots(),
+            running: self.machine.running(),
+            queued: self.machine.queued(),
+            draining: self.machine.is_draining(),
+            disk_full: self.machine.is_full(),
+            agent_pid: std::process::id(),
+            warden_pid: self.wardens.pid(),
+            warden_deaths: self.wardens.deaths(),
+            notes: self.notes.clone(),
+            peers: peers.collect(),
+        }
+    }
+
+    fn stop(&mut self, drain: bool, keep_tasks: bool, reply: oneshot::Sender<()>, effects: &mut Vec<Effect>) {
+        let mut after = None;
+        if drain && self.stopping.is_none() {
+            let (nobody, _) = oneshot::channel();
+            let ticket = self.ticket(nobody);
+            after = Some(ticket);
+        }
+        self.stopping = Some(Stopping { after, keep_tasks, reply });
+        if let Some(ticket) = after {
+            self.handle(Event::Command { ticket, command: Command::Drain }, effects);
+        }
+    }
+}
+
+/// The sequence and job of the acceptance among these effects.
+fn accepted(effects: &[Effect]) -> Option<(u64, JobId)> {
+    effects.iter().find_map(|effect| match effect {
+        Effect::Persist { sequence, records } => records.iter().find_map(|record| match record {
+            Record::Accepted { job, .. } => Some((*sequence, *job)),
+            _ => None,
+        }),
+        _ => None,
+    })
+}

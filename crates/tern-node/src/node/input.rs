@@ -1,0 +1,52 @@
+//! Everything that can reach the loop: questions of faces, the warden's words, peers, and the end.
+
+use tern_core::machine::{Answer, Command};
+use tern_core::view::JobView;
+use tern_core::words::{JobId, NodeId};
+use tokio::sync::oneshot;
+
+use super::handle::{NodeError, NodeStatus, Submission};
+use super::watch::Live;
+use crate::process::protocol::{FromWarden, Throttle, ThrottleState};
+
+/// Inputs that may wait for the loop.
+pub const INPUTS_MAX: usize = 4096;
+
+/// One thing that happened outside the loop.
+pub enum Input {
+    Ask(Ask),
+    Warden {
+        generation: u32,
+        said: FromWarden,
+    },
+    /// The connection to the warden of this generation is closed.
+    WardenGone {
+        generation: u32,
+    },
+    Peer(Peer),
+}
+
+/// What the overlay reports.
+pub enum Peer {
+    Up(NodeId),
+    Down(NodeId),
+    /// One frame of an admitted peer, not decoded yet.
+    Frame {
+        from: NodeId,
+        bytes: Vec<u8>,
+    },
+}
+
+/// A question, and where its answer goes.
+pub enum Ask {
+    Submit { submission: Box<Submission>, reply: oneshot::Sender<Result<Answer, NodeError>> },
+    Command { command: Command, reply: oneshot::Sender<Result<Answer, NodeError>> },
+    Jobs(oneshot::Sender<Vec<JobView>>),
+    Job { job: JobId, reply: oneshot::Sender<Option<JobView>> },
+    Watch { job: JobId, reply: oneshot::Sender<Option<Live>> },
+    Status(oneshot::Sender<NodeStatus>),
+    Throttle { wish: Throttle, reply: oneshot::Sender<Result<ThrottleState, String>> },
+    ReleaseThrottle { pid: i32, reply: oneshot::Sender<bool> },
+    Throttles(oneshot::Sender<Vec<ThrottleState>>),
+    Stop { drain: bool, keep_tasks: bool, reply: oneshot::Sender<()> },
+}

@@ -1,0 +1,162 @@
+//! The loop itself: take what came, let the machine handle all of it, make it durable, perform the rest.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Duration;
+
+use tern_core::machine::{Answer, Effect, Event, Machine};
+use tern_core::words::{GrantId, JobId, NodeId, Now, Span};
+use tokio::sync::{mpsc, oneshot};
+
+use super::handle::NodeError;
+use super::input::{Input, Peer};
+use super::orders::Orders;
+use super::sampler::Sampler;
+use super::wardens::Wardens;
+use super::watch::Live;
+use crate::clock;
+use crate::home::Home;
+
+use crate::store::Journal;
+
+/// Inputs handled before their records are made durable together.
+const BATCH_MAX: usize = 256;
+/// How often the state is written whole, so that recovery stays short.
+const CHECKPOINT_EVERY: Span = Span::secs(1);
+/// The loop looks around at least this often even if nothing happens.
+const IDLE_WAKE: Span = Span::secs(60);
+
+/// Where frames for peers go.
+pub type ToPeers = mpsc::Sender<(NodeId, Vec<u8>)>;
+
+/// What the loop's thread owns.
+pub struct Loop {
+    pub(super) home: Home,
+    pub(super) node: NodeId,
+    pub(super) machine: Machine,
+    pub(super) journal: Journal,
+    pub(super) inputs: Receiver<Input>,
+    pub(super) orders: Orders,
+    pub(super) wardens: Wardens,
+    pub(super) sampler: Sampler,
+    pub(super) to_peers: Option<ToPeers>,
+    pub(super) tickets: BTreeMap<u64, oneshot::Sender<Result<Answer, NodeError>>>,
+    pub(super) next_ticket: u64,
+    pub(super) watchers: BTreeMap<JobId, Vec<Live>>,
+    /// Bytes of each segment that the machine has been told of.
+    pub(super) positions: BTreeMap<u32, u64>,
+    pub(super) dirty_since: Option<u64>,
+    pub(super) wake_at: Option<u64>,
+    pub(super) notes: Vec<String>,
+    pub(super) stopping: Option<Stopping>,
+}
+
+/// A stop on its way.
+pub(super) struct Stopping {
+    /// Ticket of the drain that it waits for.
+    pub after: Option<u64>,
+    pub keep_tasks: bool,
+    pub reply: oneshot::Sender<()>,
+}
+
+impl Loop {
+    /// Runs until a stop was asked for and is done.
+    pub fn run(mut self) {
+        loop {
+            let mut effects = Vec::new();
+            match self.inputs.recv_timeout(self.patience()) {
+                Ok(input) => self.take(input, &mut effects),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+            for _ in 1..BATCH_MAX {
+                let Ok(input) = self.inputs.try_recv() else { break };
+                self.take(input, &mut effects);
+            }
+            self.tend(&mut effects);
+            self.perform(effects);
+            if self.stopping.as_ref().is_some_and(|stop| stop.after.is_none()) {
+                break;
+            }
+        }
+        self.end();
+    }
+
+    fn take(&mut self, input: Input, effects: &mut Vec<Effect>) {
+        match input {
+            Input::Ask(ask) => self.answer(ask, effects),
+            Input::Warden { generation, said } => self.warden_said(generation, said, effects),
+            Input::WardenGone { generation } => self.warden_gone(generation, effects),
+            Input::Peer(peer) => self.peer(peer, effects),
+        }
+    }
+
+    fn peer(&mut self, peer: Peer, effects: &mut Vec<Effect>) {
+        match peer {
+            Peer::Up(node) => self.handle(Event::PeerUp(node), effects),
+            Peer::Down(node) => self.handle(Event::PeerDown(node), effects),
+            Peer::Frame { from, bytes } => self.frame(from, &bytes, effects),
+        }
+    }
+
+    pub(super) fn handle(&mut self, event: Event, effects: &mut Vec<Effect>) {
+        self.machine.handle(event, clock::now(), effects);
+    }
+
+    /// What is due without anybody asking: a reading, a new warden, the machine's own timer, a checkpoint.
+    fn tend(&mut self, effects: &mut Vec<Effect>) {
+        let now = clock::now();
+        if self.wake_at.is_some_and(|at| at <= now.boot) {
+            self.wake_at = None;
+            self.handle(Event::Tick, effects);
+        }
+        if let Some(reading) = self.sampler.due(now) {
+            self.handle(Event::Reading(reading), effects);
+        }
+        self.revive_warden(now, effects);
+        if self.dirty_since.is_some_and(|since| since + CHECKPOINT_EVERY <= now.boot) {
+            self.checkpoint();
+        }
+    }
+
+    /// How long to sleep if nothing comes.
+    fn patience(&self) -> Duration {
+        let now = clock::now();
+        let checkpoint = self.dirty_since.map(|since| since + CHECKPOINT_EVERY);
+        let due = [self.wake_at, checkpoint, self.wardens.retry_at(), self.sampler.next_at()];
+        let next = due.into_iter().flatten().min().unwrap_or(u64::MAX).min(now.boot + IDLE_WAKE);
+        Duration::from_nanos(next.saturating_sub(now.boot))
+    }
+
+    pub(super) fn mark_dirty(&mut self, now: Now) {
+        self.dirty_since.get_or_insert(now.boot);
+    }
+
+    /// Writes what changed since the last checkpoint. A failure keeps the records, which say the same: recovery is only longer.
+    pub(super) fn checkpoint(&mut self) {
+        self.dirty_since = None;
+        let held: BTreeSet<GrantId> = self.machine.borrowed().map(|(grant, _)| grant).collect();
+        self.orders.keep_grants(|grant| held.contains(&grant));
+        let dirty = self.machine.take_dirty();
+        if let Err(error) = self.journal.checkpoint(self.machine.state(), dirty, &self.positions) {
+            tracing::warn!(%error, "the checkpoint failed; the journal's records stay and say the same");
+            self.mark_dirty(clock::now());
+        }
+    }
+
+    /// The last thing: everything durable, the warden told, watchers and askers freed.
+    fn end(mut self) {
+        self.checkpoint();
+        let keep_tasks = self.stopping.as_ref().is_some_and(|stop| stop.keep_tasks);
+        self.wardens.leave(keep_tasks);
+        for live in self.watchers.values().flatten() {
+            live.close();
+        }
+        let stopping = self.stopping.take();
+        drop(self.journal);
+        if let Some(stop) = stopping {
+            // The asker may have gone; then nobody waits for the answer.
+            let _ = stop.reply.send(());
+        }
+    }
+}

@@ -1,0 +1,262 @@
+//! The loop's side of the warden: connect, catch up with its segments, notice its death, start the next.
+
+use std::collections::BTreeMap;
+use std::sync::mpsc::SyncSender;
+
+use tern_core::machine::{Effect, Event};
+use tern_core::words::{Attempt, Now, Span};
+use tokio::sync::oneshot;
+
+use super::input::Input;
+use super::run::Loop;
+use crate::clock;
+use crate::home::Home;
+use crate::process::link::{LinkError, LinkEvent, WardenLink};
+use crate::process::protocol::{FromWarden, Throttle, ThrottleState, ToWarden};
+use crate::process::warden::Options;
+use crate::store;
+
+/// Between two tries to start a warden; doubled up to the second.
+const RETRY_FIRST: Span = Span::ms(50);
+const RETRY_MAX: Span = Span::secs(5);
+
+/// How this node gets its warden.
+pub struct WardenPlan {
+    pub slots: u32,
+    pub options: Options,
+}
+
+/// The warden as the loop knows it.
+pub struct Wardens {
+    home: Home,
+    /// None: this node runs nothing (it only accepts and answers).
+    plan: Option<WardenPlan>,
+    to_loop: SyncSender<Input>,
+    link: Option<WardenLink>,
+    generation: u32,
+    pid: Option<u32>,
+    deaths: u32,
+    retry_at: Option<u64>,
+    retry_after: Span,
+    throttle_asked: BTreeMap<i32, oneshot::Sender<Result<ThrottleState, String>>>,
+    list_asked: Vec<oneshot::Sender<Vec<ThrottleState>>>,
+    throttled: Vec<ThrottleState>,
+}
+
+impl Wardens {
+    pub fn new(home: Home, plan: Option<WardenPlan>, to_loop: SyncSender<Input>) -> Self {
+        let retry_at = plan.is_some().then_some(0);
+        Self {
+            home,
+            plan,
+            to_loop,
+            link: None,
+            generation: 0,
+            pid: None,
+            deaths: 0,
+            retry_at,
+            retry_after: RETRY_FIRST,
+            throttle_asked: BTreeMap::new(),
+            list_asked: Vec::new(),
+            throttled: Vec::new(),
+        }
+    }
+
+    pub fn pid(&self) -> Option<u32> {
+        self.pid
+    }
+    pub fn deaths(&self) -> u32 {
+        self.deaths
+    }
+    pub fn retry_at(&self) -> Option<u64> {
+        self.retry_at
+    }
+
+    /// What is sent while no warden is there is lost on purpose: its next `Welcome` tells what it holds, and the machine
+    /// gives the rest again.
+    pub fn send(&mut self, message: &ToWarden) {
+        if let Some(link) = &mut self.link
+            && let Err(error) = link.send(std::slice::from_ref(message))
+        {
+            tracing::warn!(%error, "the warden does not take messages; its end will be noticed");
+        }
+    }
+
+    /// Connects to the folder's warden, or starts one.
+    fn connect(&mut self, now: Now) {
+        let Some(plan) = &self.plan else { return };
+        self.retry_at = None;
+        self.generation += 1;
+        let (generation, to_loop) = (self.generation, self.to_loop.clone());
+        let deliver = move |event: LinkEvent| {
+            let input = match event {
+                LinkEvent::Message(said) => Input::Warden { generation, said },
+                LinkEvent::Down(error) => {
+                    tracing::debug!(%error, "the line to the warden ended");
+                    Input::WardenGone { generation }
+                }
+            };
+            // Fails when the loop has ended: nobody is left to tell.
+            let _ = to_loop.send(input);
+        };
+        let opened = std::env::current_exe()
+            .map_err(LinkError::Io)
+            .and_then(|exe| WardenLink::connect_or_start(&self.home, &exe, &plan.options, plan.slots, deliver));
+        match opened {
+            Ok(link) => self.link = Some(link),
+            Err(error) => {
+                tracing::error!(%error, "no warden could be started; trying again");
+                self.retry_later(now);
+            }
+        }
+    }
+
+    fn retry_later(&mut self, now: Now) {
+        self.retry_at = Some(now.boot + self.retry_after);
+        self.retry_after = Span((self.retry_after.0 * 2).min(RETRY_MAX.0));
+    }
+
+    pub fn throttle(&mut self, wish: Throttle, reply: oneshot::Sender<Result<ThrottleState, String>>) {
+        if self.link.is_none() {
+            let _ = reply.send(Err("no warden runs here to hold it".to_owned()));
+            return;
+        }
+        self.throttle_asked.insert(wish.pid, reply);
+        self.send(&ToWarden::Throttle(wish));
+    }
+
+    pub fn forget_throttle(&mut self, pid: i32) -> bool {
+        let before = self.throttled.len();
+        self.throttled.retain(|held| held.pid != pid);
+        self.throttled.len() < before
+    }
+
+    pub fn list_throttles(&mut self, reply: oneshot::Sender<Vec<ThrottleState>>) {
+        if self.link.is_none() {
+            let _ = reply.send(Vec::new());
+            return;
+        }
+        self.list_asked.push(reply);
+        self.send(&ToWarden::ListThrottles);
+    }
+
+    fn throttles(&mut self, held: Vec<ThrottleState>) {
+        for state in &held {
+            if let Some(reply) = self.throttle_asked.remove(&state.pid) {
+                let _ = reply.send(Ok(state.clone()));
+            }
+        }
+        for reply in self.list_asked.drain(..) {
+            let _ = reply.send(held.clone());
+        }
+        self.throttled = held;
+    }
+
+    /// The node stops: the warden keeps its tasks for the next agent, or ends them and goes.
+    pub fn leave(&mut self, keep_tasks: bool) {
+        if !keep_tasks {
+            self.send(&ToWarden::Quit { end_tasks: true });
+        }
+        // Hangs up.
+        self.link = None;
+    }
+}
+
+impl Loop {
+    pub(super) fn revive_warden(&mut self, now: Now, _effects: &mut Vec<Effect>) {
+        if self.wardens.retry_at.is_some_and(|at| at <= now.boot) {
+            self.wardens.connect(now);
+        }
+    }
+
+    pub(super) fn warden_gone(&mut self, generation: u32, effects: &mut Vec<Effect>) {
+        if generation != self.wardens.generation {
+            return;
+        }
+        self.wardens.link = None;
+        self.wardens.pid = None;
+        self.wardens.deaths += 1;
+        for (_, reply) in std::mem::take(&mut self.wardens.throttle_asked) {
+            let _ = reply.send(Err("the warden died before it answered".to_owned()));
+        }
+        self.wardens.list_asked.clear();
+        tracing::warn!("the warden is gone; the next one looks after what it left");
+        self.handle(Event::WardenDown, effects);
+        self.wardens.retry_later(clock::now());
+    }
+
+    pub(super) fn warden_said(&mut self, generation: u32, said: FromWarden, effects: &mut Vec<Effect>) {
+        if generation != self.wardens.generation {
+            return;
+        }
+        match said {
+            FromWarden::Welcome { warden_pid, running, queued, .. } => {
+                self.wardens.pid = Some(warden_pid);
+                self.wardens.retry_after = RETRY_FIRST;
+                self.catch_up(effects);
+                self.handle(Event::WardenUp { running, queued }, effects);
+            }
+            FromWarden::Finished { segment, end, outcomes } => {
+                self.positions.insert(segment, end);
+                self.handle(Event::Finished(outcomes), effects);
+            }
+            FromWarden::Revoked(attempts) => self.handle(Event::Revoked(attempts), effects),
+            FromWarden::Full(full) => self.handle(Event::WardenFull(full), effects),
+            FromWarden::Lost(attempts) => self.lost(&attempts),
+            FromWarden::Throttles(held) => self.wardens.throttles(held),
+            FromWarden::ThrottleRefused { pid, why } => {
+                if let Some(reply) = self.wardens.throttle_asked.remove(&pid) {
+                    let _ = reply.send(Err(why));
+                }
+            }
+        }
+    }
+
+    /// Reads what the warden wrote while nobody listened: everything it no longer holds stands there.
+    fn catch_up(&mut self, effects: &mut Vec<Effect>) {
+        match store::segments_after(&self.home, &self.positions) {
+            Ok(tail) => {
+                self.positions.extend(tail.positions);
+                if !tail.outcomes.is_empty() {
+                    self.handle(Event::Finished(tail.outcomes), effects);
+                }
+                self.note(tail.notes);
+            }
+            Err(error) => self.note(vec![format!("results could not be read and their tasks run again: {error}")]),
+        }
+    }
+
+    fn lost(&mut self, attempts: &[Attempt]) {
+        let named: Vec<String> =
+            attempts.iter().take(8).map(|lost| format!("{}.{}", lost.job, lost.task + 1)).collect();
+        let more = if attempts.len() > named.len() { " …" } else { "" };
+        self.note(vec![format!(
+            "a warden died under {} running task(s), which run again: {}{more}",
+            attempts.len(),
+            named.join(" ")
+        )]);
+    }
+
+    /// Keeps the newest notes for `tern status`, and says them on stderr.
+    fn note(&mut self, notes: Vec<String>) {
+        const NOTES_MAX: usize = 64;
+        for note in notes {
+            tracing::warn!("{note}");
+            if self.notes.len() >= NOTES_MAX {
+                self.notes.remove(0);
+            }
+            self.notes.push(note);
+        }
+    }
+
+    pub(super) fn collect_garbage(&mut self) {
+        let jobs = self.machine.state();
+        match store::garbage(&self.home, |job| jobs.job(job).is_some()) {
+            Ok(garbage) if garbage.segments.is_empty() && garbage.outputs.is_empty() => {}
+            Ok(garbage) => {
+                self.wardens.send(&ToWarden::Drop { segments: garbage.segments, outputs: garbage.outputs });
+            }
+            Err(error) => tracing::warn!(%error, "old results could not be looked through; they stay"),
+        }
+    }
+}
