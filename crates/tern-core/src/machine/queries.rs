@@ -8,9 +8,9 @@ use alloc::vec::Vec;
 use super::lane::LaneKey;
 use super::node::Machine;
 use super::share::Heard;
-use crate::observe::NodeTrit;
 use crate::decide::dispatch;
-use crate::plan::{Fault, Reason};
+use crate::observe::NodeTrit;
+use crate::plan::{Decision, Fault, Reason};
 use crate::promise::{Job, Refusal, State};
 use crate::view::{JobState, JobView, TaskCounts, command_text};
 use crate::words::spec::{HaltWhat, HaltWhen};
@@ -34,6 +34,10 @@ impl Machine {
     #[must_use]
     pub const fn fault(&self) -> Option<Fault> {
         self.fault
+    }
+    /// What was decided lately and why, oldest first.
+    pub fn decisions(&self) -> impl Iterator<Item = &Decision> {
+        self.decisions.iter()
     }
     #[must_use]
     pub const fn is_draining(&self) -> bool {
