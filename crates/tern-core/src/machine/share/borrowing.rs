@@ -3,7 +3,7 @@
 //! The lease counts from the moment this node asked. When it runs out, the tasks are ended and the grant forgotten:
 //! by then the owner may have given them to another.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
 use super::Borrowed;
@@ -12,9 +12,12 @@ use crate::machine::effect::Effect;
 use crate::machine::lane::{Lane, LaneKey};
 use crate::machine::node::Machine;
 use crate::machine::plant::Plant;
+use crate::plan::{Did, Reason};
 use crate::promise::{Outcome, Refusal, lease};
 use crate::wire::Message;
-use crate::words::limits::{ASK_AGAIN_FIRST, FRAME_BYTES_MAX, GRANT_TASKS_MAX, GRANTS_HELD_MAX, RESEND, RESULT_OUTPUT_BYTES_MAX};
+use crate::words::limits::{
+    ASK_AGAIN_FIRST, FRAME_BYTES_MAX, GRANT_TASKS_MAX, GRANTS_HELD_MAX, RESEND, RESULT_OUTPUT_BYTES_MAX,
+};
 use crate::words::{Attempt, GrantId, JobId, NodeId, Now, TaskSet};
 
 /// Bytes of output in one message of results; what is left of the frame is for the rest.
@@ -70,15 +73,13 @@ impl Machine {
         if job.owner_tag() != owner || epoch.keeper != owner || owner == self.state.node().tag() {
             return Err(Refusal::NotOwner);
         }
-        if grant.incarnation != epoch.incarnation || grant.n != *n || spec.local_only || validate(spec).is_err() {
+        let one_token = grant.incarnation == epoch.incarnation && grant.n == *n;
+        if !one_token || argv.len() != tasks.len() as usize || spec.local_only || validate(spec).is_err() {
             return Err(Refusal::Malformed);
         }
         let count = tasks.len();
         if count == 0 || tasks.0.max().is_some_and(|last| last >= spec.tasks) {
             return Err(Refusal::TaskOutOfRange);
-        }
-        if argv.len() != count as usize {
-            return Err(Refusal::Malformed);
         }
         if count > asked_for.min(GRANT_TASKS_MAX) || self.sharing.borrowed.len() >= GRANTS_HELD_MAX {
             return Err(Refusal::TooLarge);
@@ -135,7 +136,7 @@ impl Machine {
     /// The owner ended the grant.
     fn lose(&mut self, from: NodeId, grant: GrantId, out: &mut Vec<Effect>) {
         match self.sharing.borrowed.get(&grant) {
-            Some(held) if held.from == from => self.end_grant(grant, out),
+            Some(held) if held.from == from => self.end_grant(grant, Reason::Revoked, out),
             Some(_) => self.refuse(Refusal::NotHolder),
             None => {}
         }
@@ -162,6 +163,7 @@ impl Machine {
         let job = held.job;
         let tasks = self.lanes.get(&LaneKey::Borrowed(grant)).map(Lane::in_hand_tasks).unwrap_or_default();
         if !tasks.is_empty() {
+            self.decided(Did::End { job, tasks: tasks.len() }, Reason::Revoked);
             out.push(Effect::Revoke { job, tasks: tasks.clone() });
             out.push(Effect::End { job, tasks });
         }
@@ -170,7 +172,7 @@ impl Machine {
     }
 
     /// Stops everything of the grant. It is forgotten when nothing of it is in the warden's hands.
-    pub(super) fn end_grant(&mut self, grant: GrantId, out: &mut Vec<Effect>) {
+    pub(super) fn end_grant(&mut self, grant: GrantId, because: Reason, out: &mut Vec<Effect>) {
         let Some(held) = self.sharing.borrowed.get_mut(&grant) else { return };
         held.ending = true;
         held.results.clear();
@@ -180,8 +182,10 @@ impl Machine {
             lane.queued = TaskSet::new();
             let tasks = lane.in_hand_tasks();
             if !tasks.is_empty() {
+                let count = tasks.len();
                 out.push(Effect::Revoke { job, tasks: tasks.clone() });
                 out.push(Effect::End { job, tasks });
+                self.decided(Did::End { job, tasks: count }, because);
             }
         }
         self.forget_if_done(grant);
@@ -206,7 +210,7 @@ impl Machine {
 
     /// Ends of borrowed tasks, reported by the own warden.
     pub(in crate::machine) fn borrowed_ended(&mut self, outcomes: Vec<Outcome>, now: Now, out: &mut Vec<Effect>) {
-        let mut fresh: BTreeMap<GrantId, ()> = BTreeMap::new();
+        let mut fresh: BTreeSet<GrantId> = BTreeSet::new();
         for outcome in outcomes {
             let Some(grant) = self.grant_of(&outcome.attempt) else {
                 self.refuse(Refusal::ClosedGrant);
@@ -218,9 +222,9 @@ impl Machine {
                 held.results.insert(outcome.attempt.task, outcome);
                 held.resend_at = now.boot + RESEND;
             }
-            fresh.insert(grant, ());
+            fresh.insert(grant);
         }
-        for (grant, ()) in fresh {
+        for grant in fresh {
             self.send_results(grant, out);
             self.forget_if_done(grant);
         }

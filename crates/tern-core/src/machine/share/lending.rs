@@ -12,12 +12,12 @@ use crate::machine::effect::Effect;
 use crate::machine::lane::LaneKey;
 use crate::machine::node::Machine;
 use crate::machine::plant::Plant;
-use crate::plan::share;
+use crate::plan::{Did, Reason, share};
 use crate::promise::{Loan, Record, lease};
 use crate::wire::Message;
 use crate::words::limits::{GRANTS_OPEN_MAX, LEASE_TTL};
 use crate::words::spec::HaltWhen;
-use crate::words::{GrantId, JobId, NodeId, Now, Span, TaskSet};
+use crate::words::{Epoch, GrantId, JobId, NodeId, Now, Span, TaskSet};
 
 /// The clock of a loan.
 #[derive(Clone, Debug, PartialEq)]
@@ -59,7 +59,8 @@ impl Machine {
     }
 
     pub(super) fn asked_for(&mut self, from: NodeId, tasks: u32, asked: u64, now: Now, out: &mut Vec<Effect>) {
-        let repeated = self.sharing.peers.get_mut(&from).is_some_and(|peer| peer.answered.replace(asked) == Some(asked));
+        let repeated =
+            self.sharing.peers.get_mut(&from).is_some_and(|peer| peer.answered.replace(asked) == Some(asked));
         if repeated {
             return;
         }
@@ -73,7 +74,8 @@ impl Machine {
         // One's own tag as borrower could not be told from own attempts.
         let same = to.tag() == self.state.node().tag();
         // Before the warden has said what it holds, any task that waits here may run there.
-        if same || !self.here.started || !self.here.met || self.here.full || self.sharing.loans.len() >= GRANTS_OPEN_MAX {
+        if same || !self.here.started || !self.here.met || self.here.full || self.sharing.loans.len() >= GRANTS_OPEN_MAX
+        {
             return false;
         }
         let (jobs, queues): (Vec<JobId>, Vec<u32>) = self.lendable().unzip();
@@ -96,6 +98,7 @@ impl Machine {
         let n = self.here.n;
         let grant = GrantId { incarnation: self.here.incarnation, n };
         self.sharing.loans.insert(grant, LoanClock::new(to, asked, u64::MAX));
+        self.decided(Did::Lend { job, to, tasks: tasks.len() }, plan.because);
         self.stage_own(vec![Record::Lent { grant, job, round, n, to, tasks }], now, out)
     }
 
@@ -115,7 +118,7 @@ impl Machine {
     /// The loan is durable: the tasks may leave.
     pub(in crate::machine) fn lent(&mut self, grant: GrantId, now: Now, out: &mut Vec<Effect>) {
         let ends = self.granter_ends(now);
-        let epoch = self.epoch();
+        let epoch = Epoch { incarnation: grant.incarnation, ..self.epoch() };
         let Some(clock) = self.sharing.loans.get_mut(&grant) else { return };
         clock.ends = ends;
         let Some(Loan { job, round, n, to, tasks, .. }) = self.state.lent().get(&grant).cloned() else { return };
@@ -156,9 +159,10 @@ impl Machine {
             self.sharing.loans.iter().filter(|(_, clock)| due(clock)).map(|(grant, _)| *grant).collect();
         for grant in due {
             let staged = self.stage_own(vec![Record::Reclaimed { grant }], now, out);
-            if let Some(clock) = self.sharing.loans.get_mut(&grant) {
-                clock.closing = staged;
-            }
+            let Some(clock) = self.sharing.loans.get_mut(&grant).filter(|_| staged) else { continue };
+            clock.closing = true;
+            let late = Span(now.boot.saturating_sub(clock.ends));
+            self.decided(Did::Reclaim { grant }, Reason::LeaseOver { late });
         }
     }
 

@@ -1,12 +1,11 @@
 //! Two nodes that share work, over a network that the test moves message by message.
-mod world;
 
+use crate::world::{World, ended, spec};
 use tern_core::machine::{Command, Effect, Event};
 use tern_core::promise::{Exit, Refusal};
 use tern_core::view::JobState;
 use tern_core::wire::Message;
 use tern_core::words::{JobId, JobSpec, TaskSet};
-use world::{World, ended, spec};
 
 /// A loaded node 0 with one slot, an idle node 1 with two that has borrowed.
 fn lent() -> (World, JobId) {
@@ -261,7 +260,8 @@ fn lies_change_nothing() {
         world.sync(0);
         assert_eq!(done(&world, job), before);
     };
-    let results = |attempt| Message::Results { grant, outcomes: vec![ended(attempt, Exit::Code(0))], output: Vec::new() };
+    let results =
+        |attempt| Message::Results { grant, outcomes: vec![ended(attempt, Exit::Code(0))], output: Vec::new() };
     say(liar, results(attempt));
     say(borrower, results(tern_core::words::Attempt { task: u32::MAX, ..attempt }));
     say(borrower, results(tern_core::words::Attempt { task: 0, ..attempt }));
@@ -277,4 +277,27 @@ fn lies_change_nothing() {
     assert_eq!(world.node(0).machine.refused().get(&Refusal::NotInGrant), Some(&4));
     finish_all(&mut world, job);
     counted_once(&world);
+}
+
+#[test]
+fn a_repeated_return_is_acknowledged_again() {
+    let (mut world, _) = lent();
+    let (grant, _) = world.node(1).machine.borrowed().next().expect("held");
+    let from = world.node(1).id;
+    let one: TaskSet = world.node(1).hand.iter().take(1).map(|attempt| attempt.task).collect();
+    for _ in 0..2 {
+        world.event(0, Event::Message { from, message: Message::Return { grant, tasks: one.clone() } });
+        world.sync(0);
+        let acknowledged =
+            world.nodes[0].outbox.drain(..).any(|(_, it)| it == Message::Received { grant, tasks: one.clone() });
+        assert!(acknowledged);
+    }
+}
+
+#[test]
+fn what_was_decided_can_be_read_with_its_reason() {
+    let (world, _) = lent();
+    let said = |node: usize| world.node(node).machine.decisions().map(|it| it.because.to_string()).collect::<Vec<_>>();
+    assert_eq!(said(0), ["0 of 2 places are taken", "10 tasks wait here, 2 were asked for"]);
+    assert_eq!(said(1), ["2 free slots here, 10 tasks wait there for 1 slots", "0 of 4 places are taken"]);
 }
