@@ -53,7 +53,7 @@ impl Plan {
             liars,
             slots_max: 4,
             faulty_ms: dice.u64(3_000..25_000),
-            calm_ms: 180_000,
+            calm_ms: 600_000,
             commands: dice.u32(4..60),
             loss: if noisy { dice.u32(..200) } else { dice.u32(..10) },
             repeat: if noisy { dice.u32(..200) } else { 0 },

@@ -21,9 +21,16 @@ pub enum ToWarden {
 #[derive(Clone, Debug)]
 pub enum FromWarden {
     /// The welcome of the warden of this generation.
-    Up { generation: u32, running: Vec<Attempt>, queued: Vec<Attempt> },
+    Up {
+        generation: u32,
+        running: Vec<Attempt>,
+        queued: Vec<Attempt>,
+    },
     /// The segment is durable up to this index; `again` earlier ends are told once more.
-    Finished { end: usize, again: usize },
+    Finished {
+        end: usize,
+        again: usize,
+    },
     Revoked(Vec<Attempt>),
     Full(bool),
     /// The socket closed.
@@ -42,6 +49,8 @@ pub struct Run {
     /// True time at which it ends, with this exit.
     pub ends: u64,
     pub exit: Exit,
+    /// The warden was told to end it.
+    pub ending: bool,
 }
 
 /// The warden of one computer, and what lies in its files.

@@ -4,10 +4,11 @@ use tern_core::machine::Dispatch;
 use tern_core::promise::{Exit, Outcome, Record};
 use tern_core::wire::Message;
 use tern_core::words::limits::STAGED_MAX;
-use tern_core::words::{GrantId, JobId, NodeId};
+use tern_core::words::spec::HaltWhen;
+use tern_core::words::{Attempt, GrantId, JobId, NodeId};
 
 use super::Finding;
-use crate::computer::Kind;
+use crate::computer::{Kind, ToWarden};
 use crate::world::{Cause, World};
 
 impl World {
@@ -23,6 +24,8 @@ impl World {
             Some(grant) => self.borrowed_dispatch(node, dispatch, grant),
         };
         self.judge(found);
+        let ahead = self.halting_is_not_ahead(node, dispatch);
+        self.judge(ahead);
         if dispatch.grant.is_none() && !self.ledger.dispatched.insert((dispatch.epoch.incarnation, dispatch.n)) {
             self.fail("anytime_attempts_are_unique", format!("node {} uses {} twice", node + 1, dispatch.n));
         }
@@ -30,7 +33,8 @@ impl World {
 
     fn own_dispatch(&self, node: usize, dispatch: &Dispatch) -> Finding {
         let Dispatch { job: id, epoch, tasks, .. } = dispatch;
-        let granted = |why: &str| Some(("anytime_runs_were_granted", format!("{dispatch:?} on node {}: {why}", node + 1)));
+        let granted =
+            |why: &str| Some(("anytime_runs_were_granted", format!("{dispatch:?} on node {}: {why}", node + 1)));
         let Some(job) = self.ledger.jobs.get(id).filter(|job| job.durable && job.owner == node) else {
             return granted("the job is not durable here");
         };
@@ -56,6 +60,27 @@ impl World {
             }
         }
         None
+    }
+
+    /// A job that may stop early is never given further ahead than there are slots: what has started cannot be unstarted.
+    fn halting_is_not_ahead(&self, node: usize, dispatch: &Dispatch) -> Finding {
+        let job = self.ledger.jobs.get(&dispatch.job).filter(|job| job.owner == node)?;
+        if job.spec.halt.when == HaltWhen::Never {
+            return None;
+        }
+        let warden = &self.nodes[node].warden;
+        let own = |attempt: &&Attempt| attempt.job == dispatch.job;
+        let told = self.nodes[node].to_warden.iter().flat_map(|message| match message {
+            ToWarden::Grant(attempts, _) => attempts.as_slice(),
+            _ => &[],
+        });
+        let held = warden.queue.iter().map(|(attempt, _)| attempt).filter(own).count() + told.filter(own).count();
+        let running = warden.running.iter().filter(|run| !run.ending && run.attempt.job == dispatch.job).count();
+        let ahead = held + running + dispatch.tasks.len() as usize;
+        (ahead > warden.slots as usize).then(|| {
+            let detail = format!("{ahead} attempts of {} are with the warden of {} slots", dispatch.job, warden.slots);
+            ("anytime_halting_is_not_ahead", detail)
+        })
     }
 
     fn borrowed_dispatch(&self, node: usize, dispatch: &Dispatch, grant: GrantId) -> Finding {
@@ -84,7 +109,8 @@ impl World {
                 let open = self.ledger.grants.get(grant).filter(|known| known.owner == node && !known.closed);
                 let open = open.filter(|known| honest && !known.closing && known.to == to);
                 open.filter(|known| !known.open.0.is_disjoint(&tasks.0)).map(|known| {
-                    let detail = format!("{tasks:?} of {grant:?} are acknowledged, {:?} have no durable end", known.open);
+                    let detail =
+                        format!("{tasks:?} of {grant:?} are acknowledged, {:?} have no durable end", known.open);
                     ("anytime_received_is_durable", detail)
                 })
             }
@@ -110,6 +136,14 @@ impl World {
 
     /// What goes to the disk: ends under a grant must come from its holder.
     pub(crate) fn check_records(&mut self, node: usize, records: &[Record], cause: &Cause) {
+        for record in records {
+            if let Record::Outcomes { via: None, outcomes } = record
+                && let Some(foreign) = outcomes.iter().find(|end| !self.ledger.ends[node].contains_key(&end.attempt))
+            {
+                let detail = format!("node {} writes {foreign:?} as its own", node + 1);
+                self.fail("anytime_late_results_are_refused", detail);
+            }
+        }
         let Cause::Message(from) = cause else { return };
         for record in records {
             let Record::Outcomes { via: Some(grant), .. } = record else { continue };
@@ -147,7 +181,8 @@ impl World {
         if task.counted {
             return Some(("anytime_a_task_counts_once", what()));
         }
-        let mut ends = task.ends.iter().filter(|(attempt, exit, _)| (*attempt, *exit) == (outcome.attempt, outcome.exit));
+        let mut ends =
+            task.ends.iter().filter(|(attempt, exit, _)| (*attempt, *exit) == (outcome.attempt, outcome.exit));
         let Some((_, _, first)) = ends.next() else { return Some(("anytime_counted_is_durable", what())) };
         if !first && !ends.any(|(_, _, valid)| *valid) {
             return Some(("anytime_late_results_are_refused", what()));

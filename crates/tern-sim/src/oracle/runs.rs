@@ -49,7 +49,8 @@ impl World {
             let same = |run: &&Run| run.attempt.job == attempt.job && run.attempt.task == attempt.task;
             if let Some(run) = computer.warden.live().filter(same).find(|run| self.is_valid(other, run.grant)) {
                 let (at, with) = (node + 1, other + 1);
-                let detail = format!("{attempt:?} has valid leases on node {at} and on node {with} ({:?})", run.attempt);
+                let detail =
+                    format!("{attempt:?} has valid leases on node {at} and on node {with} ({:?})", run.attempt);
                 return Some(("anytime_one_valid_holder", detail));
             }
         }
@@ -117,10 +118,34 @@ impl World {
         }
     }
 
+    /// A lease that ran out ends what runs under it: by the letter of the protocol, not by what the machine believes.
+    pub(crate) fn check_obedience(&mut self, node: usize) {
+        let fed = std::mem::replace(&mut self.ledger.fed[node], self.now);
+        let computer = &self.nodes[node];
+        let Some(agent) = &computer.agent else { return };
+        let listened = agent.link == Link::Open(computer.warden.generation) && fed >= self.ledger.welcomed[node];
+        if !listened || self.now < fed + RACE_NS {
+            return;
+        }
+        // At the last event the lease was over already, and the warden has had the time to hear of it.
+        let boot = computer.clock.boot(fed);
+        let expired = |run: &&Run| {
+            let until = run.grant.and_then(|grant| self.ledger.leases.get(&(node, grant)));
+            until.is_some_and(|until| boot > *until) && !run.ending && run.started < fed
+        };
+        if let Some(run) = computer.warden.running.iter().find(expired) {
+            let detail = format!("{:?} runs on node {} after its lease", run.attempt, node + 1);
+            self.fail("anytime_leases_are_obeyed", detail);
+        }
+    }
+
     pub(crate) fn check_warden_queue(&mut self, node: usize) {
         let queued = self.nodes[node].warden.queue.len();
         if queued > WARDEN_QUEUE_MAX {
-            self.fail("anytime_queues_are_bounded", format!("{queued} attempts wait with the warden of node {}", node + 1));
+            self.fail(
+                "anytime_queues_are_bounded",
+                format!("{queued} attempts wait with the warden of node {}", node + 1),
+            );
         }
     }
 

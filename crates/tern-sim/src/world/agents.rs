@@ -194,6 +194,7 @@ impl World {
         }
         effects.clear();
         self.effects = effects;
+        self.check_obedience(node);
         self.check_sanity(node);
     }
 

@@ -22,7 +22,7 @@ impl World {
         let nodes = (0..all).map(|number| computer(number, &plan, &mut dice)).collect::<Vec<_>>();
         let mut world = Self {
             now: 0,
-            ledger: Ledger::new(nodes.iter().map(|node| (node.id, node.kind)).collect(), plan.seed),
+            ledger: Ledger::new(nodes.iter().map(|node| (node.id, node.kind)).collect()),
             network: Network::new(all),
             client: Client::default(),
             nodes,
