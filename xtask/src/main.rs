@@ -37,6 +37,12 @@ fn main() -> ExitCode {
         Some((&"sim", options)) => suite::sim(options),
         Some((&"soak", options)) => suite::soak(options),
         Some((&"bench", options)) => bench::bench(options),
+        // What the benchmark runs of itself.
+        Some((&"loop", arguments)) => bench::spin(arguments),
+        Some((&"burn", [])) => {
+            bench::burn();
+            Ok(())
+        }
         _ => Err(USAGE.to_string()),
     };
     match end {

@@ -63,7 +63,7 @@ pub fn matching(code: &str, open: usize) -> usize {
 
 /// The number of the line that holds the byte at `place`, from 1.
 pub fn line_of(code: &str, place: usize) -> usize {
-    code.as_bytes()[..place].iter().filter(|byte| **byte == b'\n').count() + 1
+    code[..place].matches('\n').count() + 1
 }
 
 /// Every identifier with its place.

@@ -3,7 +3,7 @@
 //! Every event is handled in the same steps: what fell due by the clock, the event itself, then what follows from the
 //! new state (jobs that are over, tasks to start, questions to peers, the next time to wake).
 
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
 
 use super::effect::Effect;
@@ -11,10 +11,14 @@ use super::event::Event;
 use super::lane::{Lane, LaneKey};
 use super::share::Sharing;
 use super::staged::Staged;
-use crate::plan::Fault;
+use crate::plan::decision::DECISIONS_MAX;
+use crate::plan::{Decision, Did, Fault, Reason};
 use crate::promise::{Record, Refusal, State};
 use crate::words::limits::SLOTS_MAX;
 use crate::words::{Attempt, Epoch, JobId, Now};
+
+/// Dispatches and loans in one incarnation; one event makes far fewer than what is left below the greatest number.
+const DISPATCHES_MAX: u32 = u32::MAX - (1 << 20);
 
 /// The decisions of one node.
 #[derive(Debug)]
@@ -32,6 +36,9 @@ pub struct Machine {
     pub(super) touched: BTreeSet<JobId>,
     pub(super) refused: BTreeMap<Refusal, u64>,
     pub(super) fault: Option<Fault>,
+    pub(super) decisions: VecDeque<Decision>,
+    /// The time of the event that is being handled.
+    pub(super) now: Now,
     #[cfg(feature = "planted")]
     pub(super) plants: BTreeSet<super::plant::Plant>,
 }
@@ -80,6 +87,8 @@ impl Machine {
             touched: BTreeSet::new(),
             refused: BTreeMap::new(),
             fault: None,
+            decisions: VecDeque::new(),
+            now: Now::default(),
             #[cfg(feature = "planted")]
             plants: BTreeSet::new(),
         };
@@ -89,6 +98,7 @@ impl Machine {
 
     /// Handles one event and appends what is to be done to `out`, in order.
     pub fn handle(&mut self, event: Event, now: Now, out: &mut Vec<Effect>) {
+        self.now = now;
         self.due(now, out);
         match event {
             Event::Start { incarnation, slots } => self.start(incarnation, slots, now, out),
@@ -111,6 +121,8 @@ impl Machine {
 
     fn settle(&mut self, now: Now, out: &mut Vec<Effect>) {
         self.settle_jobs(now, out);
+        self.renew_incarnation();
+        self.restart_if_failed(now, out);
         self.dispatch(out);
         self.answer_drains(out);
         self.ask(now, out);
@@ -129,6 +141,25 @@ impl Machine {
 
     pub(super) const fn epoch(&self) -> Epoch {
         Epoch { counter: 0, keeper: self.state.node().tag(), incarnation: self.here.incarnation }
+    }
+
+    pub(super) fn decided(&mut self, did: Did, because: Reason) {
+        if self.decisions.len() >= DECISIONS_MAX {
+            self.decisions.pop_front();
+        }
+        self.decisions.push_back(Decision { at: self.now.boot, did, because });
+    }
+
+    /// Numbers of dispatches are used up after some thousand million: the node then begins a new incarnation, as after a
+    /// restart. Its successor must be as hard to guess by another disk's copy, and differs from all before it.
+    fn renew_incarnation(&mut self) {
+        if self.here.n < DISPATCHES_MAX {
+            return;
+        }
+        self.here.n = 0;
+        self.here.incarnation = self.here.incarnation.wrapping_add(1);
+        self.here.started = false;
+        self.here.start_failed = true;
     }
 
     pub(super) fn refuse(&mut self, refusal: Refusal) {

@@ -10,7 +10,7 @@ use super::node::Machine;
 use super::share::Heard;
 use crate::decide::dispatch;
 use crate::observe::NodeTrit;
-use crate::plan::{Fault, Reason};
+use crate::plan::{Decision, Fault, Reason};
 use crate::promise::{Job, Refusal, State};
 use crate::view::{JobState, JobView, TaskCounts, command_text};
 use crate::words::spec::{HaltWhat, HaltWhen};
@@ -34,6 +34,10 @@ impl Machine {
     #[must_use]
     pub const fn fault(&self) -> Option<Fault> {
         self.fault
+    }
+    /// What was decided lately and why, oldest first.
+    pub fn decisions(&self) -> impl Iterator<Item = &Decision> {
+        self.decisions.iter()
     }
     #[must_use]
     pub const fn is_draining(&self) -> bool {

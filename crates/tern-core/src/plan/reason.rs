@@ -21,7 +21,7 @@ pub enum Reason {
     Revoked,
     /// Ended: nobody here knows the attempt.
     UnknownAttempt,
-    /// Given back: the node starts nothing more.
+    /// Given back, or waits: the node starts nothing more.
     Draining,
     /// Waits for `release`.
     Held,

@@ -48,7 +48,7 @@ pub struct Job {
     pub held: bool,
     /// Unix milliseconds.
     pub accepted_ms: u64,
-    /// Unix milliseconds of the last end that counted.
+    /// Unix milliseconds of the last end of any of its attempts.
     pub ended_ms: Option<u64>,
 }
 
@@ -110,7 +110,13 @@ impl Job {
         if task >= self.spec.tasks {
             return Verdict::Stale(Refusal::TaskOutOfRange);
         }
-        if attempt.round > self.round || attempt.round < self.round_of(task) {
+        if attempt.round > self.round {
+            return Verdict::Stale(Refusal::WrongRound);
+        }
+        // Whether it counts depends on what came before it; when it was does not.
+        let ended = outcome.started_ms.saturating_add(outcome.ran_ns / 1_000_000);
+        self.ended_ms = self.ended_ms.max(Some(ended));
+        if attempt.round < self.round_of(task) {
             return Verdict::Stale(Refusal::WrongRound);
         }
         if self.done.contains(task) {
@@ -134,7 +140,6 @@ impl Job {
         self.done.insert(task);
         self.forget_tries(task);
         self.cancelled.remove(task);
-        self.note_end(outcome);
         if self.failed.remove(task) { Verdict::Better } else { Verdict::Counted }
     }
 
@@ -158,7 +163,6 @@ impl Job {
         self.failed.insert(task);
         self.forget_tries(task);
         self.cancelled.remove(task);
-        self.note_end(outcome);
         Verdict::Counted
     }
 
@@ -177,11 +181,6 @@ impl Job {
             tasks.remove(task);
             !tasks.is_empty()
         });
-    }
-
-    fn note_end(&mut self, outcome: &Outcome) {
-        let ended = outcome.started_ms.saturating_add(outcome.ran_ns / 1_000_000);
-        self.ended_ms = self.ended_ms.max(Some(ended));
     }
 
     /// Everything that is not over is cancelled. Returns whether anything was.
@@ -214,7 +213,6 @@ impl Job {
             !set.is_empty()
         });
         self.retried.push((round, tasks));
-        self.ended_ms = None;
         true
     }
 

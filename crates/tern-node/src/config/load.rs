@@ -150,7 +150,9 @@ fn explain(error: &figment::Error, figment: &Figment, files: &[(PathBuf, String)
     let mut path = error.path.clone();
     let what = match &error.kind {
         Kind::UnknownField(name, expected) => {
-            path.push(name.clone());
+            if path.last() != Some(name) {
+                path.push(name.clone());
+            }
             format!("there is no such key; here there are {}", expected.join(", "))
         }
         other => other.to_string(),

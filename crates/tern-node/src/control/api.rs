@@ -106,6 +106,15 @@ pub struct ResultsQuery {
     pub limit: Option<u64>,
 }
 
+/// How to see a job.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields, default)]
+#[into_params(parameter_in = Query)]
+pub struct ShowQuery {
+    /// Answer only when it is over.
+    pub wait: bool,
+}
+
 /// What to run again: all that was not done, unless named.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]

@@ -101,6 +101,13 @@ impl Door {
         self.get(&format!("/v1/jobs/{}", segment(job))).await
     }
 
+    /// The job when it is over.
+    pub async fn wait(&self, job: &str) -> Result<JobView, DoorError> {
+        let path = format!("/v1/jobs/{}?wait=true", segment(job));
+        let answer = self.reach.alone(&path).await?;
+        serde_json::from_slice(&answer).map_err(|error| DoorError::Io(error.into()))
+    }
+
     /// Counted ends, each with up to 1 MiB of each output if `output`: where `stdout_bytes` is more, see [`Self::output`].
     pub async fn results(&self, job: &str, follow: bool, output: bool) -> Result<Results, DoorError> {
         let path = format!("/v1/jobs/{}/results?follow={follow}&output={output}", segment(job));

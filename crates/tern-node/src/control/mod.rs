@@ -13,3 +13,6 @@ pub mod words;
 
 pub use door::{Door, DoorError, Entry, Results};
 pub use routes::{Stop, router};
+
+#[cfg(test)]
+mod tests;

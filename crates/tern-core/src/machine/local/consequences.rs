@@ -84,8 +84,10 @@ impl Machine {
         }
         let Some(lane) = self.lanes.get_mut(&LaneKey::Own(job)) else { return };
         lane.queued = TaskSet::new();
-        lane.halting = false;
-        self.stop_tasks(job, out);
+        // What a person cancels is ended at once, even if the job was stopping softly by itself.
+        let own_condition = core::mem::take(&mut lane.halting);
+        let softly = own_condition && self.stops_softly(job);
+        self.stop_tasks(job, softly, out);
     }
 
     fn retried(&mut self, job: JobId, tasks: &TaskSet) {

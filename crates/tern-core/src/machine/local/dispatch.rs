@@ -7,7 +7,7 @@ use crate::machine::effect::{Dispatch, Effect};
 use crate::machine::lane::LaneKey;
 use crate::machine::node::Machine;
 use crate::machine::plant::Plant;
-use crate::plan::{check, start};
+use crate::plan::{Did, check, start};
 use crate::words::limits::GRANT_TASKS_MAX;
 use crate::words::spec::HaltWhen;
 use crate::words::{Epoch, GrantId, JobId};
@@ -43,6 +43,9 @@ impl Machine {
             let key = keys[action.lane];
             self.turn = Some(key);
             self.start_tasks(key, action.tasks, out);
+            if let Some(job) = self.job_of(key) {
+                self.decided(Did::Start { job, tasks: action.tasks }, action.because);
+            }
         }
     }
 
@@ -117,6 +120,13 @@ impl Machine {
             others += lane.in_hand;
         }
         Some(held.parallel.saturating_sub(others))
+    }
+
+    pub(in crate::machine) fn job_of(&self, key: LaneKey) -> Option<JobId> {
+        match key {
+            LaneKey::Own(job) => Some(job),
+            LaneKey::Borrowed(grant) => self.sharing.borrowed.get(&grant).map(|held| held.job),
+        }
     }
 
     fn start_tasks(&mut self, key: LaneKey, tasks: u32, out: &mut Vec<Effect>) {

@@ -8,6 +8,7 @@ use crate::machine::effect::Effect;
 use crate::machine::lane::{Lane, LaneKey};
 use crate::machine::node::Machine;
 use crate::machine::plant::Plant;
+use crate::plan::{Did, Reason};
 use crate::promise::{Outcome, Record, Verdict};
 use crate::words::spec::HaltWhen;
 use crate::words::{GrantId, JobId, Now, TaskSet};
@@ -78,11 +79,11 @@ impl Machine {
             Verdict::Counted | Verdict::Better => {
                 lane.queued.remove(attempt.task);
             }
-            Verdict::Again | Verdict::Stale(_) if was_here => {
-                if self.state.job(attempt.job).is_some_and(|job| !job.is_over(attempt.task)) {
-                    lane.queued.insert(attempt.task);
-                    self.ready.insert(key);
-                }
+            Verdict::Again | Verdict::Stale(_)
+                if was_here && self.state.job(attempt.job).is_some_and(|job| !job.is_over(attempt.task)) =>
+            {
+                lane.queued.insert(attempt.task);
+                self.ready.insert(key);
             }
             _ => {}
         }
@@ -97,14 +98,19 @@ impl Machine {
     }
 
     /// After a cancellation: what has not started comes back, what runs is ended, unless the job stops softly.
-    pub(in crate::machine) fn stop_tasks(&self, job: JobId, out: &mut Vec<Effect>) {
+    pub(in crate::machine) fn stop_tasks(&mut self, job: JobId, softly: bool, out: &mut Vec<Effect>) {
         self.revoke_loans(job, out);
         self.give_back(job, out);
-        let (Some(lane), Some(known)) = (self.lanes.get(&LaneKey::Own(job)), self.state.job(job)) else { return };
-        let soft = known.is_halted() && known.spec.halt.when == HaltWhen::Soon;
-        if lane.in_hand > 0 && !soft {
-            out.push(Effect::End { job, tasks: lane.in_hand_tasks() });
+        let running = self.lanes.get(&LaneKey::Own(job)).map(Lane::in_hand_tasks).unwrap_or_default();
+        if !running.is_empty() && !softly {
+            self.decided(Did::End { job, tasks: running.len() }, Reason::JobCancelled);
+            out.push(Effect::End { job, tasks: running });
         }
+    }
+
+    /// Whether the job's own condition stopped it in the way that lets running tasks end.
+    pub(in crate::machine) fn stops_softly(&self, job: JobId) -> bool {
+        self.state.job(job).is_some_and(|job| job.spec.halt.when == HaltWhen::Soon && job.is_halted())
     }
 
     pub(in crate::machine) fn wake_lane(&mut self, key: LaneKey) {

@@ -7,6 +7,7 @@ use crate::machine::effect::Effect;
 use crate::machine::lane::LaneKey;
 use crate::machine::node::Machine;
 use crate::machine::plant::Plant;
+use crate::plan::{Did, Reason};
 use crate::promise::{Exit, Outcome};
 use crate::wire::Message;
 use crate::words::limits::RESEND;
@@ -95,6 +96,7 @@ impl Machine {
             }
         }
         for (job, tasks) in strays {
+            self.decided(Did::End { job, tasks: tasks.len() }, Reason::UnknownAttempt);
             out.push(Effect::Revoke { job, tasks: tasks.clone() });
             out.push(Effect::End { job, tasks });
         }
@@ -120,13 +122,19 @@ impl Machine {
                         .is_some_and(|job| attempt.round >= job.round_of(attempt.task) && attempt.task < job.spec.tasks)
             }
         };
+        let softly = matches!(key, LaneKey::Own(job) if self.stops_softly(job)
+            && self.state.job(job).is_some_and(|known| known.cancelled.contains(attempt.task)));
+        if softly && sound {
+            // The job is settled, so that recovery gave it no lane; it is over when its last attempt is.
+            self.lanes.entry(key).or_default();
+        }
         let Some(lane) = self.lanes.get_mut(&key).filter(|_| sound) else { return false };
         if lane.holds(attempt.task) {
             // A second attempt at the same task: ending it by its task would end the first as well. It ends as a duplicate.
             return true;
         }
         // Not waiting: it is over, or lent to another.
-        if !lane.queued.remove(attempt.task) && !planted {
+        if !lane.queued.remove(attempt.task) && !planted && !softly {
             return false;
         }
         lane.give(attempt.epoch, attempt.n, &[attempt.task].into_iter().collect());
@@ -156,11 +164,7 @@ impl Machine {
     /// Draining: everything that has not started is asked back.
     pub(in crate::machine) fn give_back_all(&mut self, now: Now, out: &mut Vec<Effect>) {
         for (key, lane) in self.lanes.iter().filter(|(_, lane)| lane.in_hand > 0) {
-            let job = match key {
-                LaneKey::Own(job) => Some(*job),
-                LaneKey::Borrowed(grant) => self.sharing.borrowed.get(grant).map(|held| held.job),
-            };
-            if let Some(job) = job {
+            if let Some(job) = self.job_of(*key) {
                 out.push(Effect::Revoke { job, tasks: lane.in_hand_tasks() });
             }
         }
@@ -186,7 +190,9 @@ impl Machine {
             if let Some(tasks) = waiting {
                 held.returned.union(&tasks);
                 held.resend_at = now.boot + RESEND;
-                out.push(Effect::Send { to: held.from, message: Message::Return { grant, tasks } });
+                let (to, count) = (held.from, tasks.len());
+                out.push(Effect::Send { to, message: Message::Return { grant, tasks } });
+                self.decided(Did::Return { grant, tasks: count }, Reason::Draining);
             }
             self.forget_if_done(grant);
         }

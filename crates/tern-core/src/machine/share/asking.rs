@@ -6,7 +6,7 @@ use crate::decide::{dispatch, steal};
 use crate::machine::effect::Effect;
 use crate::machine::lane::LaneKey;
 use crate::machine::node::Machine;
-use crate::plan::share;
+use crate::plan::{Did, share};
 use crate::promise::{Refusal, lease};
 use crate::wire::Message;
 use crate::words::limits::{ASK_AGAIN_FIRST, ASK_AGAIN_MOST, GRANTS_HELD_MAX};
@@ -26,6 +26,7 @@ impl Machine {
         if let Some(peer) = self.sharing.peers.get_mut(&to) {
             peer.ask = Some((asked, plan.tasks));
         }
+        self.decided(Did::Ask { peer: to, tasks: plan.tasks }, plan.because);
         out.push(Effect::Send { to, message: Message::Ask { tasks: plan.tasks, asked } });
     }
 

@@ -3,7 +3,7 @@
 //! The lease counts from the moment this node asked. When it runs out, the tasks are ended and the grant forgotten:
 //! by then the owner may have given them to another.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
 use super::Borrowed;
@@ -12,6 +12,7 @@ use crate::machine::effect::Effect;
 use crate::machine::lane::{Lane, LaneKey};
 use crate::machine::node::Machine;
 use crate::machine::plant::Plant;
+use crate::plan::{Did, Reason};
 use crate::promise::{Outcome, Refusal, lease};
 use crate::wire::Message;
 use crate::words::limits::{
@@ -137,7 +138,7 @@ impl Machine {
     /// The owner ended the grant.
     fn lose(&mut self, from: NodeId, grant: GrantId, out: &mut Vec<Effect>) {
         match self.sharing.borrowed.get(&grant) {
-            Some(held) if held.from == from => self.end_grant(grant, out),
+            Some(held) if held.from == from => self.end_grant(grant, Reason::Revoked, out),
             Some(_) => self.refuse(Refusal::NotHolder),
             None => {}
         }
@@ -164,6 +165,7 @@ impl Machine {
         let job = held.job;
         let tasks = self.lanes.get(&LaneKey::Borrowed(grant)).map(Lane::in_hand_tasks).unwrap_or_default();
         if !tasks.is_empty() {
+            self.decided(Did::End { job, tasks: tasks.len() }, Reason::Revoked);
             out.push(Effect::Revoke { job, tasks: tasks.clone() });
             out.push(Effect::End { job, tasks });
         }
@@ -172,7 +174,7 @@ impl Machine {
     }
 
     /// Stops everything of the grant. It is forgotten when nothing of it is in the warden's hands.
-    pub(super) fn end_grant(&mut self, grant: GrantId, out: &mut Vec<Effect>) {
+    pub(super) fn end_grant(&mut self, grant: GrantId, because: Reason, out: &mut Vec<Effect>) {
         let Some(held) = self.sharing.borrowed.get_mut(&grant) else { return };
         held.ending = true;
         held.results.clear();
@@ -182,8 +184,10 @@ impl Machine {
             lane.queued = TaskSet::new();
             let tasks = lane.in_hand_tasks();
             if !tasks.is_empty() {
+                let count = tasks.len();
                 out.push(Effect::Revoke { job, tasks: tasks.clone() });
                 out.push(Effect::End { job, tasks });
+                self.decided(Did::End { job, tasks: count }, because);
             }
         }
         self.forget_if_done(grant);
@@ -208,7 +212,7 @@ impl Machine {
 
     /// Ends of borrowed tasks, reported by the own warden.
     pub(in crate::machine) fn borrowed_ended(&mut self, outcomes: Vec<Outcome>, now: Now, out: &mut Vec<Effect>) {
-        let mut fresh: BTreeMap<GrantId, ()> = BTreeMap::new();
+        let mut fresh: BTreeSet<GrantId> = BTreeSet::new();
         for outcome in outcomes {
             let Some(grant) = self.grant_of(&outcome.attempt) else {
                 self.refuse(Refusal::ClosedGrant);
@@ -220,9 +224,9 @@ impl Machine {
                 held.results.insert(outcome.attempt.task, outcome);
                 held.resend_at = now.boot + RESEND;
             }
-            fresh.insert(grant, ());
+            fresh.insert(grant);
         }
-        for (grant, ()) in fresh {
+        for grant in fresh {
             self.send_results(grant, out);
             self.forget_if_done(grant);
         }

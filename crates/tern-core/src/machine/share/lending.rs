@@ -12,12 +12,12 @@ use crate::machine::effect::Effect;
 use crate::machine::lane::LaneKey;
 use crate::machine::node::Machine;
 use crate::machine::plant::Plant;
-use crate::plan::share;
+use crate::plan::{Did, Reason, share};
 use crate::promise::{Loan, Record, lease};
 use crate::wire::Message;
 use crate::words::limits::{GRANTS_OPEN_MAX, LEASE_TTL};
 use crate::words::spec::HaltWhen;
-use crate::words::{GrantId, JobId, NodeId, Now, Span, TaskSet};
+use crate::words::{Epoch, GrantId, JobId, NodeId, Now, Span, TaskSet};
 
 /// The clock of a loan.
 #[derive(Clone, Debug, PartialEq)]
@@ -98,6 +98,7 @@ impl Machine {
         let n = self.here.n;
         let grant = GrantId { incarnation: self.here.incarnation, n };
         self.sharing.loans.insert(grant, LoanClock::new(to, asked, u64::MAX));
+        self.decided(Did::Lend { job, to, tasks: tasks.len() }, plan.because);
         self.stage_own(vec![Record::Lent { grant, job, round, n, to, tasks }], now, out)
     }
 
@@ -117,7 +118,7 @@ impl Machine {
     /// The loan is durable: the tasks may leave.
     pub(in crate::machine) fn lent(&mut self, grant: GrantId, now: Now, out: &mut Vec<Effect>) {
         let ends = self.granter_ends(now);
-        let epoch = self.epoch();
+        let epoch = Epoch { incarnation: grant.incarnation, ..self.epoch() };
         let Some(clock) = self.sharing.loans.get_mut(&grant) else { return };
         clock.ends = ends;
         let Some(Loan { job, round, n, to, tasks, .. }) = self.state.lent().get(&grant).cloned() else { return };
@@ -158,9 +159,10 @@ impl Machine {
             self.sharing.loans.iter().filter(|(_, clock)| due(clock)).map(|(grant, _)| *grant).collect();
         for grant in due {
             let staged = self.stage_own(vec![Record::Reclaimed { grant }], now, out);
-            if let Some(clock) = self.sharing.loans.get_mut(&grant) {
-                clock.closing = staged;
-            }
+            let Some(clock) = self.sharing.loans.get_mut(&grant).filter(|_| staged) else { continue };
+            clock.closing = true;
+            let late = Span(now.boot.saturating_sub(clock.ends));
+            self.decided(Did::Reclaim { grant }, Reason::LeaseOver { late });
         }
     }
 

@@ -12,14 +12,20 @@ use crate::machine::node::Machine;
 use crate::machine::plant::Plant;
 use crate::promise::{Exit, Loan, Outcome, Output, Record, Refusal, Verdict};
 use crate::wire::Message;
-use crate::words::limits::GRANT_TASKS_MAX;
+use crate::words::limits::{GRANT_TASKS_MAX, TASKS_PER_JOB_MAX};
 use crate::words::{Attempt, Epoch, GrantId, NodeId, Now, TaskSet};
 
 impl Machine {
     /// Tasks that the borrower will not run: ends that do not count.
     pub(super) fn returned(&mut self, from: NodeId, grant: GrantId, tasks: &TaskSet, now: Now, out: &mut Vec<Effect>) {
-        let Some(loan) = self.state.lent().get(&grant) else { return self.received(from, grant, tasks.clone(), out) };
+        let Some(loan) = self.state.lent().get(&grant) else { return received(from, grant, tasks.clone(), out) };
+        if loan.to != from {
+            return self.refuse(Refusal::NotHolder);
+        }
         let &Loan { job, round, n, .. } = loan;
+        let mut gone = tasks.clone();
+        gone.subtract(&loan.open);
+        received(from, grant, gone, out);
         let epoch = Epoch { incarnation: grant.incarnation, ..self.epoch() };
         let mut open = loan.open.clone();
         open.intersect(tasks);
@@ -36,12 +42,6 @@ impl Machine {
         };
         let outcomes: Vec<Outcome> = open.0.iter().map(void).collect();
         self.results(from, grant, outcomes, now, out);
-    }
-
-    fn received(&self, to: NodeId, grant: GrantId, tasks: TaskSet, out: &mut Vec<Effect>) {
-        if !tasks.is_empty() {
-            out.push(Effect::Send { to, message: Message::Received { grant, tasks } });
-        }
     }
 
     /// Ends of attempts from a borrower: believed if its grant is open and has the task.
@@ -67,12 +67,15 @@ impl Machine {
                 Ok(false) => {}
                 Err(refusal) => {
                     self.refuse(refusal);
-                    gone.insert(outcome.attempt.task);
+                    // A task that no job can have cannot be said in a set of tasks either.
+                    if outcome.attempt.task < TASKS_PER_JOB_MAX {
+                        gone.insert(outcome.attempt.task);
+                    }
                     self.accept_stale(refusal, outcome, now, out);
                 }
             }
         }
-        self.received(from, grant, gone, out);
+        received(from, grant, gone, out);
         self.stage_results(from, grant, good, now, out);
     }
 
@@ -105,7 +108,7 @@ impl Machine {
             clock.staged.union(&seen);
         }
         if self.planted(Plant::ReceivedBeforeFsync) {
-            self.received(to, grant, seen, out);
+            received(to, grant, seen, out);
         }
         self.stage_own(vec![Record::Outcomes { via: Some(grant), outcomes }], now, out);
     }
@@ -139,10 +142,16 @@ impl Machine {
         self.results_failed(grant, outcomes);
         if let Some(clock) = self.sharing.loans.get(&grant) {
             let tasks = outcomes.iter().map(|outcome| outcome.attempt.task).collect();
-            self.received(clock.to, grant, tasks, out);
+            received(clock.to, grant, tasks, out);
         }
         if !self.state.lent().contains_key(&grant) {
             self.sharing.loans.remove(&grant);
         }
+    }
+}
+
+fn received(to: NodeId, grant: GrantId, tasks: TaskSet, out: &mut Vec<Effect>) {
+    if !tasks.is_empty() {
+        out.push(Effect::Send { to, message: Message::Received { grant, tasks } });
     }
 }

@@ -5,9 +5,10 @@ use alloc::vec::Vec;
 use super::peers::Heard;
 use crate::machine::effect::Effect;
 use crate::machine::node::Machine;
+use crate::plan::Reason;
 use crate::wire::Message;
 use crate::words::limits::{LEASE_RENEW, LEASE_TTL, RESEND};
-use crate::words::{GrantId, NodeId, Now};
+use crate::words::{GrantId, NodeId, Now, Span};
 use alloc::collections::BTreeMap;
 
 impl Machine {
@@ -35,7 +36,6 @@ impl Machine {
         if self.here.storage_retry.is_some_and(|at| at <= now.boot) {
             self.here.storage_retry = None;
         }
-        self.restart_if_failed(now, out);
         self.reclaim_due(now, out);
         if !self.sharing.borrowed.is_empty() {
             self.end_due(now, out);
@@ -57,15 +57,15 @@ impl Machine {
 
     fn end_due(&mut self, now: Now, out: &mut Vec<Effect>) {
         let clock = self.lease_clock(now);
-        let over: Vec<GrantId> = self
+        let over: Vec<(GrantId, Span)> = self
             .sharing
             .borrowed
             .iter()
             .filter(|(_, held)| held.ends <= clock && !held.ending)
-            .map(|(grant, _)| *grant)
+            .map(|(grant, held)| (*grant, Span(clock - held.ends)))
             .collect();
-        for grant in over {
-            self.end_grant(grant, out);
+        for (grant, late) in over {
+            self.end_grant(grant, Reason::LeaseOver { late }, out);
         }
     }
 

@@ -103,6 +103,11 @@ impl Reach {
         }
     }
 
+    /// Asks and reads the whole answer, which may take its time, on a connection of its own.
+    pub(super) async fn alone(&self, path: &str) -> Result<Bytes, DoorError> {
+        self.open(path).await?.collect().await
+    }
+
     /// Asks for a stream. It has a connection of its own, so that other calls go on beside it.
     pub(super) async fn open(&self, path: &str) -> Result<Incoming, DoorError> {
         let request = request(Method::GET, path, Vec::new())?;

@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use tern_core::machine::{Answer, Command};
 use tern_core::view::JobView;
@@ -10,9 +10,10 @@ use tern_core::words::TaskSet;
 use tern_core::words::limits::TASKS_PER_JOB_MAX;
 
 use super::{App, accept, read_json};
-use crate::control::api::{Done, Refusal, RetryRequest, SubmitRequest, Submitted};
+use crate::control::api::{Done, Refusal, RetryRequest, ShowQuery, SubmitRequest, Submitted};
 use crate::control::document::shapes;
 use crate::control::words::Refused;
+use crate::node::NodeError;
 
 /// Accept a job. The answer comes when the job is durable.
 #[utoipa::path(post, path = "/v1/jobs", tag = "jobs", request_body = SubmitRequest,
@@ -33,12 +34,26 @@ pub async fn list(State(app): State<App>) -> Result<Json<Vec<JobView>>, Refused>
     Ok(Json(app.handle.jobs().await?))
 }
 
-/// One job.
-#[utoipa::path(get, path = "/v1/jobs/{job}", tag = "jobs", params(("job" = String, Path, description = "12 or 12-3f9a1c2b")),
+/// One job; with `wait`, answered when it is over.
+#[utoipa::path(get, path = "/v1/jobs/{job}", tag = "jobs",
+    params(("job" = String, Path, description = "12 or 12-3f9a1c2b"), ShowQuery),
     responses((status = 200, body = shapes::Job), (status = 404, body = Refusal)))]
-pub async fn show(State(app): State<App>, Path(job): Path<String>) -> Result<Json<JobView>, Refused> {
+pub async fn show(
+    State(app): State<App>,
+    Path(job): Path<String>,
+    Query(query): Query<ShowQuery>,
+) -> Result<Json<JobView>, Refused> {
     let id = app.job(&job)?;
-    app.handle.job(id).await?.map(Json).ok_or_else(|| Refused::no_such_job(&job))
+    if query.wait {
+        // The results go by unread: only the end matters. A client that goes away ends this with its connection.
+        let mut watch = app.handle.watch(id, true).await?.ok_or_else(|| Refused::no_such_job(&job))?;
+        while watch.next().await.is_some() {}
+    }
+    let view = app.handle.job(id).await?.ok_or_else(|| Refused::no_such_job(&job))?;
+    if query.wait && !view.state.is_over() {
+        return Err(NodeError::Stopping.into());
+    }
+    Ok(Json(view))
 }
 
 /// Remove a job that is over, and its results.

@@ -1,0 +1,33 @@
+//! What the node decided lately, and why: read afterwards by whoever wonders.
+
+use super::reason::Reason;
+use crate::words::{GrantId, JobId, NodeId};
+
+/// Decisions remembered; older ones are forgotten.
+pub const DECISIONS_MAX: usize = 256;
+
+/// One decision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Decision {
+    /// CLOCK_BOOTTIME, nanoseconds.
+    pub at: u64,
+    pub did: Did,
+    pub because: Reason,
+}
+
+/// What was decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Did {
+    /// Tasks went to the own warden.
+    Start { job: JobId, tasks: u32 },
+    /// A peer was asked for work.
+    Ask { peer: NodeId, tasks: u32 },
+    /// Tasks of the back of a queue were set aside for a peer.
+    Lend { job: JobId, to: NodeId, tasks: u32 },
+    /// A loan is taken back.
+    Reclaim { grant: GrantId },
+    /// Running tasks are ended.
+    End { job: JobId, tasks: u32 },
+    /// Waiting tasks are given back to their owner.
+    Return { grant: GrantId, tasks: u32 },
+}

@@ -1,0 +1,8 @@
+//! The state machine of a node, driven from outside: alone, in pairs, through storms, and by its laws.
+
+mod laws;
+mod one_node;
+mod storms;
+mod two_nodes;
+mod wire;
+mod world;
