@@ -112,3 +112,29 @@ impl std::fmt::Display for Plan {
         Ok(())
     }
 }
+
+/// Independent sources of chance, so that more of one kind leaves the others as they were.
+#[derive(Clone, Debug)]
+pub struct Dice {
+    pub net: fastrand::Rng,
+    pub disk: fastrand::Rng,
+    pub work: fastrand::Rng,
+    pub fault: fastrand::Rng,
+    pub client: fastrand::Rng,
+    pub lie: fastrand::Rng,
+}
+
+impl Dice {
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        let mut root = fastrand::Rng::with_seed(seed);
+        Self {
+            net: root.fork(),
+            disk: root.fork(),
+            work: root.fork(),
+            fault: root.fork(),
+            client: root.fork(),
+            lie: root.fork(),
+        }
+    }
+}

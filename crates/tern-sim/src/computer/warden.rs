@@ -93,7 +93,7 @@ impl Warden {
     }
 
     /// The next attempt for a free slot.
-    pub fn next(&mut self) -> Option<(Attempt, Option<GrantId>)> {
+    pub fn next_start(&mut self) -> Option<(Attempt, Option<GrantId>)> {
         let free = self.alive && !self.full && self.running.len() < self.slots as usize;
         if free { self.queue.pop_front() } else { None }
     }

@@ -47,7 +47,7 @@ impl World {
         if job.is_held() {
             return Some(("anytime_held_starts_nothing", format!("{dispatch:?}")));
         }
-        for task in tasks.0.iter() {
+        for task in &tasks.0 {
             let Some(known) = job.tasks.get(task as usize) else { return granted("no such task") };
             if known.cancelled {
                 return Some(("anytime_cancelled_starts_nothing", format!("{dispatch:?}: task {task}")));

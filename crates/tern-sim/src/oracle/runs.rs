@@ -151,7 +151,7 @@ impl World {
 
     /// The machine's own law of conservation.
     pub(crate) fn check_sanity(&mut self, node: usize) {
-        if self.stats.events % self.plan.sane_every != 0 {
+        if !self.stats.events.is_multiple_of(self.plan.sane_every) {
             return;
         }
         let Some(agent) = &self.nodes[node].agent else { return };

@@ -2,11 +2,11 @@
 
 use tern_core::observe::Reading;
 
-use super::{Dice, Network, Queue, Stats, What, World, say};
+use super::{Network, Queue, Stats, What, World, say};
 use crate::client::Client;
 use crate::computer::{Clock, Computer, Kind, Power};
 use crate::oracle::{Failure, Ledger};
-use crate::plan::Plan;
+use crate::plan::{Dice, Plan};
 use crate::story::Story;
 
 const MS: u64 = 1_000_000;

@@ -84,7 +84,7 @@ impl World {
                 self.tell_agent(node, FromWarden::Revoked(back));
             }
             Some(ToWarden::End { job, tasks }) => {
-                self.end_tasks(node, |run| run.attempt.job == job && tasks.contains(run.attempt.task))
+                self.end_tasks(node, |run| run.attempt.job == job && tasks.contains(run.attempt.task));
             }
         }
     }
@@ -105,7 +105,7 @@ impl World {
     }
 
     pub(super) fn start_tasks(&mut self, node: usize) {
-        while let Some((attempt, grant)) = self.nodes[node].warden.next() {
+        while let Some((attempt, grant)) = self.nodes[node].warden.next_start() {
             self.start_task(node, attempt, grant);
             if self.failure.is_some() {
                 return;
