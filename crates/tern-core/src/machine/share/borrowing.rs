@@ -73,15 +73,13 @@ impl Machine {
         if job.owner_tag() != owner || epoch.keeper != owner || owner == self.state.node().tag() {
             return Err(Refusal::NotOwner);
         }
-        if grant.incarnation != epoch.incarnation || grant.n != *n || spec.local_only || validate(spec).is_err() {
+        let one_token = grant.incarnation == epoch.incarnation && grant.n == *n;
+        if !one_token || argv.len() != tasks.len() as usize || spec.local_only || validate(spec).is_err() {
             return Err(Refusal::Malformed);
         }
         let count = tasks.len();
         if count == 0 || tasks.0.max().is_some_and(|last| last >= spec.tasks) {
             return Err(Refusal::TaskOutOfRange);
-        }
-        if argv.len() != count as usize {
-            return Err(Refusal::Malformed);
         }
         if count > asked_for.min(GRANT_TASKS_MAX) || self.sharing.borrowed.len() >= GRANTS_HELD_MAX {
             return Err(Refusal::TooLarge);
