@@ -12,7 +12,7 @@ fn check(nodes: u8, slots: u32, script: impl FnOnce(&mut World), expected: Expec
     let told = world.story.text();
     // Samples of the sensors and vitals are every second and the same; they would bury the story.
     let noise = |line: &&str| !line.contains("  sense  ") && !line.contains(" vitals ");
-    let told: String = told.lines().filter(noise).map(|line| format!("{line}\n")).collect();
+    let told: String = told.lines().filter(noise).map(|line| format!("{}\n", line.trim_start())).collect();
     expected.assert_eq(&told);
 }
 

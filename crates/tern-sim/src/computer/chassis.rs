@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 
 use tern_core::words::NodeId;
 
-use super::{Agent, Clock, FromWarden, Journal, ToWarden, Warden};
+use super::{Agent, Checkpoint, Clock, FromWarden, Journal, ToWarden, Warden};
 use crate::queue::What;
 
 /// What a computer is for.
@@ -37,6 +37,8 @@ pub struct Computer {
     pub journal: Journal,
     pub warden: Warden,
     pub agent: Option<Agent>,
+    /// Lies beside the journal and survives as that does.
+    pub checkpoint: Option<Checkpoint>,
     /// Increased by each start of an agent.
     pub agent_generation: u32,
     /// The agent is stopped in its tracks until then (the warden is not).
@@ -62,6 +64,7 @@ impl Computer {
             journal: Journal::default(),
             warden,
             agent: None,
+            checkpoint: None,
             agent_generation: 0,
             stalled_until: 0,
             to_warden: VecDeque::new(),

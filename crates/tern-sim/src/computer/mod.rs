@@ -6,7 +6,7 @@ pub mod clock;
 pub mod journal;
 pub mod warden;
 
-pub use agent::{Agent, Link};
+pub use agent::{Agent, Checkpoint, Link};
 pub use chassis::{Computer, Kind, Power};
 pub use clock::Clock;
 pub use journal::{Commit, Health, Journal};

@@ -12,7 +12,7 @@ use crate::story::Story;
 const MS: u64 = 1_000_000;
 
 /// A life with more steps than that is a storm of messages or of alarms.
-const STEPS_MAX: u64 = 600_000;
+const STEPS_MAX: u64 = 150_000;
 
 impl World {
     #[must_use]
