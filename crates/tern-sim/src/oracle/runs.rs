@@ -130,7 +130,10 @@ impl World {
         // At the last event the lease was over already, and the warden has had the time to hear of it.
         let boot = computer.clock.boot(fed);
         let expired = |run: &&Run| {
-            let until = run.grant.and_then(|grant| self.ledger.leases.get(&(node, grant)));
+            // A liar may lend its own job under the id of another's grant: that one's lease says nothing of it.
+            let real =
+                |grant: &GrantId| self.ledger.grants.get(grant).is_some_and(|known| known.job == run.attempt.job);
+            let until = run.grant.filter(real).and_then(|grant| self.ledger.leases.get(&(node, grant)));
             until.is_some_and(|until| boot > *until) && !run.ending && run.started < fed
         };
         if let Some(run) = computer.warden.running.iter().find(expired) {
