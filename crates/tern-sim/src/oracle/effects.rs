@@ -8,7 +8,7 @@ use tern_core::words::spec::HaltWhen;
 use tern_core::words::{Attempt, GrantId, JobId, NodeId};
 
 use super::Finding;
-use crate::computer::{Kind, ToWarden};
+use crate::computer::{Kind, Run, ToWarden};
 use crate::world::{Cause, World};
 
 impl World {
@@ -75,7 +75,10 @@ impl World {
             _ => &[],
         });
         let held = warden.queue.iter().map(|(attempt, _)| attempt).filter(own).count() + told.filter(own).count();
-        let running = warden.running.iter().filter(|run| !run.ending && run.attempt.job == dispatch.job).count();
+        // What is over and found running after a restart is being ended.
+        let over = |task: u32| job.tasks.get(task as usize).is_some_and(|task| task.cancelled || task.success);
+        let counts = |run: &&Run| !run.ending && run.attempt.job == dispatch.job && !over(run.attempt.task);
+        let running = warden.running.iter().filter(counts).count();
         let ahead = held + running + dispatch.tasks.len() as usize;
         (ahead > warden.slots as usize).then(|| {
             let detail = format!("{ahead} attempts of {} are with the warden of {} slots", dispatch.job, warden.slots);
