@@ -7,9 +7,9 @@
 //!
 //! [`life`] renders one as text; [`check_seed`] and [`check_seeds`] judge.
 //!
-//! Not modelled: the adapters themselves (sockets, redb, the real warden), bytes on the wire, bit rot in what is durable, an
+//! Not modelled: the adapters themselves (sockets, redb, the real warden), mutated frames, bit rot in what is durable, an
 //! fsync that fails and yet persists, a failing fsync under the result segment, paused virtual machines (which stop boot
-//! time), cloned disks, checkpoints of the journal, more than one computer writing to one journal, and output of tasks.
+//! time), cloned disks, more than one computer writing to one journal, and output of tasks.
 #![forbid(unsafe_code)]
 
 pub mod client;

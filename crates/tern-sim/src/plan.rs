@@ -53,7 +53,7 @@ impl Plan {
             liars,
             slots_max: 4,
             faulty_ms: dice.u64(3_000..25_000),
-            calm_ms: 180_000,
+            calm_ms: 600_000,
             commands: dice.u32(4..60),
             loss: if noisy { dice.u32(..200) } else { dice.u32(..10) },
             repeat: if noisy { dice.u32(..200) } else { 0 },
@@ -110,5 +110,31 @@ impl std::fmt::Display for Plan {
             write!(f, ", {fault:?} every {mean} ms")?;
         }
         Ok(())
+    }
+}
+
+/// Independent sources of chance, so that more of one kind leaves the others as they were.
+#[derive(Clone, Debug)]
+pub struct Dice {
+    pub net: fastrand::Rng,
+    pub disk: fastrand::Rng,
+    pub work: fastrand::Rng,
+    pub fault: fastrand::Rng,
+    pub client: fastrand::Rng,
+    pub lie: fastrand::Rng,
+}
+
+impl Dice {
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        let mut root = fastrand::Rng::with_seed(seed);
+        Self {
+            net: root.fork(),
+            disk: root.fork(),
+            work: root.fork(),
+            fault: root.fork(),
+            client: root.fork(),
+            lie: root.fork(),
+        }
     }
 }

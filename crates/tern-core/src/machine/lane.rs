@@ -25,6 +25,9 @@ pub(super) struct Lane {
     pub lending: TaskSet,
     /// The record that stops a halted job is staged.
     pub halting: bool,
+    /// What had not started when the job halted was asked back. Asked once: each answer is an event of its own, and to
+    /// ask again at each event while the disk fails would be a storm.
+    pub called_back: bool,
 }
 
 impl Lane {

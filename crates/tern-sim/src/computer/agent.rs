@@ -1,8 +1,8 @@
 //! The agent of one computer: the machine of the core, and the few words about its own wiring that die with it.
 
 use tern_core::machine::Machine;
-use tern_core::promise::{Outcome, Record, State};
-use tern_core::words::NodeId;
+use tern_core::promise::{Head, Job, Outcome, Record, State};
+use tern_core::words::{JobId, NodeId};
 
 /// The socket between agent and warden, as the agent sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,6 +11,16 @@ pub enum Link {
     /// The warden of this generation has welcomed us, and the machine has been told. Only then may anything be sent to
     /// it: what was decided before the welcome was decided about another warden.
     Open(u32),
+}
+
+/// The state as it was written whole, so that recovery need not begin with the first record.
+#[derive(Clone, Debug)]
+pub struct Checkpoint {
+    head: Head,
+    jobs: Vec<(JobId, Job)>,
+    /// How much of the journal and of the segment is in it.
+    records: usize,
+    ends: usize,
 }
 
 /// One life of an agent.
@@ -36,14 +46,17 @@ impl std::fmt::Debug for Agent {
 }
 
 impl Agent {
-    /// Recovery: the journal's records, then all durable ends of the segment, and nothing else.
+    /// Recovery: the last checkpoint, the journal's records after it, the durable ends after it, and nothing else.
     #[must_use]
-    pub fn recover(node: NodeId, journal: &[Record], segment: &[Outcome]) -> Self {
-        let mut state = State::new(node);
-        for record in journal {
+    pub fn recover(node: NodeId, from: Option<&Checkpoint>, journal: &[Record], segment: &[Outcome]) -> Self {
+        let (mut state, records, ends) = match from {
+            Some(from) => (State::from_parts(from.head.clone(), from.jobs.clone()), from.records, from.ends),
+            None => (State::new(node), 0, 0),
+        };
+        for record in &journal[records..] {
             state.apply(record);
         }
-        state.apply_outcomes(None, segment);
+        state.apply_outcomes(None, &segment[ends..]);
         Self {
             machine: Machine::new(state),
             link: Link::Closed,
@@ -53,6 +66,14 @@ impl Agent {
             alarm_planned: None,
             doomed: None,
         }
+    }
+
+    /// The state just after the first `records` of the journal were applied to it.
+    #[must_use]
+    pub fn checkpoint(&self, records: usize) -> Checkpoint {
+        let state = self.machine.state();
+        let jobs = state.jobs().iter().map(|(id, job)| (*id, job.clone())).collect();
+        Checkpoint { head: state.head().clone(), jobs, records, ends: self.segment_read }
     }
 
     /// With a bug on purpose.

@@ -49,6 +49,8 @@ pub struct Run {
     /// True time at which it ends, with this exit.
     pub ends: u64,
     pub exit: Exit,
+    /// The warden was told to end it.
+    pub ending: bool,
 }
 
 /// The warden of one computer, and what lies in its files.
@@ -91,7 +93,7 @@ impl Warden {
     }
 
     /// The next attempt for a free slot.
-    pub fn next(&mut self) -> Option<(Attempt, Option<GrantId>)> {
+    pub fn next_start(&mut self) -> Option<(Attempt, Option<GrantId>)> {
         let free = self.alive && !self.full && self.running.len() < self.slots as usize;
         if free { self.queue.pop_front() } else { None }
     }

@@ -4,10 +4,11 @@ use tern_core::machine::Dispatch;
 use tern_core::promise::{Exit, Outcome, Record};
 use tern_core::wire::Message;
 use tern_core::words::limits::STAGED_MAX;
-use tern_core::words::{GrantId, JobId, NodeId};
+use tern_core::words::spec::HaltWhen;
+use tern_core::words::{Attempt, GrantId, JobId, NodeId};
 
 use super::Finding;
-use crate::computer::Kind;
+use crate::computer::{Kind, Run, ToWarden};
 use crate::world::{Cause, World};
 
 impl World {
@@ -23,6 +24,8 @@ impl World {
             Some(grant) => self.borrowed_dispatch(node, dispatch, grant),
         };
         self.judge(found);
+        let ahead = self.halting_is_not_ahead(node, dispatch);
+        self.judge(ahead);
         if dispatch.grant.is_none() && !self.ledger.dispatched.insert((dispatch.epoch.incarnation, dispatch.n)) {
             self.fail("anytime_attempts_are_unique", format!("node {} uses {} twice", node + 1, dispatch.n));
         }
@@ -44,7 +47,7 @@ impl World {
         if job.is_held() {
             return Some(("anytime_held_starts_nothing", format!("{dispatch:?}")));
         }
-        for task in tasks.0.iter() {
+        for task in &tasks.0 {
             let Some(known) = job.tasks.get(task as usize) else { return granted("no such task") };
             if known.cancelled {
                 return Some(("anytime_cancelled_starts_nothing", format!("{dispatch:?}: task {task}")));
@@ -57,6 +60,30 @@ impl World {
             }
         }
         None
+    }
+
+    /// A job that may stop early is never given further ahead than there are slots: what has started cannot be unstarted.
+    fn halting_is_not_ahead(&self, node: usize, dispatch: &Dispatch) -> Finding {
+        let job = self.ledger.jobs.get(&dispatch.job).filter(|job| job.owner == node)?;
+        if job.spec.halt.when == HaltWhen::Never {
+            return None;
+        }
+        let warden = &self.nodes[node].warden;
+        let own = |attempt: &&Attempt| attempt.job == dispatch.job;
+        let told = self.nodes[node].to_warden.iter().flat_map(|message| match message {
+            ToWarden::Grant(attempts, _) => attempts.as_slice(),
+            _ => &[],
+        });
+        let held = warden.queue.iter().map(|(attempt, _)| attempt).filter(own).count() + told.filter(own).count();
+        // What is over and found running after a restart is being ended.
+        let over = |task: u32| job.tasks.get(task as usize).is_some_and(|task| task.cancelled || task.success);
+        let counts = |run: &&Run| !run.ending && run.attempt.job == dispatch.job && !over(run.attempt.task);
+        let running = warden.running.iter().filter(counts).count();
+        let ahead = held + running + dispatch.tasks.len() as usize;
+        (ahead > warden.slots as usize).then(|| {
+            let detail = format!("{ahead} attempts of {} are with the warden of {} slots", dispatch.job, warden.slots);
+            ("anytime_halting_is_not_ahead", detail)
+        })
     }
 
     fn borrowed_dispatch(&self, node: usize, dispatch: &Dispatch, grant: GrantId) -> Finding {
@@ -112,6 +139,14 @@ impl World {
 
     /// What goes to the disk: ends under a grant must come from its holder.
     pub(crate) fn check_records(&mut self, node: usize, records: &[Record], cause: &Cause) {
+        for record in records {
+            if let Record::Outcomes { via: None, outcomes } = record
+                && let Some(foreign) = outcomes.iter().find(|end| !self.ledger.ends[node].contains_key(&end.attempt))
+            {
+                let detail = format!("node {} writes {foreign:?} as its own", node + 1);
+                self.fail("anytime_late_results_are_refused", detail);
+            }
+        }
         let Cause::Message(from) = cause else { return };
         for record in records {
             let Record::Outcomes { via: Some(grant), .. } = record else { continue };

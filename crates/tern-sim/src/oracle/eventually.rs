@@ -100,19 +100,23 @@ impl World {
     /// A restart now would know exactly what the machine knows.
     fn recovery_agrees(&self) -> Finding {
         for (index, computer) in self.nodes.iter().enumerate().filter(|(_, computer)| computer.kind == Kind::Honest) {
-            let again = Agent::recover(computer.id, &computer.journal.durable, &computer.warden.segment);
-            let (lives, recovered) = (computer.agent.as_ref()?.machine.state(), again.machine.state());
-            let differs = lives.jobs().iter().find(|(id, job)| {
-                // When a job ended is for people only, and may be forgotten of rounds that are void.
-                let same = |other: &tern_core::promise::Job| {
-                    *other == tern_core::promise::Job { ended_ms: other.ended_ms, ..(*job).clone() }
-                };
-                !recovered.job(**id).is_some_and(same)
-            });
-            if differs.is_some() || lives.jobs().len() != recovered.jobs().len() {
-                let other = differs.and_then(|(id, _)| recovered.job(*id));
-                let detail = format!("node {}: lives as {differs:?}, recovers as {other:?}", index + 1);
-                return Some(("eventually_recovery_agrees", detail));
+            let (journal, segment) = (&computer.journal.durable, &computer.warden.segment);
+            let whole = Agent::recover(computer.id, None, journal, segment);
+            let short = Agent::recover(computer.id, computer.checkpoint.as_ref(), journal, segment);
+            for again in [whole, short] {
+                let (lives, recovered) = (computer.agent.as_ref()?.machine.state(), again.machine.state());
+                let differs = lives.jobs().iter().find(|(id, job)| {
+                    // When a job ended is for people only, and may be forgotten of rounds that are void.
+                    let same = |other: &tern_core::promise::Job| {
+                        *other == tern_core::promise::Job { ended_ms: other.ended_ms, ..(*job).clone() }
+                    };
+                    !recovered.job(**id).is_some_and(same)
+                });
+                if differs.is_some() || lives.jobs().len() != recovered.jobs().len() {
+                    let other = differs.and_then(|(id, _)| recovered.job(*id));
+                    let detail = format!("node {}: lives as {differs:?}, recovers as {other:?}", index + 1);
+                    return Some(("eventually_recovery_agrees", detail));
+                }
             }
         }
         None

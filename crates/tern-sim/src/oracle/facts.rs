@@ -102,7 +102,7 @@ impl Job {
         let mut opened = tasks.clone();
         opened.intersect(&TaskSet::first(self.spec.tasks));
         self.opened = Some(opened);
-        for task in tasks.0.iter() {
+        for task in &tasks.0 {
             if let Some(task) = self.tasks.get_mut(task as usize) {
                 let (ends, runs) = (std::mem::take(&mut task.ends), task.runs);
                 *task = Task { round, ends, runs, ..Task::default() };

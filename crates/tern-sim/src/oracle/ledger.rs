@@ -24,11 +24,13 @@ pub struct Ledger {
     pub dispatched: BTreeSet<(u64, u32)>,
     /// When the machine last took over its warden, or woke.
     pub welcomed: Vec<u64>,
+    /// When the machine handled its last event.
+    pub fed: Vec<u64>,
 }
 
 impl Ledger {
     #[must_use]
-    pub fn new(nodes: Vec<(NodeId, Kind)>, _seed: u64) -> Self {
+    pub fn new(nodes: Vec<(NodeId, Kind)>) -> Self {
         let count = nodes.len();
         Self {
             nodes,
@@ -39,6 +41,7 @@ impl Ledger {
             leases: BTreeMap::new(),
             dispatched: BTreeSet::new(),
             welcomed: vec![0; count],
+            fed: vec![0; count],
         }
     }
 

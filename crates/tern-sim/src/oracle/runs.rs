@@ -118,6 +118,30 @@ impl World {
         }
     }
 
+    /// A lease that ran out ends what runs under it: by the letter of the protocol, not by what the machine believes.
+    pub(crate) fn check_obedience(&mut self, node: usize) {
+        let fed = std::mem::replace(&mut self.ledger.fed[node], self.now);
+        let computer = &self.nodes[node];
+        let Some(agent) = &computer.agent else { return };
+        let listened = agent.link == Link::Open(computer.warden.generation) && fed >= self.ledger.welcomed[node];
+        if !listened || self.now < fed + RACE_NS {
+            return;
+        }
+        // At the last event the lease was over already, and the warden has had the time to hear of it.
+        let boot = computer.clock.boot(fed);
+        let expired = |run: &&Run| {
+            // A liar may lend its own job under the id of another's grant: that one's lease says nothing of it.
+            let real =
+                |grant: &GrantId| self.ledger.grants.get(grant).is_some_and(|known| known.job == run.attempt.job);
+            let until = run.grant.filter(real).and_then(|grant| self.ledger.leases.get(&(node, grant)));
+            until.is_some_and(|until| boot > *until) && !run.ending && run.started < fed
+        };
+        if let Some(run) = computer.warden.running.iter().find(expired) {
+            let detail = format!("{:?} runs on node {} after its lease", run.attempt, node + 1);
+            self.fail("anytime_leases_are_obeyed", detail);
+        }
+    }
+
     pub(crate) fn check_warden_queue(&mut self, node: usize) {
         let queued = self.nodes[node].warden.queue.len();
         if queued > WARDEN_QUEUE_MAX {
@@ -130,7 +154,7 @@ impl World {
 
     /// The machine's own law of conservation.
     pub(crate) fn check_sanity(&mut self, node: usize) {
-        if self.stats.events % self.plan.sane_every != 0 {
+        if !self.stats.events.is_multiple_of(self.plan.sane_every) {
             return;
         }
         let Some(agent) = &self.nodes[node].agent else { return };

@@ -19,7 +19,8 @@ impl World {
         let computer = &mut self.nodes[node];
         computer.agent_generation += 1;
         let generation = computer.agent_generation;
-        let agent = Agent::recover(computer.id, &computer.journal.durable, &computer.warden.segment);
+        let from = computer.checkpoint.as_ref();
+        let agent = Agent::recover(computer.id, from, &computer.journal.durable, &computer.warden.segment);
         #[cfg(feature = "planted")]
         let agent = agent.planted(self.plan.plant);
         computer.agent = Some(agent);
@@ -158,6 +159,7 @@ impl World {
         if computer.agent_generation != generation || computer.agent.is_none() {
             return;
         }
+        let records = computer.journal.durable.len();
         let event = match computer.journal.end() {
             Commit::Durable { sequence, from } => {
                 self.records_became_durable(node, from);
@@ -167,6 +169,11 @@ impl World {
         };
         self.start_fsync(node);
         self.feed(node, event);
+        let computer = &mut self.nodes[node];
+        let written = computer.journal.durable.len() > records && self.plan.faulty_ms > 0;
+        if let Some(agent) = computer.agent.as_ref().filter(|_| written && self.dice.disk.u32(..8) == 0) {
+            computer.checkpoint = Some(agent.checkpoint(computer.journal.durable.len()));
+        }
     }
 
     /// The machine handles one event, and what it wants is done, in order.
@@ -194,6 +201,7 @@ impl World {
         }
         effects.clear();
         self.effects = effects;
+        self.check_obedience(node);
         self.check_sanity(node);
     }
 

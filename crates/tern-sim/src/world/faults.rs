@@ -94,7 +94,7 @@ impl World {
         match fault {
             Fault::Partition if other != node => self.cut(node, other, span),
             Fault::Island => {
-                (0..self.nodes.len()).filter(|peer| *peer != node).for_each(|peer| self.cut(node, peer, span))
+                (0..self.nodes.len()).filter(|peer| *peer != node).for_each(|peer| self.cut(node, peer, span));
             }
             Fault::LinkFlaps if other != node => self.flap(node, other),
             _ if !both => {}

@@ -7,6 +7,7 @@ use tern_core::promise::{Exit, Outcome, Output};
 use tern_core::wire::Message;
 use tern_core::words::{Attempt, Epoch, GrantId, JobId, TaskSet};
 
+use super::perform::over_the_wire;
 use super::{Parcel, What, World};
 use crate::client::plain_job;
 
@@ -22,7 +23,10 @@ impl World {
         let to = self.dice.lie.usize(..usize::from(self.plan.honest));
         let message = self.forged(node, to);
         self.stats.lies += 1;
-        self.send(node, to, message);
+        // What no decoder takes is no message.
+        if let Ok(message) = over_the_wire(&message) {
+            self.send(node, to, message);
+        }
     }
 
     fn forged(&mut self, node: usize, to: usize) -> Message {

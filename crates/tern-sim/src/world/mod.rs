@@ -17,7 +17,7 @@ use tern_core::machine::Effect;
 use crate::client::Client;
 use crate::computer::Computer;
 use crate::oracle::{Failure, Ledger};
-use crate::plan::Plan;
+use crate::plan::{Dice, Plan};
 pub use crate::queue::{Parcel, Queue, What};
 use crate::story::Story;
 pub(crate) use agents::Cause;
@@ -42,32 +42,6 @@ pub struct Stats {
     pub loans: u64,
     /// Nanoseconds of virtual time.
     pub lived: u64,
-}
-
-/// Independent sources of chance, so that more of one kind leaves the others as they were.
-#[derive(Clone, Debug)]
-pub struct Dice {
-    pub net: fastrand::Rng,
-    pub disk: fastrand::Rng,
-    pub work: fastrand::Rng,
-    pub fault: fastrand::Rng,
-    pub client: fastrand::Rng,
-    pub lie: fastrand::Rng,
-}
-
-impl Dice {
-    #[must_use]
-    pub fn new(seed: u64) -> Self {
-        let mut root = fastrand::Rng::with_seed(seed);
-        Self {
-            net: root.fork(),
-            disk: root.fork(),
-            work: root.fork(),
-            fault: root.fork(),
-            client: root.fork(),
-            lie: root.fork(),
-        }
-    }
 }
 
 /// Everything there is.

@@ -5,7 +5,7 @@ use tern_core::wire::Message;
 
 use super::faults::Repair;
 use super::{Parcel, What, World, say};
-use crate::computer::Kind;
+use crate::computer::{Kind, Power};
 use crate::text;
 
 const MS: u64 = 1_000_000;
@@ -57,7 +57,8 @@ impl World {
 
     /// Link monitoring errs: down, and up again soon.
     pub(super) fn flap(&mut self, at: usize, peer: usize) {
-        if std::mem::take(&mut self.network.seen[at][peer]) {
+        let awake = self.nodes[at].power == Power::On && self.nodes[at].stalled_until <= self.now;
+        if awake && std::mem::take(&mut self.network.seen[at][peer]) {
             let id = self.nodes[peer].id;
             self.feed(at, Event::PeerDown(id));
             let again = self.now + self.dice.net.u64(1..200) * MS;

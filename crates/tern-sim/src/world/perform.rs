@@ -7,7 +7,7 @@ use tern_core::words::Attempt;
 
 use super::agents::Cause;
 use super::{World, say};
-use crate::computer::ToWarden;
+use crate::computer::{Kind, ToWarden};
 use crate::text;
 
 impl World {
@@ -33,7 +33,12 @@ impl World {
             Effect::Send { to, message } => {
                 self.check_message(node, to, &message);
                 let Some(to) = self.nodes.iter().position(|peer| peer.id == to) else { return };
-                self.send(node, to, filled_in(message));
+                match over_the_wire(&filled_in(message)) {
+                    Ok(message) => self.send(node, to, message),
+                    // An answer to a lie may be beyond what its reader reads.
+                    Err(_) if self.nodes[to].kind == Kind::Liar => {}
+                    Err(why) => self.fail("anytime_own_frames_are_read", format!("node {}: {why}", node + 1)),
+                }
             }
             Effect::WakeAt(boot) => self.set_alarm(node, boot),
             Effect::Counted { job, outcomes } => self.check_counted(node, job, &outcomes),
@@ -68,6 +73,13 @@ impl World {
             say!(self, Some(node), "journal", "{new} records are durable");
         }
     }
+}
+
+/// What the other side reads of it.
+pub(super) fn over_the_wire(message: &Message) -> Result<Message, String> {
+    let frame = tern_core::wire::encode(message);
+    let read = tern_core::wire::decode(&frame).map_err(|why| format!("{why:?}: {message:?}"))?;
+    if read == *message { Ok(read) } else { Err(format!("{message:?} is read as {read:?}")) }
 }
 
 /// What an adapter adds to a message: argument vectors, and output.

@@ -2,17 +2,17 @@
 
 use tern_core::observe::Reading;
 
-use super::{Dice, Network, Queue, Stats, What, World, say};
+use super::{Network, Queue, Stats, What, World, say};
 use crate::client::Client;
 use crate::computer::{Clock, Computer, Kind, Power};
 use crate::oracle::{Failure, Ledger};
-use crate::plan::Plan;
+use crate::plan::{Dice, Plan};
 use crate::story::Story;
 
 const MS: u64 = 1_000_000;
 
 /// A life with more steps than that is a storm of messages or of alarms.
-const STEPS_MAX: u64 = 600_000;
+const STEPS_MAX: u64 = 150_000;
 
 impl World {
     #[must_use]
@@ -22,7 +22,7 @@ impl World {
         let nodes = (0..all).map(|number| computer(number, &plan, &mut dice)).collect::<Vec<_>>();
         let mut world = Self {
             now: 0,
-            ledger: Ledger::new(nodes.iter().map(|node| (node.id, node.kind)).collect(), plan.seed),
+            ledger: Ledger::new(nodes.iter().map(|node| (node.id, node.kind)).collect()),
             network: Network::new(all),
             client: Client::default(),
             nodes,

@@ -84,7 +84,7 @@ impl World {
                 self.tell_agent(node, FromWarden::Revoked(back));
             }
             Some(ToWarden::End { job, tasks }) => {
-                self.end_tasks(node, |run| run.attempt.job == job && tasks.contains(run.attempt.task))
+                self.end_tasks(node, |run| run.attempt.job == job && tasks.contains(run.attempt.task));
             }
         }
     }
@@ -93,7 +93,11 @@ impl World {
     fn end_tasks(&mut self, node: usize, named: impl Fn(&Run) -> bool) {
         let stubborn = self.plan.faulty_ms > 0 && self.dice.work.u32(..3) == 0;
         let by = self.now + if stubborn { KILL_GRACE.0 } else { self.dice.work.u64(1..30) * MS };
-        for run in self.nodes[node].warden.running.iter_mut().filter(|run| named(run) && run.ends > by) {
+        for run in self.nodes[node].warden.running.iter_mut().filter(|run| named(run)) {
+            run.ending = true;
+            if run.ends <= by {
+                continue;
+            }
             run.ends = by;
             run.exit = Exit::Cancelled;
             self.queue.plan(by, What::RunEnds { node, run: run.id });
@@ -101,7 +105,7 @@ impl World {
     }
 
     pub(super) fn start_tasks(&mut self, node: usize) {
-        while let Some((attempt, grant)) = self.nodes[node].warden.next() {
+        while let Some((attempt, grant)) = self.nodes[node].warden.next_start() {
             self.start_task(node, attempt, grant);
             if self.failure.is_some() {
                 return;
@@ -122,7 +126,7 @@ impl World {
         say!(self, Some(node), "warden", "starts {}", crate::text::attempt(&attempt));
         let started_ms = self.nodes[node].clock.now(self.now).wall_ms;
         let ends = self.now + lasts;
-        let run = Run { id: self.runs, attempt, grant, started: self.now, started_ms, ends, exit };
+        let run = Run { id: self.runs, attempt, grant, started: self.now, started_ms, ends, exit, ending: false };
         self.queue.plan(ends, What::RunEnds { node, run: run.id });
         self.nodes[node].warden.running.push(run);
     }

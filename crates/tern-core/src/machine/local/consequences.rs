@@ -95,7 +95,9 @@ impl Machine {
         let Some(known) = self.state.job(job) else { return };
         let mut tasks = tasks.clone();
         tasks.intersect(&known.pending());
-        self.lanes.entry(key).or_default().queued.union(&tasks);
+        let lane = self.lanes.entry(key).or_default();
+        lane.queued.union(&tasks);
+        lane.called_back = false;
         self.wake_lane(key);
     }
 }

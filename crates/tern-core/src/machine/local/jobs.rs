@@ -135,14 +135,16 @@ impl Machine {
             let Some(lane) = self.lanes.get(&LaneKey::Own(id)) else { continue };
             let settled = job.is_settled();
             let over = settled && lane.is_idle() && self.lent_open(id) == 0;
-            if !settled && !lane.halting && job.is_halted() {
+            let (stops, halting) = (!settled && job.is_halted(), lane.halting);
+            if stops && !lane.called_back {
                 // What has not started comes back at once: the record that stops the job may have to wait for the disk.
                 self.give_back(id, out);
-                let staged = self.stage_own(vec![Record::Cancelled { job: id }], now, out);
-                if let Some(lane) = self.lanes.get_mut(&LaneKey::Own(id)) {
-                    lane.halting = staged;
-                }
-                if !staged {
+            }
+            let staged = stops && !halting && self.stage_own(vec![Record::Cancelled { job: id }], now, out);
+            if let Some(lane) = self.lanes.get_mut(&LaneKey::Own(id)).filter(|_| stops) {
+                lane.called_back = true;
+                lane.halting |= staged;
+                if !lane.halting {
                     again.insert(id);
                 }
             }

@@ -82,6 +82,7 @@ impl Machine {
         self.here.met = true;
         self.here.strays.clear();
         let held: Vec<(LaneKey, TaskSet)> = self.lanes.iter_mut().map(|(key, lane)| (*key, lane.drop_hand())).collect();
+        self.lanes.values_mut().for_each(|lane| lane.called_back = false);
         self.here.in_hand = 0;
         if !self.planted(Plant::LoseOnWardenDown) {
             for (key, tasks) in held {

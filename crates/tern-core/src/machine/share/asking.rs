@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 
 use crate::decide::{dispatch, steal};
 use crate::machine::effect::Effect;
+use crate::machine::lane::LaneKey;
 use crate::machine::node::Machine;
 use crate::plan::{Did, share};
 use crate::promise::{Refusal, lease};
@@ -38,13 +39,16 @@ impl Machine {
             return None;
         }
         let ahead = dispatch::ahead(here.slots, here.mean_ns);
+        // What was borrowed and may not start yet is in hand, too: else a job with `parallel` would be hoarded.
+        let held = self.sharing.borrowed.keys().filter_map(|grant| self.lanes.get(&LaneKey::Borrowed(*grant)));
+        let in_hand = here.in_hand + held.map(|lane| lane.queued.len()).sum::<u32>();
         let asked = self.sharing.peers.values().filter_map(|peer| peer.ask).map(|(_, tasks)| tasks).sum();
         let (mut peers, mut ids) = (Vec::new(), Vec::new());
         for (id, peer) in self.sharing.peers.iter().filter(|(_, peer)| peer.ask.is_none() && may(peer)) {
             peers.push(steal::Peer { queued: peer.heard.queued, slots: peer.heard.slots });
             ids.push(*id);
         }
-        Some((steal::Picture { slots: here.slots, ahead, in_hand: here.in_hand, asked, peers }, ids))
+        Some((steal::Picture { slots: here.slots, ahead, in_hand, asked, peers }, ids))
     }
 
     /// When a peer that waits out its back-off is to be asked, if this node would ask it.
