@@ -11,6 +11,8 @@ pub mod lock;
 pub mod results;
 pub mod rows;
 pub mod segment;
+#[cfg(test)]
+mod tests;
 
 pub use error::StoreError;
 pub use job::{context, discard_job, write_inputs};
