@@ -29,7 +29,7 @@ impl Machine {
             }
             Command::Retry { job, tasks } => self.retry(job, tasks),
             Command::Forget(job) => self.forget(job),
-            Command::Drain => return self.drain(ticket, out),
+            Command::Drain => return self.drain(ticket, now, out),
             Command::Undrain => return self.undrain(ticket, out),
         };
         match records {
@@ -103,6 +103,7 @@ impl Machine {
             tasks.subtract(&lane.in_hand_tasks());
             tasks.subtract(&lane.lending);
         }
+        tasks.subtract(&self.strays_of(job));
         for loan in self.state.lent().values().filter(|loan| loan.job == job) {
             tasks.subtract(&loan.open);
         }
@@ -123,14 +124,14 @@ impl Machine {
         Ok((Answer::Done, vec![Record::Forgotten { job }]))
     }
 
-    fn drain(&mut self, ticket: u64, out: &mut Vec<Effect>) {
+    fn drain(&mut self, ticket: u64, now: Now, out: &mut Vec<Effect>) {
         if self.here.drains.len() >= STAGED_MAX {
             out.push(Effect::Reply { ticket, outcome: Err(Deny::Backpressure) });
             return;
         }
         self.here.draining = true;
         self.here.drains.push(ticket);
-        self.give_back_all(out);
+        self.give_back_all(now, out);
     }
 
     fn undrain(&mut self, ticket: u64, out: &mut Vec<Effect>) {
@@ -144,7 +145,7 @@ impl Machine {
     }
 
     pub(super) fn answer_drains(&mut self, out: &mut Vec<Effect>) {
-        if self.here.draining && self.here.in_hand == 0 && self.here.warden {
+        if self.here.draining && self.here.in_hand == 0 && self.here.warden && self.here.strays.is_empty() {
             for ticket in core::mem::take(&mut self.here.drains) {
                 out.push(Effect::Reply { ticket, outcome: Ok(Answer::Done) });
             }

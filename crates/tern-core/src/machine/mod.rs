@@ -12,6 +12,7 @@ mod local;
 mod node;
 mod plant;
 mod queries;
+mod share;
 mod staged;
 
 pub use effect::{Answer, Deny, Dispatch, Effect};
@@ -19,3 +20,4 @@ pub use event::{Command, Event};
 pub use node::Machine;
 #[cfg(feature = "planted")]
 pub use plant::Plant;
+pub use share::Heard;

@@ -9,11 +9,12 @@ use alloc::vec::Vec;
 use super::effect::Effect;
 use super::event::Event;
 use super::lane::{Lane, LaneKey};
+use super::share::Sharing;
 use super::staged::Staged;
 use crate::plan::Fault;
 use crate::promise::{Record, Refusal, State};
 use crate::words::limits::SLOTS_MAX;
-use crate::words::{Epoch, JobId, Now};
+use crate::words::{Attempt, Epoch, JobId, Now};
 
 /// The decisions of one node.
 #[derive(Debug)]
@@ -26,6 +27,7 @@ pub struct Machine {
     pub(super) ready: BTreeSet<LaneKey>,
     /// The lane that was served last.
     pub(super) turn: Option<LaneKey>,
+    pub(super) sharing: Sharing,
     /// Jobs that changed during this event.
     pub(super) touched: BTreeSet<JobId>,
     pub(super) refused: BTreeMap<Refusal, u64>,
@@ -43,6 +45,12 @@ pub(super) struct Here {
     pub started: bool,
     /// The warden is there, and what it holds is known.
     pub warden: bool,
+    /// The warden has said once what it holds: until then any task that waits here may run there.
+    pub met: bool,
+    /// Attempts that the warden held without need and that are being ended: their tasks must not run beside them.
+    pub strays: BTreeSet<Attempt>,
+    /// The record of the incarnation could not be written yet.
+    pub start_failed: bool,
     pub full: bool,
     pub draining: bool,
     /// Tickets to answer when nothing runs here.
@@ -68,6 +76,7 @@ impl Machine {
             lanes: BTreeMap::new(),
             ready: BTreeSet::new(),
             turn: None,
+            sharing: Sharing::default(),
             touched: BTreeSet::new(),
             refused: BTreeMap::new(),
             fault: None,
@@ -80,17 +89,22 @@ impl Machine {
 
     /// Handles one event and appends what is to be done to `out`, in order.
     pub fn handle(&mut self, event: Event, now: Now, out: &mut Vec<Effect>) {
+        self.due(now, out);
         match event {
             Event::Start { incarnation, slots } => self.start(incarnation, slots, now, out),
             Event::Command { ticket, command } => self.command(ticket, command, now, out),
             Event::Persisted(sequence) => self.persisted(sequence, now, out),
             Event::PersistFailed { after, full } => self.persist_failed(after, full, now, out),
-            Event::WardenUp { running, queued } => self.warden_up(&running, &queued, out),
+            Event::WardenUp { running, queued } => self.warden_up(&running, &queued, now, out),
             Event::WardenDown => self.here.warden = false,
             Event::WardenFull(full) => self.here.full = full,
-            Event::Finished(outcomes) => self.finished(outcomes, out),
-            Event::Revoked(attempts) => self.revoked(&attempts),
-            Event::Reading(_) | Event::PeerUp(_) | Event::PeerDown(_) | Event::Message { .. } | Event::Tick => {}
+            Event::Finished(outcomes) => self.finished(outcomes, now, out),
+            Event::Revoked(attempts) => self.revoked(&attempts, now, out),
+            Event::Reading(reading) => self.reading(&reading),
+            Event::PeerUp(peer) => self.peer_up(peer, now, out),
+            Event::PeerDown(peer) => self.peer_down(peer, now),
+            Event::Message { from, message } => self.message(from, message, now, out),
+            Event::Tick => {}
         }
         self.settle(now, out);
     }
@@ -99,19 +113,18 @@ impl Machine {
         self.settle_jobs(now, out);
         self.dispatch(out);
         self.answer_drains(out);
-        if let Some(wake) = self.next_wake() {
+        self.ask(now, out);
+        self.tell(now, out);
+        if let Some(wake) = self.next_wake(now) {
             out.push(Effect::WakeAt(wake));
         }
-    }
-
-    fn next_wake(&self) -> Option<u64> {
-        self.here.storage_retry
     }
 
     fn start(&mut self, incarnation: u64, slots: u32, now: Now, out: &mut Vec<Effect>) {
         self.here.slots = slots.min(SLOTS_MAX);
         self.here.incarnation = incarnation;
-        self.stage_own(alloc::vec![Record::Started { incarnation }], now, out);
+        self.recover_loans(now);
+        self.here.start_failed = !self.stage_own(alloc::vec![Record::Started { incarnation }], now, out);
     }
 
     pub(super) const fn epoch(&self) -> Epoch {

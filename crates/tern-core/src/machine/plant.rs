@@ -11,8 +11,10 @@ pub enum Plant {
     LeaseFromArrival,
     /// The borrower counts its lease on the clock that stands still in suspend.
     LeaseOnMono,
-    /// The owner reclaims without waiting for the margin, half a lease after it answered.
+    /// The owner reclaims without the margin for clocks that drift.
     NoMargin,
+    /// The owner reclaims half a lease after it answered.
+    ReclaimEarly,
     /// The owner reclaims as soon as the connection is lost.
     ReclaimOnPeerDown,
     /// A cancelled job is recorded as such and goes on.

@@ -7,12 +7,14 @@ use alloc::vec::Vec;
 
 use super::lane::LaneKey;
 use super::node::Machine;
+use super::share::Heard;
+use crate::observe::NodeTrit;
 use crate::decide::dispatch;
 use crate::plan::{Fault, Reason};
 use crate::promise::{Job, Refusal, State};
 use crate::view::{JobState, JobView, TaskCounts, command_text};
 use crate::words::spec::{HaltWhat, HaltWhen};
-use crate::words::{JobId, TaskSet};
+use crate::words::{GrantId, JobId, NodeId, TaskSet};
 
 impl Machine {
     #[must_use]
@@ -52,6 +54,25 @@ impl Machine {
     pub fn queued(&self) -> u64 {
         let waiting: u64 = self.lanes.values().map(|lane| u64::from(lane.queued.len())).sum();
         waiting + u64::from(self.here.in_hand - self.running())
+    }
+
+    /// Connected peers, as they were last heard.
+    pub fn peers(&self) -> impl Iterator<Item = (NodeId, Heard)> {
+        self.sharing.peers.iter().map(|(id, peer)| (*id, peer.heard))
+    }
+    /// This node's own trit.
+    #[must_use]
+    pub fn trit(&self) -> NodeTrit {
+        self.sharing.pulse.trit()
+    }
+    /// The smoothed load ratio; none before the first reading.
+    #[must_use]
+    pub fn load(&self) -> Option<f64> {
+        self.sharing.pulse.smoothed.value()
+    }
+    /// Grants of other nodes that this node holds, with their owners.
+    pub fn borrowed(&self) -> impl Iterator<Item = (GrantId, NodeId)> {
+        self.sharing.borrowed.iter().map(|(grant, held)| (*grant, held.from))
     }
 
     /// All jobs, in the order in which they were accepted.

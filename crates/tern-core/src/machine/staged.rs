@@ -7,15 +7,11 @@ use alloc::collections::{BTreeSet, VecDeque};
 use alloc::vec::Vec;
 
 use super::effect::{Answer, Deny, Effect};
-use super::lane::{Lane, LaneKey};
 use super::node::Machine;
 use super::plant::Plant;
-use crate::promise::{Applied, Record};
-use crate::words::limits::STAGED_MAX;
-use crate::words::{JobId, Now, Span};
-
-/// How long after a failed write the node's own records are tried again. A caller's command is never tried again.
-const STORAGE_RETRY: Span = Span::secs(1);
+use crate::promise::Record;
+use crate::words::limits::{STAGED_MAX, STORAGE_RETRY};
+use crate::words::{JobId, Now};
 
 #[derive(Debug)]
 pub(super) struct Staged {
@@ -132,8 +128,7 @@ impl Machine {
         while let Some(batch) = self.staged.pop_first(sequence) {
             for record in &batch.records {
                 self.staged.untrack(record);
-                let applied = self.state.apply(record);
-                self.react(record, &applied, now, out);
+                self.apply(record, now, out);
             }
             if let Some((ticket, answer)) = batch.reply {
                 out.push(Effect::Reply { ticket, outcome: Ok(answer) });
@@ -156,76 +151,5 @@ impl Machine {
             out.push(Effect::Reply { ticket, outcome: Err(deny.clone()) });
         }
         self.here.storage_retry = Some(now.boot + STORAGE_RETRY);
-    }
-
-    /// What follows from a record that is durable now.
-    fn react(&mut self, record: &Record, applied: &Applied, now: Now, out: &mut Vec<Effect>) {
-        let _ = (applied, now);
-        match record {
-            Record::Started { incarnation } => self.here.started |= *incarnation == self.here.incarnation,
-            Record::Accepted { job, .. } => {
-                let queued = self.state.job(*job).map(crate::promise::Job::pending).unwrap_or_default();
-                self.open_lane(*job, Lane::new(queued));
-            }
-            Record::Held { job } => {
-                self.give_back(*job, out);
-                self.touched.insert(*job);
-            }
-            Record::Released { job } => self.wake_lane(LaneKey::Own(*job)),
-            Record::Cancelled { job } => self.cancelled(*job, out),
-            Record::Retried { job, tasks, .. } => self.retried(*job, tasks),
-            Record::Forgotten { job } => {
-                self.drop_lane(LaneKey::Own(*job));
-                out.push(Effect::Discard { job: *job });
-            }
-            Record::Lent { .. } | Record::Reclaimed { .. } | Record::Outcomes { .. } => {}
-        }
-    }
-
-    /// Undoes what was reserved for a record that will never be durable.
-    fn take_back(&mut self, record: &Record) {
-        if let Record::Cancelled { job } = record
-            && let Some(lane) = self.lanes.get_mut(&LaneKey::Own(*job))
-        {
-            lane.halting = false;
-            self.touched.insert(*job);
-        }
-    }
-
-    fn open_lane(&mut self, job: JobId, lane: Lane) {
-        let key = LaneKey::Own(job);
-        self.lanes.insert(key, lane);
-        self.wake_lane(key);
-    }
-
-    pub(super) fn wake_lane(&mut self, key: LaneKey) {
-        self.ready.insert(key);
-        if let LaneKey::Own(job) = key {
-            self.touched.insert(job);
-        }
-    }
-
-    pub(super) fn drop_lane(&mut self, key: LaneKey) {
-        self.ready.remove(&key);
-        if let Some(lane) = self.lanes.remove(&key) {
-            self.here.in_hand -= lane.in_hand;
-        }
-    }
-
-    fn cancelled(&mut self, job: JobId, out: &mut Vec<Effect>) {
-        self.touched.insert(job);
-        if self.planted(Plant::ForgetCancel) {
-            return;
-        }
-        let Some(lane) = self.lanes.get_mut(&LaneKey::Own(job)) else { return };
-        lane.queued = crate::words::TaskSet::new();
-        lane.halting = false;
-        self.stop_tasks(job, out);
-    }
-
-    fn retried(&mut self, job: JobId, tasks: &crate::words::TaskSet) {
-        let lane = self.lanes.entry(LaneKey::Own(job)).or_default();
-        lane.queued.union(tasks);
-        self.wake_lane(LaneKey::Own(job));
     }
 }

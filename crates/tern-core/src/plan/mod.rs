@@ -2,6 +2,7 @@
 
 pub mod check;
 pub mod reason;
+pub mod share;
 pub mod start;
 
 pub use check::Fault;

@@ -104,7 +104,7 @@ impl Job {
     }
 
     /// Takes one end of an attempt whose right to report was checked before.
-    pub(super) fn take(&mut self, outcome: &Outcome, may_cancel: bool) -> Verdict {
+    pub(super) fn take(&mut self, outcome: &Outcome) -> Verdict {
         let attempt = &outcome.attempt;
         let task = attempt.task;
         if task >= self.spec.tasks {
@@ -119,10 +119,8 @@ impl Job {
         match outcome.exit {
             exit if exit.is_success() => self.succeed(outcome),
             _ if self.failed.contains(task) => Verdict::Duplicate,
-            Exit::Void => self.unless_cancelled(task),
-            // Ended by request, but by no cancellation of the job: the node was stopped, or a lease ran out.
-            Exit::Cancelled if may_cancel => self.unless_cancelled(task),
-            Exit::Cancelled => Verdict::Again,
+            // Ended by request, but by no cancellation of the job: the node was stopped, or a lease ran out. It runs again.
+            Exit::Void | Exit::Cancelled => self.unless_cancelled(task),
             _ => self.fail(outcome),
         }
     }

@@ -69,7 +69,8 @@ impl State {
     /// A node that has promised nothing yet.
     #[must_use]
     pub fn new(node: NodeId) -> Self {
-        let head = Head { node, incarnations: Vec::new(), next_job: 1, lent: BTreeMap::new(), last_grant: None };
+        let head =
+            Head { node, incarnations: Vec::new(), next_job: 1, lent: BTreeMap::new(), last_grant: None };
         Self::from_parts(head, [])
     }
 
@@ -141,7 +142,7 @@ impl State {
         let Some(job) = self.jobs.get_mut(&attempt.job) else {
             return Verdict::Stale(Refusal::UnknownJob);
         };
-        let verdict = job.take(outcome, via.is_none());
+        let verdict = job.take(outcome);
         if !matches!(verdict, Verdict::Stale(_)) {
             self.dirty.jobs.insert(attempt.job);
             if let Some(grant) = via {
@@ -162,8 +163,11 @@ impl State {
             if loan.job != attempt.job || loan.n != attempt.n || grant.incarnation != attempt.epoch.incarnation {
                 return Err(Refusal::NotInGrant);
             }
-            if !loan.tasks.contains(attempt.task) {
+            if loan.round != attempt.round || !loan.tasks.contains(attempt.task) {
                 return Err(Refusal::NotInGrant);
+            }
+            if !loan.open.contains(attempt.task) {
+                return Err(Refusal::AlreadyCounted);
             }
         }
         if self.knows_epoch(attempt.epoch) { Ok(()) } else { Err(Refusal::UnknownEpoch) }
@@ -218,7 +222,10 @@ impl State {
     }
 
     fn lend(&mut self, grant: GrantId, loan: Loan) -> bool {
-        let known = self.head.last_grant.is_some_and(|last| last.incarnation == grant.incarnation && grant.n <= last.n);
+        let known = self
+            .head
+            .last_grant
+            .is_some_and(|last| last.incarnation == grant.incarnation && grant.n <= last.n);
         if known || !self.jobs.contains_key(&loan.job) {
             return false;
         }
