@@ -30,6 +30,7 @@ fn on_small_disk(kib: u32, act: impl FnOnce(&Path) + Send + 'static) {
     }
 }
 
+#[expect(unsafe_code, reason = "the binding of mount(2) would cost a feature of a dependency for these tests alone")]
 fn mount(kind: Option<&std::ffi::CStr>, at: &Path, flags: u64, options: &str) -> bool {
     let at = CString::new(at.as_os_str().as_encoded_bytes()).expect("no NUL");
     let options = CString::new(options).expect("no NUL");
