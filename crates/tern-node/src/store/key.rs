@@ -63,7 +63,8 @@ fn read(mut file: File, path: &Path) -> Result<SecretKey, StoreError> {
 fn make(home: &Home, path: &Path) -> Result<SecretKey, StoreError> {
     let folder = home.path();
     fs::create_dir_all(folder).map_err(StoreError::io("the state folder cannot be made", folder))?;
-    let new = folder.join(format!("key.new.{}", std::process::id()));
+    let mine = random_u64().map_err(StoreError::io("no random bits", path))?;
+    let new = folder.join(format!("key.new.{mine:016x}"));
     let written = write(&new).and_then(|()| match fs::hard_link(&new, path) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         other => other,
@@ -76,11 +77,6 @@ fn make(home: &Home, path: &Path) -> Result<SecretKey, StoreError> {
 }
 
 fn write(path: &Path) -> io::Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        // Left by a process of the same number that died here.
-        _ => {}
-    }
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
     file.write_all(&SecretKey::generate().to_bytes())?;
     file.sync_data()

@@ -63,12 +63,15 @@ impl Journal {
         }
         let store = Store::probe(&path, file)?;
         check_owner(&store, &path, node)?;
-        let contents = read_all(&store, &path)?;
+        let mut contents = read_all(&store, &path)?;
         let last = contents.last();
         if let Said::Seen { sequence, .. } = said
             && sequence > last
         {
-            let what = format!("it ends with record {last}, but record {sequence} was acknowledged");
+            let what = format!(
+                "it ends with record {last}, but record {sequence} was acknowledged (to go on without what is missing, \
+                 remove journal.seen)"
+            );
             return Err(StoreError::damaged(&path, what));
         }
         store.backend.go_live().map_err(StoreError::io("cannot be written", &path))?;
@@ -78,6 +81,11 @@ impl Journal {
         journal.last = last;
         journal.uncovered = !contents.entries.is_empty();
         journal.positions.clone_from(&contents.checkpoint.positions);
+        if said == Said::Nothing {
+            // Nobody knows whether the journal is the newest: a number that left anything here is not given out again.
+            let used = results::last_number(home, node.tag())?.unwrap_or(0);
+            contents.checkpoint.head.next_job = contents.checkpoint.head.next_job.max(used.saturating_add(1));
+        }
         let recovery = contents.replay(home)?;
         Ok((journal, recovery))
     }
@@ -205,25 +213,32 @@ fn put_aside(home: &Home, store: &Store, path: &Path, contents: &Contents) -> Re
     if contents.bad.is_empty() {
         return Ok(());
     }
-    let about = |entry: &Entry| matches!(entry, Entry::Record(record) if row::job_of(record).is_some_and(|job| contents.bad.contains(&job)));
     store.with(path, |db| {
         let txn = db.begin_write()?;
         {
             let (mut aside, mut jobs) = (txn.open_table(ASIDE)?, txn.open_table(JOBS)?);
             for id in &contents.bad {
-                if let Some(found) = jobs.remove(id.0)? {
-                    aside.insert((id.0, 0, 0), found.value())?;
-                }
+                let found = jobs.remove(id.0)?;
+                // A job that is in no checkpoint yet still has to be remembered as damaged.
+                aside.insert((id.0, 0, 0), found.as_ref().map_or(&[][..], |row| row.value()))?;
             }
-            let mut records = txn.open_table(RECORDS)?;
-            records.retain(|(sequence, place), found| match row::open::<Entry>(&row_key(sequence, place), found) {
-                Ok(entry) => !about(&entry),
-                Err(_) => false,
+            txn.open_table(RECORDS)?.retain(|(sequence, place), found| {
+                let job = row_job(sequence, place, found).filter(|job| contents.bad.contains(job));
+                job.is_none_or(|job| aside.insert((job.0, sequence, place), found).is_err())
             })?;
         }
         txn.commit()?;
         Ok(())
     })
+}
+
+/// The job that a record's row is about, whether or not the row is good.
+fn row_job(sequence: u64, place: u32, found: &[u8]) -> Option<JobId> {
+    match row::open::<Entry>(&row_key(sequence, place), found) {
+        Ok(Entry::Record(record)) => row::job_of(&record),
+        Ok(Entry::Block { .. }) | Err(BadRow::OfUnknown) => None,
+        Err(BadRow::OfJob(job)) => Some(job),
+    }
 }
 
 impl Contents {

@@ -188,7 +188,10 @@ fn a_journal_of_a_newer_version_is_refused_untouched_with_both_versions_named() 
     });
     let all = |path: &Path| -> BTreeMap<_, _> {
         let files = fs::read_dir(path).expect("a folder").flatten();
-        files.filter(|file| file.path().is_file()).map(|file| (file.file_name(), fs::read(file.path()).expect("read"))).collect()
+        files
+            .filter(|file| file.path().is_file())
+            .map(|file| (file.file_name(), fs::read(file.path()).expect("read")))
+            .collect()
     };
     let before = all(home.path());
     let Err(error) = Journal::open(&home, NODE, true) else { panic!("it was opened") };

@@ -15,7 +15,8 @@ fn on_small_disk(kib: u32, act: impl FnOnce(&Path) + Send + 'static) {
     let name = std::thread::current().name().unwrap_or("a test").to_owned();
     let ran = std::thread::spawn(move || {
         let folder = tempfile::tempdir().expect("a folder");
-        if unshare(CloneFlags::CLONE_NEWNS).is_err() || !mount(None, Path::new("/"), libc::MS_REC | libc::MS_PRIVATE, "")
+        if unshare(CloneFlags::CLONE_NEWNS).is_err()
+            || !mount(None, Path::new("/"), libc::MS_REC | libc::MS_PRIVATE, "")
         {
             return false;
         }
