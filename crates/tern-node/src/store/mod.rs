@@ -1,1 +1,3 @@
-//! placeholder
+//! What outlives a crash.
+
+pub mod segment;
