@@ -16,6 +16,7 @@ mod hub;
 mod options;
 mod recover;
 mod start;
+mod stray;
 mod supervise;
 mod worker;
 

@@ -14,6 +14,8 @@ pub struct Options {
     pub agent: Option<Vec<OsString>>,
     /// When the client goes, end all tasks, write their outcomes and exit.
     pub die_with_client: bool,
+    /// End what an earlier warden left running, even where it could be adopted.
+    pub no_adopt: bool,
     /// Descriptor on which one byte is written once the socket listens.
     pub ready_fd: Option<i32>,
 }
@@ -26,6 +28,9 @@ impl Options {
         args.extend(["--tag".into(), self.node_tag.to_string().into()]);
         if self.die_with_client {
             args.push("--die-with-client".into());
+        }
+        if self.no_adopt {
+            args.push("--no-adopt".into());
         }
         if let Some(fd) = self.ready_fd {
             args.extend(["--ready-fd".into(), fd.to_string().into()]);
@@ -51,6 +56,7 @@ impl Options {
                 Some("--tag") => options.node_tag = number(&value()?)?,
                 Some("--ready-fd") => options.ready_fd = Some(number(&value()?)?),
                 Some("--die-with-client") => options.die_with_client = true,
+                Some("--no-adopt") => options.no_adopt = true,
                 Some("--") => {
                     options.agent = Some(args.by_ref().collect::<Vec<_>>()).filter(|agent| !agent.is_empty());
                     break;

@@ -84,7 +84,7 @@ fn run(home: &Home, options: Options) -> io::Result<ExitCode> {
     if let Some(torn) = torn {
         eprintln!("tern warden: {}: bytes {} to {} were cut off: a write that was not finished", torn.path.display(), torn.start, torn.end);
     }
-    let left = recover::recover(home)?;
+    let left = recover::recover(home, !options.no_adopt)?;
     let held: Vec<_> = left.adopted.iter().map(|adopted| (adopted.row, adopted.noted.attempt)).collect();
     let hub = Arc::new(Hub::new(home, options.node_tag, left.table, &held)?);
     hub.segment.store(writer.position().segment, std::sync::atomic::Ordering::Relaxed);
