@@ -7,5 +7,6 @@ pub mod outputs;
 pub mod pidfd;
 pub mod protocol;
 pub mod spawn;
+pub mod throttle;
 pub mod trampoline;
 pub mod warden;

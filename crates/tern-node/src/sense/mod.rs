@@ -1,1 +1,17 @@
-//! placeholder
+//! What this machine says of itself: its load, its memory, and the processes that use them.
+
+mod error;
+#[cfg(target_os = "linux")]
+mod linux;
+#[cfg(target_os = "macos")]
+mod macos;
+mod processes;
+mod stat;
+
+pub use error::SenseError;
+#[cfg(target_os = "linux")]
+pub use linux::{SOURCE, read};
+#[cfg(target_os = "macos")]
+pub use macos::{SOURCE, read};
+pub use processes::{ProcessSample, sample_processes};
+pub use stat::{Stat, own_and_ancestors, process_ids, stat};

@@ -46,6 +46,11 @@ impl Supervisor {
         self.agent.is_some() || self.start_at.is_some()
     }
 
+    /// The agent, while there is one.
+    pub fn pid(&self) -> Option<i32> {
+        self.agent.as_ref().map(|agent| agent.pid)
+    }
+
     /// When [`Supervisor::revive`] has something to do.
     pub const fn wake_at(&self) -> Option<u64> {
         self.start_at

@@ -20,6 +20,7 @@ use super::super::worker::{Running, Worker};
 use super::client::Client;
 use super::door;
 use super::outbox::Outbox;
+use crate::process::throttle::{ThrottleError, Throttles, watchdog};
 use crate::process::protocol::{FromWarden, PROTOCOL_VERSION, ToWarden};
 use crate::store::segment::Lane;
 
@@ -46,6 +47,9 @@ pub struct Control {
     listener: UnixListener,
     signals: SignalFd,
     agent: Supervisor,
+    throttles: Throttles,
+    /// When a throttle has something to do.
+    tick_at: Option<u64>,
     client: Option<Client>,
     /// Connected, but has not said Hello: the newest.
     candidate: Option<Client>,
@@ -76,7 +80,12 @@ impl Control {
         epoll.add(&signals, readable(SIGNALS))?;
         epoll.add(&hub.wake, readable(WAKE))?;
         let agent = Supervisor::new(options.agent.clone());
+        let (throttles, remarks) =
+            Throttles::open(&hub.home.throttles(), watchdog::Start::own_program()).map_err(std::io::Error::other)?;
+        remarks.iter().for_each(|remark| eprintln!("tern warden: {remark}"));
         Ok(Self {
+            throttles,
+            tick_at: None,
             hub,
             options,
             epoll,
@@ -110,6 +119,7 @@ impl Control {
     pub fn run(mut self) {
         while !self.is_over() {
             self.agent.revive(&self.epoll, AGENT);
+            self.tick_at = self.throttles.tick(mono());
             let mut events = [EpollEvent::empty(); 16];
             let count = self.epoll.wait(&mut events, self.patience()).unwrap_or(0);
             for event in &events[..count] {
@@ -122,12 +132,13 @@ impl Control {
                 }
             }
         }
+        self.throttles.release_all().iter().for_each(|error| eprintln!("tern warden: {error}"));
         self.agent.leave();
     }
 
     fn patience(&self) -> EpollTimeout {
         let linger = self.quiet_since.map(|since| since.saturating_add(self.quiet_max()));
-        let Some(until) = [linger, self.agent.wake_at()].into_iter().flatten().min() else {
+        let Some(until) = [linger, self.agent.wake_at(), self.tick_at].into_iter().flatten().min() else {
             return EpollTimeout::NONE;
         };
         EpollTimeout::from(until.saturating_sub(mono()).div_ceil(1_000_000).min(60_000) as u16)
@@ -147,7 +158,7 @@ impl Control {
         if self.run_dry && held == 0 {
             return true;
         }
-        let quiet = held == 0 && self.client.is_none() && !self.agent.is_wanted();
+        let quiet = held == 0 && self.client.is_none() && !self.agent.is_wanted() && self.tick_at.is_none();
         self.quiet_since = if quiet { self.quiet_since.or_else(|| Some(mono())) } else { None };
         self.quiet_since.is_some_and(|since| mono() >= since.saturating_add(self.quiet_max()))
     }
@@ -273,13 +284,24 @@ impl Control {
             }
             ToWarden::Drop { segments, outputs } => self.drop_files(&segments, &outputs),
             ToWarden::Quit { end_tasks } => self.close(end_tasks),
-            ToWarden::Throttle(throttle) => self.hub.send(&FromWarden::ThrottleRefused {
-                pid: throttle.pid,
-                why: "this warden holds no throttles".into(),
-            }),
-            ToWarden::ReleaseThrottle { .. } => {}
-            ToWarden::ListThrottles => self.hub.send(&FromWarden::Throttles(Vec::new())),
+            ToWarden::Throttle(wish) => {
+                let own: Vec<i32> = self.agent.pid().into_iter().collect();
+                let refused = self.throttles.throttle(&wish, &own).err();
+                self.answer_throttle(wish.pid, refused);
+            }
+            ToWarden::ReleaseThrottle { pid } => {
+                let refused = self.throttles.release(pid).err();
+                self.answer_throttle(pid, refused);
+            }
+            ToWarden::ListThrottles => self.answer_throttle(0, None),
         }
+    }
+
+    fn answer_throttle(&self, pid: i32, refused: Option<ThrottleError>) {
+        self.hub.send(&match refused {
+            Some(error) => FromWarden::ThrottleRefused { pid, why: error.to_string() },
+            None => FromWarden::Throttles(self.throttles.list()),
+        });
     }
 
     fn revoke(&self, job: JobId, tasks: &TaskSet) {
