@@ -102,7 +102,9 @@ pub mod context {
     use std::io::Write;
     use std::os::unix::fs::OpenOptionsExt;
 
-    use super::*;
+    use std::{fs, io};
+
+    use super::{Context, Home, JobId, JobSpec, Path, StoreError, make_folder};
 
     const MAGIC: [u8; 8] = *b"TERNCTX\n";
     /// Behind the content: CRC-32 of it (4), version (2), zero (2), magic (8).

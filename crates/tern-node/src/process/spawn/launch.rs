@@ -93,8 +93,7 @@ impl Launcher {
             Err(Errno::ENOENT) if !argv[0].contains(&b'/') && forget(context) => {
                 // The program may have moved since it was looked up.
                 let file = locate(context, &argv[0])?;
-                self.spawn(context, attempt, &file, argv, outputs)
-                    .map_err(|error| explain(error, context, &file, argv))
+                self.spawn(context, attempt, &file, argv, outputs).map_err(|error| explain(error, context, &file, argv))
             }
             Err(error) => Err(explain(error, context, &file, argv)),
         }
@@ -247,7 +246,10 @@ fn check(argv: &[Bytes]) -> Result<(), Refusal> {
             ));
         }
         if word.contains(&0) {
-            return Err(Refusal::task(126, format!("argument {index} holds a NUL byte, which no program can be given")));
+            return Err(Refusal::task(
+                126,
+                format!("argument {index} holds a NUL byte, which no program can be given"),
+            ));
         }
     }
     Ok(())
@@ -296,12 +298,16 @@ fn explain(error: Errno, context: &Prepared, file: &CStr, argv: &[Bytes]) -> Ref
             Refusal::task(126, format!("{name}: is a folder"))
         }
         Errno::EACCES => Refusal::task(126, format!("{name} (in {}): permission denied", folder.display())),
-        Errno::ENOEXEC => Refusal::task(126, format!("{name}: not a program for this machine, nor a script that begins with #!")),
+        Errno::ENOEXEC => {
+            Refusal::task(126, format!("{name}: not a program for this machine, nor a script that begins with #!"))
+        }
         Errno::E2BIG => {
             let bytes: usize = argv.iter().map(|word| word.len() + 9).sum::<usize>() + context.env.len();
             Refusal::task(
                 126,
-                format!("arguments and environment take {bytes} bytes; the kernel gives them a quarter of the stack limit (usually {ARGV_BYTES_MAX})"),
+                format!(
+                    "arguments and environment take {bytes} bytes; the kernel gives them a quarter of the stack limit (usually {ARGV_BYTES_MAX})"
+                ),
             )
         }
         error => Refusal::task(126, format!("{name}: {}", error.desc())),

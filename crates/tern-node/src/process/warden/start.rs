@@ -82,7 +82,12 @@ fn run(home: &Home, options: Options) -> io::Result<ExitCode> {
 
     let (writer, torn) = SegmentWriter::open(home, Lane::Warden, options.node_tag).map_err(io::Error::other)?;
     if let Some(torn) = torn {
-        eprintln!("tern warden: {}: bytes {} to {} were cut off: a write that was not finished", torn.path.display(), torn.start, torn.end);
+        eprintln!(
+            "tern warden: {}: bytes {} to {} were cut off: a write that was not finished",
+            torn.path.display(),
+            torn.start,
+            torn.end
+        );
     }
     let left = recover::recover(home, !options.no_adopt)?;
     let held: Vec<_> = left.adopted.iter().map(|adopted| (adopted.row, adopted.noted.attempt)).collect();

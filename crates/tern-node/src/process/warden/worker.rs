@@ -217,10 +217,9 @@ impl Worker {
                 self.hub.table.starting(order.row, &noted);
                 self.launcher.launch(context, &order.attempt, &order.argv, &pair)
             }
-            Err(error) => Err(Refusal::Task {
-                code: 126,
-                why: format!("{}: {error}", order.head.grant.context.display()),
-            }),
+            Err(error) => {
+                Err(Refusal::Task { code: 126, why: format!("{}: {error}", order.head.grant.context.display()) })
+            }
         };
         let pid = match launched {
             Ok(pid) => pid,
@@ -314,9 +313,8 @@ impl Worker {
 
     /// Whoever fails while the disk is full may have failed for that reason, and does not count.
     fn verdict(&self, running: &Running, exit: Exit) -> Exit {
-        let full = || {
-            self.hub.is_full() || self.hub.full_times() != running.full_times || commit::is_full(&self.hub.home)
-        };
+        let full =
+            || self.hub.is_full() || self.hub.full_times() != running.full_times || commit::is_full(&self.hub.home);
         if exit.is_success() || !full() { exit } else { Exit::Void }
     }
 

@@ -5,7 +5,7 @@ use std::fs::OpenOptions;
 use std::path::Path;
 
 use redb::{Database, ReadableDatabase, ReadableTable, TableError};
-use tern_core::promise::{Head, Job, Record, State};
+use tern_core::promise::{Dirty, Head, Job, Record, State};
 use tern_core::words::{JobId, NodeId};
 
 use super::super::segment::{Block, SegmentReader};
@@ -41,6 +41,23 @@ struct Contents {
     bad: BTreeSet<JobId>,
 }
 
+impl Recovery {
+    /// Without a witness nobody knows whether the journal is the newest: a number that left anything here is not given out
+    /// again. Returns what the state would have had written at the next checkpoint.
+    fn skip_used_numbers(&mut self, home: &Home) -> Result<Dirty, StoreError> {
+        let head = self.state.head();
+        let used = results::last_number(home, head.node.tag())?.unwrap_or(0);
+        if used < head.next_job {
+            return Ok(Dirty::default());
+        }
+        self.notes.push(Note::Ahead { journal: home.journal(), known: head.next_job.saturating_sub(1), found: used });
+        let head = Head { next_job: used.saturating_add(1), ..head.clone() };
+        let dirty = Dirty { head: true, ..self.state.take_dirty() };
+        self.state = State::from_parts(head, self.state.jobs().clone());
+        Ok(dirty)
+    }
+}
+
 impl Journal {
     /// Opens the journal of a state folder, or with `create` begins one, and recovers what it holds: the last checkpoint,
     /// the records after it, and the results that the warden wrote since.
@@ -63,7 +80,7 @@ impl Journal {
         }
         let store = Store::probe(&path, file)?;
         check_owner(&store, &path, node)?;
-        let mut contents = read_all(&store, &path)?;
+        let contents = read_all(&store, &path)?;
         let last = contents.last();
         if let Said::Seen { sequence, .. } = said
             && sequence > last
@@ -81,12 +98,10 @@ impl Journal {
         journal.last = last;
         journal.uncovered = !contents.entries.is_empty();
         journal.positions.clone_from(&contents.checkpoint.positions);
+        let mut recovery = contents.replay(home)?;
         if said == Said::Nothing {
-            // Nobody knows whether the journal is the newest: a number that left anything here is not given out again.
-            let used = results::last_number(home, node.tag())?.unwrap_or(0);
-            contents.checkpoint.head.next_job = contents.checkpoint.head.next_job.max(used.saturating_add(1));
+            journal.dirty = recovery.skip_used_numbers(home)?;
         }
-        let recovery = contents.replay(home)?;
         Ok((journal, recovery))
     }
 
@@ -121,7 +136,7 @@ impl Journal {
             last: 0,
             uncovered: false,
             positions: BTreeMap::new(),
-            dirty: Default::default(),
+            dirty: Dirty::default(),
             witness: None,
             peers: None,
             outputs: PeerOutputs::default(),
@@ -153,7 +168,7 @@ fn check_owner(store: &Store, path: &Path, node: NodeId) -> Result<(), StoreErro
 }
 
 fn read_all(store: &Store, path: &Path) -> Result<Contents, StoreError> {
-    let contents = store.with(path, |db| Ok(read_tables(db)?))?;
+    let contents = store.with(path, read_tables)?;
     contents.map_err(|what| StoreError::damaged(path, what))
 }
 

@@ -99,6 +99,8 @@ pub fn open<T: DeserializeOwned>(key: &[u8], row: &[u8]) -> Result<T, BadRow> {
 
 fn checksum(parts: &[&[u8]]) -> u32 {
     let mut hasher = crc32fast::Hasher::new();
-    parts.iter().for_each(|part| hasher.update(part));
+    for part in parts {
+        hasher.update(part);
+    }
     hasher.finalize()
 }

@@ -62,11 +62,8 @@ pub fn garbage(home: &Home, knows: impl Fn(JobId) -> bool) -> Result<Garbage, St
 
 /// Output files of attempts whose end is not durable yet.
 fn in_use(home: &Home) -> Result<BTreeSet<u32>, StoreError> {
-    match inflight::read(home) {
-        Ok(rows) => Ok(rows.into_iter().map(|row| row.file).collect()),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(BTreeSet::new()),
-        Err(error) => Err(StoreError::io("cannot be read", &home.inflight())(error)),
-    }
+    let rows = inflight::read(home).map_err(StoreError::io("cannot be read", &home.inflight()))?;
+    Ok(rows.into_iter().map(|row| row.file).collect())
 }
 
 fn output_numbers(folder: &Path) -> Result<BTreeSet<u32>, StoreError> {

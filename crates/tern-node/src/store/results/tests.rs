@@ -122,6 +122,27 @@ fn a_task_with_a_try_left_has_no_result_yet_and_a_retried_one_has_lost_its_old_o
 }
 
 #[test]
+fn a_great_job_is_read_block_by_block_and_each_task_comes_once() {
+    let setting = setting();
+    let home = &setting.home;
+    fill(home, Lane::Warden, 1);
+    let again: Vec<_> = (0..50).map(|task| retry(outcome(1, task, Exit::Code(0)), 0, 9)).collect();
+    write(home, Lane::Warden, &again);
+    let mut past = Past::open(home, job(1), None).expect("opened");
+    // What comes later is the present, and no part of it.
+    write(home, Lane::Warden, &[outcome(1, 90_000, Exit::Code(0))]);
+    let mut seen = TaskSet::new();
+    while let Some(outcomes) = past.next().expect("read") {
+        assert!(outcomes.len() <= 20_000 && !outcomes.is_empty());
+        for won in outcomes {
+            assert!(seen.insert(won.attempt.task), "task {} came twice", won.attempt.task);
+            assert_eq!(won.attempt.n, 1, "the first success stays");
+        }
+    }
+    assert_eq!(seen, TaskSet::first(20_000));
+}
+
+#[test]
 fn results_of_both_lanes_and_of_many_segments_are_found_with_and_without_summaries() {
     let setting = setting();
     let home = &setting.home;

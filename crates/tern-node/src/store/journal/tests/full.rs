@@ -106,7 +106,7 @@ fn a_checkpoint_on_a_full_disk_keeps_the_records_and_is_written_later() {
         let mut state = recovery.state;
         let records = [incarnation(), long(1, 500_000), accepted(2)];
         journal.commit(1, &records).expect("durable");
-        records.iter().for_each(|record| drop(state.apply(record)));
+        apply_all(&mut state, &records);
         let filler = fill(folder, 0);
         let error = journal.checkpoint(&mut state, &BTreeMap::new()).expect_err("no room");
         assert!(error.is_full(), "{error}");

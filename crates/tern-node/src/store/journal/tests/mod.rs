@@ -108,6 +108,12 @@ pub fn done_elsewhere(number: u32, count: u32) -> Record {
     Record::Outcomes { via: Some(GrantId { incarnation: 9, n: number }), outcomes }
 }
 
+pub fn apply_all(state: &mut State, records: &[Record]) {
+    for record in records {
+        state.apply(record);
+    }
+}
+
 /// The same state, changes since the last checkpoint apart.
 pub fn same(one: &State, other: &State) -> bool {
     one.head() == other.head() && one.jobs() == other.jobs()
@@ -222,4 +228,38 @@ fn times_of_opening_and_committing() {
             );
         }
     }
+}
+
+#[test]
+#[ignore = "prints times"]
+fn times_of_ten_thousand_jobs() {
+    let rss = || {
+        let status = std::fs::read_to_string("/proc/self/status").expect("read");
+        status.lines().find(|line| line.starts_with("VmRSS")).map(str::to_owned)
+    };
+    let folder = tempfile::tempdir_in("/dev/shm").expect("a folder");
+    let home = Home::new(folder.path());
+    let (mut journal, recovery) = open(&home);
+    let mut state = recovery.state;
+    println!("{:?}", rss());
+    for batch in 0..100u32 {
+        let mut records: Vec<_> = (1..=100).map(|number| accepted(batch * 100 + number)).collect();
+        records.push(incarnation());
+        journal.commit(1 + u64::from(batch), &records).expect("durable");
+        apply_all(&mut state, &records);
+    }
+    println!("{:?}", rss());
+    let begin = Instant::now();
+    journal.checkpoint(&mut state, &BTreeMap::new()).expect("durable");
+    println!("checkpoint of all {:?} {:?}", begin.elapsed(), rss());
+    drop((journal, state));
+    let begin = Instant::now();
+    let opened = open(&home);
+    println!(
+        "open {:?} {:?} {} bytes {} jobs",
+        begin.elapsed(),
+        rss(),
+        std::fs::metadata(home.journal()).expect("a file").len(),
+        opened.1.state.jobs().len()
+    );
 }

@@ -15,7 +15,7 @@ fn results_of_others_count_after_opening_though_their_grant_was_reclaimed_since(
         [vec![incarnation(), accepted(1), lent(1)], vec![done_elsewhere(1, 4)], vec![reclaimed, done_elsewhere(1, 8)]];
     for (index, records) in batches.iter().enumerate() {
         journal.commit(index as u64 + 1, records).expect("durable");
-        records.iter().for_each(|record| drop(state.apply(record)));
+        apply_all(&mut state, records);
     }
     drop(journal);
     let (_, recovery) = open(&home);
