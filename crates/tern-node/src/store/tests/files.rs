@@ -1,15 +1,15 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
-use std::time::Instant;
 
 use proptest::prelude::*;
 use tern_core::words::{Bytes, JobId};
 
 use crate::home::Home;
 use crate::process::protocol::Context;
+use crate::store::job::mark_aside;
 use crate::store::rows::Rows;
-use crate::store::{StoreError, context, discard_job, write_inputs};
+use crate::store::{StoreError, context, discard_job, sweep_jobs, write_inputs};
 
 fn words(count: u32) -> Vec<Vec<Bytes>> {
     (0..count).map(|row| vec![format!("w{row}").into()]).collect()
@@ -82,28 +82,6 @@ fn long_rows_make_small_chunks_and_a_row_beyond_all_limits_is_refused() {
 }
 
 #[test]
-#[ignore = "prints times"]
-fn times_of_a_million_rows() {
-    let rows = words(1_000_000);
-    for _ in 0..5 {
-        let (_folder, path) = in_folder();
-        let cpu = || nix::time::clock_gettime(nix::time::ClockId::CLOCK_THREAD_CPUTIME_ID).expect("a clock");
-        let (begin, before) = (Instant::now(), cpu());
-        Rows::write(&path, &rows).expect("written");
-        let (written, spent) = (begin.elapsed(), cpu() - before);
-        let open = Rows::open(&path).expect("opened");
-        let first = begin.elapsed();
-        (0..1_000_000).step_by(4).for_each(|task| drop(open.rows(task..=task + 3).expect("read")));
-        println!(
-            "write {written:?} (CPU {spent}), open {:?}, read in fours {:?}, {} bytes",
-            first - written,
-            begin.elapsed() - first,
-            fs::metadata(&path).expect("a file").len()
-        );
-    }
-}
-
-#[test]
 fn inputs_and_context_are_written_together_read_back_private_and_gone_when_discarded() {
     let folder = tempfile::tempdir().expect("a folder");
     let home = Home::new(folder.path());
@@ -149,4 +127,20 @@ fn a_damaged_context_is_refused_at_any_flipped_bit_and_any_length() {
         fs::write(&path, &good[..at]).expect("written");
         assert!(context::read(&path).is_err(), "cut at {at}");
     }
+}
+
+#[test]
+fn folders_of_jobs_that_nobody_knows_are_swept_and_those_put_aside_are_not() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let home = Home::new(folder.path());
+    assert_eq!(sweep_jobs(&home, |_| false).expect("nothing there"), 0);
+    for number in 1..=4 {
+        write_inputs(&home, JobId::new(7, number), &words(2), &Context::default()).expect("written");
+    }
+    mark_aside(&home, JobId::new(7, 3)).expect("marked");
+    fs::create_dir(home.path().join("jobs/somebody's")).expect("made");
+    assert_eq!(sweep_jobs(&home, |job| job.number() == 2).expect("swept"), 2);
+    let left = |number| home.job(JobId::new(7, number)).exists();
+    assert_eq!([left(1), left(2), left(3), left(4)], [false, true, true, false]);
+    assert!(home.path().join("jobs/somebody's").exists(), "what is no job's stays");
 }

@@ -6,7 +6,6 @@ mod kill;
 mod peers;
 
 use std::collections::BTreeMap;
-use std::time::Instant;
 
 use tern_core::promise::{Exit, Outcome, Output, Record, State};
 use tern_core::words::template::{Piece, Template};
@@ -15,6 +14,7 @@ use tern_core::words::{Attempt, Epoch, GrantId, Halt, Inputs, JobId, JobSpec, No
 use super::*;
 use crate::home::Home;
 use crate::store::StoreError;
+use crate::store::segment::{Lane, SegmentWriter};
 
 pub const NODE: NodeId = NodeId([7; 32]);
 
@@ -195,71 +195,26 @@ fn a_new_journal_beside_old_jobs_counts_on_from_them_and_says_so() {
 }
 
 #[test]
-#[ignore = "prints times"]
-fn times_of_opening_and_committing() {
-    for root in ["/work/tmp/store", "/dev/shm"] {
-        for _ in 0..5 {
-            let folder = tempfile::tempdir_in(root).expect("a folder");
-            let home = Home::new(folder.path());
-            let begin = Instant::now();
-            let (mut journal, _) = open(&home);
-            let opened = begin.elapsed();
-            journal.commit(1, &[Record::Started { incarnation: 9 }]).expect("durable");
-            let first = begin.elapsed();
-            for number in 1..=100 {
-                journal.commit(1 + u64::from(number), &[accepted(number)]).expect("durable");
-            }
-            let hundred = begin.elapsed();
-            let mut state = State::new(NODE);
-            (1..=100).for_each(|number| drop(state.apply(&accepted(number))));
-            journal.checkpoint(&mut state, &BTreeMap::new()).expect("durable");
-            let point = begin.elapsed();
-            drop(journal);
-            let closed = begin.elapsed();
-            let _again = open(&home);
-            println!(
-                "{root}: open {opened:?}, first commit {:?}, a commit {:?}, checkpoint {:?}, close {:?}, open again {:?}, {} bytes",
-                first - opened,
-                (hundred - first) / 100,
-                point - hundred,
-                closed - point,
-                begin.elapsed() - closed,
-                std::fs::metadata(home.journal()).expect("a file").len()
-            );
-        }
-    }
-}
-
-#[test]
-#[ignore = "prints times"]
-fn times_of_ten_thousand_jobs() {
-    let rss = || {
-        let status = std::fs::read_to_string("/proc/self/status").expect("read");
-        status.lines().find(|line| line.starts_with("VmRSS")).map(str::to_owned)
-    };
-    let folder = tempfile::tempdir_in("/dev/shm").expect("a folder");
+fn a_journal_that_may_be_an_older_one_gives_no_number_twice_and_keeps_what_the_warden_wrote() {
+    let folder = tempfile::tempdir().expect("a folder");
     let home = Home::new(folder.path());
     let (mut journal, recovery) = open(&home);
     let mut state = recovery.state;
-    println!("{:?}", rss());
-    for batch in 0..100u32 {
-        let mut records: Vec<_> = (1..=100).map(|number| accepted(batch * 100 + number)).collect();
-        records.push(incarnation());
-        journal.commit(1 + u64::from(batch), &records).expect("durable");
-        apply_all(&mut state, &records);
-    }
-    println!("{:?}", rss());
-    let begin = Instant::now();
+    let records = [incarnation(), accepted(1)];
+    journal.commit(1, &records).expect("durable");
+    apply_all(&mut state, &records);
     journal.checkpoint(&mut state, &BTreeMap::new()).expect("durable");
-    println!("checkpoint of all {:?} {:?}", begin.elapsed(), rss());
-    drop((journal, state));
-    let begin = Instant::now();
-    let opened = open(&home);
-    println!(
-        "open {:?} {:?} {} bytes {} jobs",
-        begin.elapsed(),
-        rss(),
-        std::fs::metadata(home.journal()).expect("a file").len(),
-        opened.1.state.jobs().len()
-    );
+    drop(journal);
+    let (mut writer, _) = SegmentWriter::open(&home, Lane::Warden, NODE.tag()).expect("a writer");
+    writer.append(&[success(1, 4), success(50, 0)]).expect("durable");
+    std::fs::remove_file(commit::witness_path(&home)).expect("removed");
+    let (mut journal, recovery) = open(&home);
+    assert!(matches!(recovery.notes[..], [Note::Ahead { known: 1, found: 50, .. }]), "{:?}", recovery.notes);
+    let mut state = recovery.state;
+    assert_eq!((state.head().next_job, state.job(job(1)).map(|job| job.done.len())), (51, Some(1)));
+    journal.checkpoint(&mut state, &recovery.positions).expect("durable");
+    drop(journal);
+    let (_, recovery) = open(&home);
+    assert!(recovery.notes.is_empty() && recovery.replayed == 0, "{:?}", recovery.notes);
+    assert!(same(&recovery.state, &state));
 }
