@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
@@ -16,6 +17,14 @@ use tern_node::process::warden::Options;
 
 pub type Test = (&'static str, fn());
 
+static SKIPPED: AtomicU32 = AtomicU32::new(0);
+
+/// Says why a test could not run; it is counted.
+pub fn skip(why: &str) {
+    println!("skipped: {why}");
+    SKIPPED.fetch_add(1, Ordering::Relaxed);
+}
+
 /// Runs those whose names hold the filter, each with its own state folders.
 pub fn run_all(tests: &[Test], filter: Option<&str>) -> ExitCode {
     let mut failed = 0;
@@ -25,7 +34,7 @@ pub fn run_all(tests: &[Test], filter: Option<&str>) -> ExitCode {
         println!("{} {name} ({:.2} s)", if passed { "ok    " } else { "FAILED" }, began.elapsed().as_secs_f64());
         failed += u32::from(!passed);
     }
-    println!("{failed} failed");
+    println!("{failed} failed, {} skipped", SKIPPED.load(Ordering::Relaxed));
     ExitCode::from(u8::from(failed > 0))
 }
 
@@ -127,6 +136,12 @@ impl Grid {
         }
     }
 
+    /// The warden answers in order: what was sent before was read when this returns.
+    pub fn until_nothing_unread(&mut self) {
+        self.send(ToWarden::ListThrottles);
+        self.until("an answer", |_, message| matches!(message, FromWarden::Throttles(_)));
+    }
+
     /// Takes in what is there until the line breaks.
     pub fn drain(&mut self) {
         let Some(from) = self.from.take() else { return };
@@ -165,7 +180,7 @@ impl Grid {
         let env = std::env::vars_os().map(|(name, value)| (bytes(name), bytes(value))).collect();
         let mut context = Context { cwd: "/".into(), env, grace_ms: 300, ..Context::default() };
         change(&mut context);
-        let path = self.home.path().join(format!("context-{}", fastrand()));
+        let path = self.home.path().join(format!("context-{}", fresh_number()));
         std::fs::write(&path, postcard::to_allocvec(&context).expect("encodes")).expect("written");
         path
     }
@@ -207,8 +222,8 @@ impl Drop for Grid {
     }
 }
 
-fn fastrand() -> u64 {
-    use std::sync::atomic::{AtomicU64, Ordering};
+fn fresh_number() -> u64 {
+    use std::sync::atomic::AtomicU64;
     static NEXT: AtomicU64 = AtomicU64::new(0);
     NEXT.fetch_add(1, Ordering::Relaxed)
 }

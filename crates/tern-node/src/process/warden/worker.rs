@@ -314,10 +314,14 @@ impl Worker {
 
     /// Whoever fails while the disk is full may have failed for that reason, and does not count.
     fn verdict(&self, running: &Running, exit: Exit) -> Exit {
-        let full = || {
-            self.hub.is_full() || self.hub.full_times() != running.full_times || commit::is_full(&self.hub.home)
-        };
-        if exit.is_success() || !full() { exit } else { Exit::Void }
+        if exit.is_success() {
+            return exit;
+        }
+        if commit::is_full(&self.hub.home) {
+            // At once, or the next task would start into the same wall before the committer looks.
+            self.hub.set_full(true);
+        }
+        if self.hub.is_full() || self.hub.full_times() != running.full_times { Exit::Void } else { exit }
     }
 
     fn ranges(&mut self, slot: usize, noted: &Row, pair: &Pair) -> (Output, Output) {
