@@ -73,13 +73,8 @@ impl Table {
     /// # Errors
     /// Those of the file system.
     pub fn open(home: &Home) -> io::Result<Self> {
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(home.inflight())?;
+        let file =
+            OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(home.inflight())?;
         let mut magic = [0; 8];
         let known = file.read_at(&mut magic, 0)? == 8 && u64::from_le_bytes(magic) == MAGIC;
         if !known || file.metadata()?.len() != TABLE_BYTES as u64 {

@@ -58,7 +58,9 @@ pub enum SegmentError {
     Io { path: PathBuf, source: io::Error },
     #[error("{path}: not a result segment (bad header); nothing was changed, move the file away to go on without it")]
     NotASegment { path: PathBuf },
-    #[error("{path}: written by a newer tern (format {found}, this one reads up to {VERSION}); nothing was changed, use the newer tern")]
+    #[error(
+        "{path}: written by a newer tern (format {found}, this one reads up to {VERSION}); nothing was changed, use the newer tern"
+    )]
     Newer { path: PathBuf, found: u16 },
 }
 
@@ -369,7 +371,8 @@ impl SegmentReader {
             let at = start + index as u64;
             let Some((end, crc)) = plausible(frame, at, length) else { continue };
             let payload = rest.get(index + FRAME_BYTES..(end - start) as usize);
-            if payload.is_some_and(|payload| crc32fast::hash(payload) == crc) && self.good_block(at, length)?.is_some() {
+            if payload.is_some_and(|payload| crc32fast::hash(payload) == crc) && self.good_block(at, length)?.is_some()
+            {
                 return Ok(Some(at));
             }
         }

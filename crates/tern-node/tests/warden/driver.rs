@@ -43,7 +43,8 @@ pub fn main() -> ExitCode {
     std::fs::write(&fresh, postcard::to_allocvec(&made).expect("encodes")).expect("written");
     std::fs::rename(fresh, &context).expect("renamed");
     let mut n = 0;
-    let incarnation = u64::from(std::process::id()) << 32 | u64::from(std::time::SystemTime::now().elapsed().map_or(1, |it| it.subsec_nanos()));
+    let incarnation = u64::from(std::process::id()) << 32
+        | u64::from(std::time::SystemTime::now().elapsed().map_or(1, |it| it.subsec_nanos()));
     loop {
         match life(&home, &context, count, Epoch { counter: 0, keeper: 7, incarnation }, &mut n) {
             Ok(()) => return ExitCode::SUCCESS,
@@ -78,7 +79,14 @@ fn life(home: &Home, context: &Path, count: u32, epoch: Epoch, n: &mut u32) -> R
             *n += 1;
             held.extend(&missing);
             let tasks = missing.into_iter().map(|task| Order { task, argv: sh(&script(home.path())) }).collect();
-            link.send(&[ToWarden::Grant(Grant { job: JOB, round: 0, epoch, n: *n, context: context.to_owned(), tasks })])?;
+            link.send(&[ToWarden::Grant(Grant {
+                job: JOB,
+                round: 0,
+                epoch,
+                n: *n,
+                context: context.to_owned(),
+                tasks,
+            })])?;
         }
         if let FromWarden::Finished { outcomes, .. } = receive(&from)? {
             for outcome in outcomes {
@@ -94,7 +102,9 @@ fn life(home: &Home, context: &Path, count: u32, epoch: Epoch, n: &mut u32) -> R
 fn script(home: &Path) -> String {
     let witness = witness(home);
     let witness = witness.display();
-    format!("echo s $TERN_TASK $TERN_ATTEMPT >> {witness}; sleep 0.03; echo said $TERN_ATTEMPT; echo e $TERN_TASK $TERN_ATTEMPT >> {witness}")
+    format!(
+        "echo s $TERN_TASK $TERN_ATTEMPT >> {witness}; sleep 0.03; echo said $TERN_ATTEMPT; echo e $TERN_TASK $TERN_ATTEMPT >> {witness}"
+    )
 }
 
 fn receive(from: &Receiver<LinkEvent>) -> Result<FromWarden, LinkError> {

@@ -193,7 +193,8 @@ fn not_adopted() {
 }
 
 fn alive(pid: i32) -> bool {
-    std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z ") && !stat.contains(") X "))
+    std::fs::read_to_string(format!("/proc/{pid}/stat"))
+        .is_ok_and(|stat| !stat.contains(") Z ") && !stat.contains(") X "))
 }
 
 fn unnoted() {
@@ -217,7 +218,8 @@ fn gone() {
     grid.grant(&context, 1, [(0, sh("sleep 600 & echo $!; wait"))]);
     let pid = until_said(&grid, "\n");
     let row = tern_node::process::inflight::read(&grid.home).expect("a table").remove(0);
-    let child: i32 = std::fs::read_to_string(grid.home.stdout(row.file)).expect("output").trim().parse().expect("a pid");
+    let child: i32 =
+        std::fs::read_to_string(grid.home.stdout(row.file)).expect("output").trim().parse().expect("a pid");
     kill(grid.warden_pid, libc::SIGKILL);
     await_end(grid.warden_pid);
     grid.hang_up();

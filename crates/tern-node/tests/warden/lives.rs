@@ -51,7 +51,10 @@ fn terminated() {
     let mut grid = Grid::new(1);
     let context = grid.context(|_| {});
     grid.grant(&context, 1, [(0, sh("trap 'exit 9' TERM; echo up; while :; do sleep 0.01; done"))]);
-    while fs::read_dir(grid.home.outputs()).expect("outputs").all(|it| it.expect("a file").metadata().expect("meta").len() == 0) {
+    while fs::read_dir(grid.home.outputs())
+        .expect("outputs")
+        .all(|it| it.expect("a file").metadata().expect("meta").len() == 0)
+    {
         std::thread::yield_now();
     }
     // This process said Hello as the agent, so it would get the signal; a client that is gone does not.

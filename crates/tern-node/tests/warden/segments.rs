@@ -169,7 +169,9 @@ fn follows() {
     let ends = three_blocks(&home);
     let mut reader = SegmentReader::open(&home.segment(0)).expect("a segment");
     reader.seek(ends[1], Some(ends[2]));
-    assert!(matches!(reader.next_block(), Ok(Some(Block::Outcomes { start, end, .. })) if (start, end) == (ends[1], ends[2])));
+    assert!(
+        matches!(reader.next_block(), Ok(Some(Block::Outcomes { start, end, .. })) if (start, end) == (ends[1], ends[2]))
+    );
     assert!(matches!(reader.next_block(), Ok(None)));
     assert_eq!(reader.offset(), ends[2]);
     reader.seek(reader.offset(), None);

@@ -67,9 +67,10 @@ fn commit(hub: &Hub, writer: &mut SegmentWriter, batch: &[Ended]) -> Option<Posi
     let outcomes: Vec<_> = batch.iter().map(|ended| ended.outcome).collect();
     let mut tries = 0;
     loop {
-        match sync_outputs(batch).map_err(|error| error.to_string()).and_then(|()| {
-            writer.append(&outcomes).map_err(|error| error.to_string())
-        }) {
+        match sync_outputs(batch)
+            .map_err(|error| error.to_string())
+            .and_then(|()| writer.append(&outcomes).map_err(|error| error.to_string()))
+        {
             Ok(at) => return Some(at),
             Err(error) => {
                 if tries == 0 {

@@ -56,7 +56,10 @@ pub struct Ended {
 /// What a worker is told besides orders.
 #[derive(Clone)]
 pub enum Mail {
-    End { job: JobId, tasks: Arc<TaskSet> },
+    End {
+        job: JobId,
+        tasks: Arc<TaskSet>,
+    },
     EndAll,
     /// Let go of these output files at the next task boundary.
     Retire(Arc<Vec<u32>>),
@@ -242,8 +245,7 @@ impl Hub {
         let newly_idle = wants && next.is_none() && !state.desks[me].idle;
         state.desks[me].idle = wants && next.is_none();
         let waiting = !state.pending.is_empty();
-        if waiting
-            && ((handed_over && (first || state.pending.len() >= COMMIT_BATCH || state.urgent())) || newly_idle)
+        if waiting && ((handed_over && (first || state.pending.len() >= COMMIT_BATCH || state.urgent())) || newly_idle)
         {
             self.to_commit.notify_one();
         }

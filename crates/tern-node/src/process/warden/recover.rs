@@ -91,7 +91,10 @@ fn ended_lately(home: &Home) -> Result<BTreeSet<Attempt>, SegmentError> {
             match block {
                 Block::Outcomes { outcomes, .. } => ended.extend(outcomes.iter().map(|outcome| outcome.attempt)),
                 Block::Corrupt { start, end } | Block::Torn { start, end } => {
-                    eprintln!("tern warden: {}: bytes {start} to {end} are damaged; results in them are lost, their tasks run again", home.segment(*number).display());
+                    eprintln!(
+                        "tern warden: {}: bytes {start} to {end} are damaged; results in them are lost, their tasks run again",
+                        home.segment(*number).display()
+                    );
                 }
             }
         }
@@ -157,7 +160,9 @@ fn end(pidfd: &Pidfd, row: &Row) {
         unsafe { libc::kill(-pid, libc::SIGKILL) };
         let _ = pidfd.signal(libc::SIGKILL);
         while pidfd.wait(KILL_PATIENCE_MS) == Ok(false) {
-            eprintln!("tern warden: process {pid} was killed and does not go (waits for a device?); its task is not run again before");
+            eprintln!(
+                "tern warden: process {pid} was killed and does not go (waits for a device?); its task is not run again before"
+            );
         }
     }
 }

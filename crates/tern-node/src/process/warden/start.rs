@@ -69,6 +69,24 @@ fn thrift() {
     }
 }
 
+/// Gives back the program text that only the start needed; what is needed again is mapped again from the page cache.
+/// Nearly all of a warden's memory is text, mapped around every touched page by the kernel.
+fn forget_start_up_text() {
+    let Ok(maps) = fs::read_to_string("/proc/self/maps") else { return };
+    for line in maps.lines() {
+        let mut words = line.split_ascii_whitespace();
+        let (Some(range), Some("r-xp"), Some(file)) = (words.next(), words.next(), words.nth(3)) else { continue };
+        let ends =
+            range.split_once('-').map(|(from, to)| (usize::from_str_radix(from, 16), usize::from_str_radix(to, 16)));
+        if let Some((Ok(from), Ok(to))) = ends
+            && file.starts_with('/')
+        {
+            // SAFETY: text is mapped from its file and never written, so the kernel finds the same bytes there again.
+            unsafe { libc::madvise(from as *mut libc::c_void, to - from, libc::MADV_DONTNEED) };
+        }
+    }
+}
+
 fn run(home: &Home, options: Options) -> io::Result<ExitCode> {
     let folder = home.path().join("warden");
     DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
@@ -82,7 +100,12 @@ fn run(home: &Home, options: Options) -> io::Result<ExitCode> {
 
     let (writer, torn) = SegmentWriter::open(home, Lane::Warden, options.node_tag).map_err(io::Error::other)?;
     if let Some(torn) = torn {
-        eprintln!("tern warden: {}: bytes {} to {} were cut off: a write that was not finished", torn.path.display(), torn.start, torn.end);
+        eprintln!(
+            "tern warden: {}: bytes {} to {} were cut off: a write that was not finished",
+            torn.path.display(),
+            torn.start,
+            torn.end
+        );
     }
     let left = recover::recover(home, !options.no_adopt)?;
     let held: Vec<_> = left.adopted.iter().map(|adopted| (adopted.row, adopted.noted.attempt)).collect();
@@ -101,6 +124,7 @@ fn run(home: &Home, options: Options) -> io::Result<ExitCode> {
         .stack_size(STACK_BYTES)
         .spawn(move || commit::run(&committer, writer))?;
     tell_ready(ready_fd);
+    forget_start_up_text();
 
     control.run();
     hub.stop();

@@ -217,10 +217,9 @@ impl Worker {
                 self.hub.table.starting(order.row, &noted);
                 self.launcher.launch(context, &order.attempt, &order.argv, &pair)
             }
-            Err(error) => Err(Refusal::Task {
-                code: 126,
-                why: format!("{}: {error}", order.head.grant.context.display()),
-            }),
+            Err(error) => {
+                Err(Refusal::Task { code: 126, why: format!("{}: {error}", order.head.grant.context.display()) })
+            }
         };
         let pid = match launched {
             Ok(pid) => pid,

@@ -20,8 +20,8 @@ use super::super::worker::{Running, Worker};
 use super::client::Client;
 use super::door;
 use super::outbox::Outbox;
-use crate::process::throttle::{ThrottleError, Throttles, watchdog};
 use crate::process::protocol::{FromWarden, PROTOCOL_VERSION, ToWarden};
+use crate::process::throttle::{ThrottleError, Throttles, watchdog};
 use crate::store::segment::Lane;
 
 const LISTENER: u64 = 0;
