@@ -4,6 +4,8 @@
 //! for one that cannot be run, with a line on its standard error that says why. Nothing else of the warden is inherited:
 //! no descriptor, no blocked or ignored signal.
 
+#![expect(unsafe_code, reason = "no safe library spawns into a folder")]
+
 use std::ffi::{CStr, CString, c_char};
 use std::fs::File;
 use std::mem::MaybeUninit;
@@ -147,7 +149,9 @@ impl Launcher {
         strings.clear();
         let mut push = |parts: &[&[u8]]| {
             starts.push(strings.len());
-            parts.iter().for_each(|part| strings.extend_from_slice(part));
+            for part in parts {
+                strings.extend_from_slice(part);
+            }
             strings.push(0);
         };
         if through_trampoline {
@@ -160,7 +164,9 @@ impl Launcher {
             push(&[b"--"]);
             push(&[file.to_bytes()]);
         }
-        argv.iter().for_each(|word| push(&[word]));
+        for word in argv {
+            push(&[word]);
+        }
         push(&[b"TERN_JOB=", attempt.job.to_string().as_bytes()]);
         push(&[b"TERN_TASK=", (u64::from(attempt.task) + 1).to_string().as_bytes()]);
         push(&[b"TERN_ATTEMPT=", attempt_text(attempt).as_bytes()]);

@@ -238,7 +238,9 @@ impl Hub {
         let mut state = self.lock();
         let handed_over = !ended.is_empty();
         let first = state.pending.is_empty();
-        ended.drain(..).for_each(|end| state.push_ended(end));
+        for end in ended.drain(..) {
+            state.push_ended(end);
+        }
         let wants = busy < state.desks[me].share;
         let open = !state.closing && !self.is_full();
         let next = if wants && open { state.take_order(&self.table) } else { None };
@@ -297,7 +299,9 @@ impl Hub {
 
     /// These ends are durable: their rows are free, and the client is told.
     pub fn durable(&self, batch: &[Ended], at: Position) {
-        batch.iter().for_each(|ended| self.table.clear(ended.row));
+        for ended in batch {
+            self.table.clear(ended.row);
+        }
         self.segment.store(at.segment, Ordering::Relaxed);
         let outcomes = batch.iter().map(|ended| ended.outcome).collect();
         let mut state = self.lock();

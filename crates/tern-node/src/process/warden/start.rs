@@ -61,6 +61,7 @@ pub fn main(home: &Home, options: Options) -> ExitCode {
 /// Keeps the heap in one place and gives back what is large.
 fn thrift() {
     #[cfg(target_env = "gnu")]
+    #[expect(unsafe_code, reason = "the C library's allocator has no other switch")]
     // SAFETY: plain settings, made before any other thread exists.
     unsafe {
         libc::mallopt(libc::M_ARENA_MAX, 1);
@@ -81,8 +82,11 @@ fn forget_start_up_text() {
         if let Some((Ok(from), Ok(to))) = ends
             && file.starts_with('/')
         {
+            #[expect(unsafe_code, reason = "the kernel is told by address")]
             // SAFETY: text is mapped from its file and never written, so the kernel finds the same bytes there again.
-            unsafe { libc::madvise(from as *mut libc::c_void, to - from, libc::MADV_DONTNEED) };
+            unsafe {
+                libc::madvise(from as *mut libc::c_void, to - from, libc::MADV_DONTNEED)
+            };
         }
     }
 }
@@ -156,11 +160,13 @@ fn lock(home: &Home) -> io::Result<Option<Flock<fs::File>>> {
 }
 
 /// Descriptors that came along from whoever started us are not for the tasks.
+#[expect(unsafe_code, reason = "no safe library has close_range")]
 fn keep_descriptors_private() {
     // SAFETY: a plain system call; it closes nothing.
     unsafe { libc::syscall(libc::SYS_close_range, 3, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC) };
 }
 
+#[expect(unsafe_code, reason = "a descriptor came by number, as all do over an exec")]
 fn tell_ready(fd: Option<i32>) {
     if let Some(fd) = fd {
         // SAFETY: whoever started us opened this descriptor for us and nobody else here knows it.
