@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use tern_core::promise::{Exit, Outcome};
 use tern_core::words::{Attempt, Epoch};
 use tern_node::home::Home;
@@ -57,8 +58,8 @@ pub fn main() -> ExitCode {
                 return ExitCode::FAILURE;
             }
         }
-        // SAFETY: a plain system call; collects wardens that were killed.
-        unsafe { while libc::waitpid(-1, std::ptr::null_mut(), libc::WNOHANG) > 0 {} }
+        // Collects wardens that were killed.
+        while let Ok(WaitStatus::Exited(..) | WaitStatus::Signaled(..)) = waitpid(None, Some(WaitPidFlag::WNOHANG)) {}
     }
 }
 

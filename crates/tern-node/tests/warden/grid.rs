@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::FileExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -59,7 +59,8 @@ pub struct Grid {
     pub lost: Vec<Attempt>,
     pub revoked: Vec<Attempt>,
     pub full: bool,
-    _folder: Option<tempfile::TempDir>,
+    /// Removed with the grid.
+    folder: Option<tempfile::TempDir>,
 }
 
 pub const EPOCH: Epoch = Epoch { counter: 0, keeper: 7, incarnation: 0xabcd };
@@ -69,7 +70,7 @@ impl Grid {
     pub fn new(slots: u32) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let mut grid = Self::at(folder.path().join("home"), slots, Options { node_tag: 7, ..Options::default() });
-        grid._folder = Some(folder);
+        grid.folder = Some(folder);
         grid.up();
         grid
     }
@@ -90,7 +91,7 @@ impl Grid {
             lost: Vec::new(),
             revoked: Vec::new(),
             full: false,
-            _folder: None,
+            folder: None,
         }
     }
 
@@ -185,14 +186,14 @@ impl Grid {
         path
     }
 
-    pub fn grant(&mut self, context: &PathBuf, n: u32, tasks: impl IntoIterator<Item = (u32, Vec<Bytes>)>) {
+    pub fn grant(&mut self, context: &Path, n: u32, tasks: impl IntoIterator<Item = (u32, Vec<Bytes>)>) {
         let tasks = tasks.into_iter().map(|(task, argv)| Order { task, argv }).collect();
-        let grant = Grant { job: JOB, round: 0, epoch: EPOCH, n, context: context.clone(), tasks };
+        let grant = Grant { job: JOB, round: 0, epoch: EPOCH, n, context: context.to_owned(), tasks };
         self.send(ToWarden::Grant(grant));
     }
 
     /// Grants tasks 0, 1, … and returns their outcomes in that order.
-    pub fn run(&mut self, context: &PathBuf, commands: &[Vec<Bytes>]) -> Vec<Outcome> {
+    pub fn run(&mut self, context: &Path, commands: &[Vec<Bytes>]) -> Vec<Outcome> {
         self.grant(context, 1, (0..).zip(commands.iter().cloned()));
         self.until_ended(commands.len());
         self.outcomes.values().copied().collect()

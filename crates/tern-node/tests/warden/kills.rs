@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use nix::sys::signal::Signal;
+use nix::unistd::Pid;
 use tern_core::promise::Exit;
 use tern_node::home::Home;
 use tern_node::process::inflight::Table;
@@ -30,9 +32,9 @@ fn rounds() -> u32 {
     std::env::var("TERN_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(10)
 }
 
-pub fn kill(pid: i32, signal: i32) {
-    // SAFETY: a plain system call.
-    unsafe { libc::kill(pid, signal) };
+/// A negative pid is a process group.
+pub fn kill(pid: i32, signal: Signal) {
+    let _ = nix::sys::signal::kill(Pid::from_raw(pid), signal);
 }
 
 /// Waits until a process is gone or a zombie.
@@ -68,10 +70,10 @@ fn massacre(count: u32, client: bool, warden: bool) -> (tempfile::TempDir, PathB
         // An instant is what is wanted here, not an event.
         std::thread::sleep(random_ms(150));
         if warden && let Some(pid) = warden_of(&home) {
-            kill(pid, libc::SIGKILL);
+            kill(pid, Signal::SIGKILL);
         }
         if client {
-            kill(driver.id() as i32, libc::SIGKILL);
+            kill(driver.id() as i32, Signal::SIGKILL);
             driver.wait().expect("killed");
             driver = driver::start(&home, count);
         }
@@ -147,7 +149,7 @@ fn orphan(grid: &mut Grid) -> (i32, PathBuf) {
     let (flag, command) = waiting(grid);
     grid.grant(&context, 1, [(0, command)]);
     let pid = until_said(grid, "start");
-    kill(grid.warden_pid, libc::SIGKILL);
+    kill(grid.warden_pid, Signal::SIGKILL);
     await_end(grid.warden_pid);
     grid.hang_up();
     (pid, flag)
@@ -220,10 +222,10 @@ fn gone() {
     let row = tern_node::process::inflight::read(&grid.home).expect("a table").remove(0);
     let child: i32 =
         std::fs::read_to_string(grid.home.stdout(row.file)).expect("output").trim().parse().expect("a pid");
-    kill(grid.warden_pid, libc::SIGKILL);
+    kill(grid.warden_pid, Signal::SIGKILL);
     await_end(grid.warden_pid);
     grid.hang_up();
-    kill(pid, libc::SIGKILL);
+    kill(pid, Signal::SIGKILL);
     await_end(pid);
     // The kernel keeps the status of a dead process only for those who held it before; a first process that does not
     // collect its children makes it readable all the same, and then nothing is lost.
@@ -236,7 +238,7 @@ fn gone() {
     } else {
         grid.until_ended(1);
         assert_eq!(grid.outcomes[&attempt(0, 1)].exit, Exit::Signal(9));
-        kill(child, libc::SIGKILL);
+        kill(child, Signal::SIGKILL);
     }
 }
 
@@ -248,7 +250,7 @@ fn other_boot() {
     assert!(grid.running.is_empty());
     grid.until("what was lost", |grid, _| grid.lost == [attempt(0, 1)]);
     assert!(alive(pid), "pids of another boot are not ours to kill");
-    kill(-pid, libc::SIGKILL);
+    kill(-pid, Signal::SIGKILL);
 }
 
 fn written_not_cleared() {
@@ -260,7 +262,7 @@ fn written_not_cleared() {
         grid.grant(&context, 2, [(1, command)]);
         (until_said(&grid, "start"), flag)
     };
-    kill(grid.warden_pid, libc::SIGKILL);
+    kill(grid.warden_pid, Signal::SIGKILL);
     await_end(grid.warden_pid);
     grid.hang_up();
     let table = Table::open(&grid.home).expect("a table");
@@ -272,5 +274,5 @@ fn written_not_cleared() {
     assert!(grid.running.is_empty());
     assert!(grid.lost.is_empty());
     assert!(table.get(index).is_none());
-    kill(-pid, libc::SIGKILL);
+    kill(-pid, Signal::SIGKILL);
 }

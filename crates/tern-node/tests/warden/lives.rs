@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::FileExt;
 use std::process::{Command, Stdio};
 
+use nix::sys::signal::Signal;
 use tern_core::promise::Exit;
 use tern_node::process::link::{WardenLink, spawn_warden};
 use tern_node::process::protocol::{PROTOCOL_VERSION, Throttle, ThrottleMethod, ToWarden};
@@ -61,7 +62,7 @@ fn terminated() {
     grid.hang_up();
     let greeted = Command::new(exe()).arg("hello").arg(grid.home.path()).status().expect("started");
     assert!(greeted.success());
-    kill(grid.warden_pid, libc::SIGTERM);
+    kill(grid.warden_pid, Signal::SIGTERM);
     await_end(grid.warden_pid);
     assert_eq!(segments(&grid.home)[0].exit, Exit::Cancelled);
 }
@@ -119,7 +120,7 @@ fn torn_tail() {
     let mut grid = Grid::new(1);
     let context = grid.context(|_| {});
     grid.run(&context, &[argv(["/bin/true"]), sh("exit 1")]);
-    kill(grid.warden_pid, libc::SIGKILL);
+    kill(grid.warden_pid, Signal::SIGKILL);
     await_end(grid.warden_pid);
     grid.hang_up();
     let number = *numbers(&grid.home, Lane::Warden).expect("segments").last().expect("one");
@@ -144,7 +145,7 @@ pub fn agent() -> std::process::ExitCode {
     std::io::Write::write_all(&mut &file, b"+").expect("marked");
     match fs::metadata(&marks).expect("marks").len() {
         1 => return std::process::ExitCode::from(3),
-        2 => kill(std::process::id() as i32, libc::SIGKILL),
+        2 => kill(std::process::id() as i32, Signal::SIGKILL),
         _ => {}
     }
     let mut link = WardenLink::connect(&home, 1, |_| {}).expect("a line");
