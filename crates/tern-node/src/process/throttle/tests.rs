@@ -32,8 +32,15 @@ impl Drop for Ends {
     }
 }
 
+/// A program that holds none of the test's pipes: whoever reads them must not wait for it.
+fn quiet(program: &str) -> Command {
+    let mut command = Command::new(program);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command
+}
+
 fn burner() -> Ends {
-    Ends(Command::new("yes").stdout(Stdio::null()).spawn().unwrap())
+    Ends(quiet("yes").spawn().unwrap())
 }
 
 fn wish(pid: i32, percent: u8, method: Option<ThrottleMethod>) -> Throttle {
@@ -124,11 +131,9 @@ fn stopping_and_continuing_in_turn_gives_a_burner_its_share_until_it_is_released
 #[test]
 fn a_lower_weight_and_a_nicer_session_are_put_back_as_they_were_found() {
     // A session of its own: the one of the test must not be held back with it.
-    let victim = Ends(Command::new("setsid").arg("yes").stdout(Stdio::null()).process_group(0).spawn().unwrap());
-    eventually("the burner runs", || {
-        stat(victim.pid()).unwrap().unwrap().name == "yes" || child_of(victim.pid()).is_some()
-    });
-    let pid = child_of(victim.pid()).unwrap_or(victim.pid());
+    let victim = Ends(quiet("setsid").arg("yes").spawn().unwrap());
+    eventually("the burner runs", || stat(victim.pid()).unwrap().unwrap().name == "yes");
+    let pid = victim.pid();
     let look =
         || ["cgroup", "autogroup"].map(|file| fs::read_to_string(format!("/proc/{pid}/{file}")).unwrap_or_default());
     let before = look();
@@ -144,9 +149,6 @@ fn a_lower_weight_and_a_nicer_session_are_put_back_as_they_were_found() {
             }
             Err(error) => panic!("{error}"),
         }
-    }
-    if pid != victim.pid() {
-        nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL).unwrap();
     }
 }
 
@@ -193,7 +195,7 @@ fn another_users_process_is_refused_also_for_root() {
         eprintln!("SKIPPED: only root can start a process of another user");
         return;
     }
-    let other = Ends(Command::new("yes").stdout(Stdio::null()).uid(65_534).gid(65_534).spawn().unwrap());
+    let other = Ends(quiet("yes").uid(65_534).gid(65_534).spawn().unwrap());
     let before = fs::read_to_string(format!("/proc/{}/cgroup", other.pid())).unwrap();
     let error = apply(&wish(other.pid(), 50, None)).unwrap_err();
     assert!(matches!(error, ThrottleError::Protected { why: Protected::OtherUser, .. }), "{error}");
