@@ -1,1 +1,21 @@
-fn main() {}
+//! `tern`: a person's machines as one grid, from one binary.
+//!
+//! The parts of Tern that run as processes of their own (the warden, the trampoline, the watchdog) are this same binary,
+//! told by its first word, and are started before anything else is set up: they must stay small.
+
+mod cli;
+mod map;
+
+use std::ffi::OsStr;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let mut words = std::env::args_os();
+    let first = words.nth(1);
+    match first.as_deref().and_then(OsStr::to_str) {
+        // Mounted here when they land, before anything is set up: warden, trampoline, watchdog.
+        Some("detached") => cli::node::life::detached(words),
+        Some("map") => cli::map(words.collect(), None),
+        _ => cli::main(),
+    }
+}

@@ -3,6 +3,10 @@
 use alloc::string::String;
 use serde::{Deserialize, Serialize};
 
+mod command;
+
+pub use command::command_text;
+
 /// How far a job has come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TaskCounts {

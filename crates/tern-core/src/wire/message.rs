@@ -4,6 +4,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
+use super::bounded;
 use crate::observe::NodeTrit;
 use crate::promise::Outcome;
 use crate::words::{Bytes, Epoch, GrantId, JobId, JobSpec, TaskSet};
@@ -27,6 +28,7 @@ pub enum Message {
         n: u32,
         spec: Box<JobSpec>,
         tasks: TaskSet,
+        #[serde(deserialize_with = "bounded::argv")]
         argv: Vec<Vec<Bytes>>,
         /// The `asked` of the request that this answers.
         asked: u64,
@@ -34,11 +36,27 @@ pub enum Message {
     /// Nothing to lend now.
     Nothing { asked: u64 },
     /// The holder of these grants still works on them.
-    Renew { grants: Vec<GrantId>, asked: u64 },
+    Renew {
+        #[serde(deserialize_with = "bounded::per_grant")]
+        grants: Vec<GrantId>,
+        asked: u64,
+    },
     /// The lease of these counts from `asked` on; those of `lost` are void: stop their tasks.
-    Renewed { grants: Vec<GrantId>, lost: Vec<GrantId>, asked: u64 },
+    Renewed {
+        #[serde(deserialize_with = "bounded::per_grant")]
+        grants: Vec<GrantId>,
+        #[serde(deserialize_with = "bounded::per_grant")]
+        lost: Vec<GrantId>,
+        asked: u64,
+    },
     /// Ends of attempts, repeated until acknowledged. `output` has (stdout, stderr) an outcome, cut at a limit.
-    Results { grant: GrantId, outcomes: Vec<Outcome>, output: Vec<(Bytes, Bytes)> },
+    Results {
+        grant: GrantId,
+        #[serde(deserialize_with = "bounded::per_task")]
+        outcomes: Vec<Outcome>,
+        #[serde(deserialize_with = "bounded::per_task")]
+        output: Vec<(Bytes, Bytes)>,
+    },
     /// These are durable with the owner (or refused for good): forget them.
     Received { grant: GrantId, tasks: TaskSet },
     /// The borrower will not run these; they return to the queue.

@@ -1,4 +1,8 @@
 //! What nodes say to each other.
 
+mod bounded;
+pub mod frame;
 pub mod message;
-pub use message::Message;
+
+pub use frame::{WireError, decode, encode, try_encode};
+pub use message::{Message, WIRE_VERSION};

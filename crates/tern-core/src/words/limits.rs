@@ -8,12 +8,16 @@ pub const TASKS_PER_JOB_MAX: u32 = 1 << 24;
 pub const JOBS_MAX: usize = 10_000;
 /// Attempts at one task within a round (`--retries`).
 pub const TRIES_MAX: u8 = 100;
+/// Rounds of one job: how often it may be retried.
+pub const ROUNDS_MAX: u16 = 1_000;
 /// Bytes of a job's spec without its inputs.
 pub const SPEC_BYTES_MAX: usize = 1 << 20;
 /// Bytes of one argument: the kernel's MAX_ARG_STRLEN, its final NUL included.
 pub const ARG_BYTES_MAX: usize = 128 * 1024;
 /// Bytes of an argument vector and environment together: a quarter of the usual 8 MiB stack.
 pub const ARGV_BYTES_MAX: usize = 2 << 20;
+/// Words of one argument vector in a message.
+pub const ARGV_WORDS_MAX: usize = 1 << 17;
 /// Tasks in one message to the warden or to a peer.
 pub const GRANT_TASKS_MAX: u32 = 1024;
 /// Slots of one node.
@@ -22,6 +26,8 @@ pub const SLOTS_MAX: u32 = 4096;
 pub const PEERS_MAX: usize = 128;
 /// Grants to other nodes that may be open at once.
 pub const GRANTS_OPEN_MAX: usize = 4096;
+/// Grants of other nodes that may be held at once.
+pub const GRANTS_HELD_MAX: usize = 1024;
 /// Records that wait for the disk; beyond it commands are denied with backpressure.
 pub const STAGED_MAX: usize = 4096;
 /// Incarnations of one node whose results are still accepted.
@@ -39,5 +45,42 @@ pub const LEASE_RENEW: Span = Span::ms(250);
 pub const LEASE_MARGIN: Span = Span::ms(100);
 /// The warden makes results durable at once when idle, else after this.
 pub const COMMIT_INTERVAL: Span = Span::ms(20);
+/// How often a node tells its peers how loaded it is.
+pub const VITALS_INTERVAL: Span = Span::ms(1_000);
+/// It says so at once when a trit changes, but not more often than this.
+pub const VITALS_GAP: Span = Span::ms(50);
+/// Results and returned tasks are sent again until they are acknowledged.
+pub const RESEND: Span = Span::ms(500);
+/// A peer that had nothing to lend is asked again after this, then after twice as long …
+pub const ASK_AGAIN_FIRST: Span = Span::ms(50);
+/// … up to this.
+pub const ASK_AGAIN_MOST: Span = Span::ms(2_000);
+/// How long after a failed write the node's own records are tried again. A caller's command is never tried again.
+pub const STORAGE_RETRY: Span = Span::ms(1_000);
 /// Between TERM and KILL.
 pub const KILL_GRACE: Span = Span::ms(2_000);
+
+/// Bytes of one request to the control API: the rows of a batch travel in it.
+pub const DOOR_BODY_BYTES_MAX: usize = 256 << 20;
+/// Connections to the control API at once; more wait in the kernel's queue.
+pub const DOOR_CONNECTIONS_MAX: usize = 256;
+/// Bytes of the head of one request to the control API.
+pub const DOOR_HEAD_BYTES_MAX: usize = 64 * 1024;
+/// Headers of one request to the control API.
+pub const DOOR_HEADERS_MAX: usize = 32;
+/// After this much silence before a request the control API closes the connection.
+pub const DOOR_IDLE: Span = Span::secs(60);
+/// Chunks of an answer that wait for a slow reader; the producer waits with them.
+pub const DOOR_CHUNKS_MAX: usize = 4;
+/// Bytes after which a chunk of results is sent on.
+pub const DOOR_CHUNK_BYTES: usize = 256 * 1024;
+/// Bytes of a task's standard output or error that a line of results carries where the asker names no limit.
+pub const DOOR_INLINE_BYTES: u64 = 1 << 20;
+/// The most that an asker may name: what is longer is read through the output route.
+pub const DOOR_INLINE_BYTES_MAX: u64 = 16 << 20;
+/// Bytes of one line of results, as JSON: both outputs at their greatest, each byte written as `\u0000`, and the rest.
+pub const DOOR_LINE_BYTES_MAX: usize = 12 * DOOR_INLINE_BYTES_MAX as usize + 4096;
+/// Finished private runs that stay below `runs/`; the oldest go first.
+pub const RUNS_FINISHED_KEPT_MAX: usize = 32;
+/// Private runs whose process was killed that stay below `runs/`; the oldest go first.
+pub const RUNS_KILLED_KEPT_MAX: usize = 64;

@@ -3,6 +3,7 @@
 pub mod bytes;
 pub mod id;
 pub mod limits;
+pub mod quote;
 pub mod spec;
 pub mod tasks;
 pub mod template;

@@ -49,6 +49,11 @@ impl TaskSet {
     pub fn contains(&self, task: u32) -> bool {
         self.0.contains(task)
     }
+    /// How many tasks are in both.
+    #[must_use]
+    pub fn shared(&self, other: &Self) -> u32 {
+        u32::try_from(self.0.intersection_len(&other.0)).unwrap_or(u32::MAX)
+    }
     /// Returns whether the task was not there before.
     pub fn insert(&mut self, task: u32) -> bool {
         self.0.insert(task)

@@ -1,44 +1,75 @@
 //! The JSON that goes through the door.
+//!
+//! A field that a program relies on keeps its name and meaning within `/v1`; new ones may appear beside it. Texts that
+//! need not be UTF-8 (arguments, paths, output) are strings where they are, else arrays of byte values.
 
 use serde::{Deserialize, Serialize};
+use tern_core::observe::NodeTrit;
 use tern_core::promise::Exit;
 use tern_core::words::{Bytes, Halt};
+use utoipa::{IntoParams, ToSchema};
+
+use super::document::shapes;
+use crate::node::handle::{NodeStatus, PeerStatus};
 
 /// `POST /v1/jobs`
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct SubmitRequest {
     pub name: String,
     /// The command's words with places such as `{}` in them.
+    #[schema(value_type = Vec<shapes::Text>)]
     pub argv: Vec<Bytes>,
     /// `argv` is one text for this shell.
     pub shell: Option<String>,
     /// Add `{}` at the end where `argv` has no place.
     pub append: bool,
     /// One row of columns a task.
+    #[schema(value_type = Option<Vec<Vec<shapes::Text>>>)]
     pub rows: Option<Vec<Vec<Bytes>>>,
     /// Tasks first..=last with that number as their argument.
+    #[schema(value_type = Option<[i64; 2]>)]
     pub array: Option<(i64, i64)>,
+    /// Tasks that may run at once on one node; 0: as many as there are slots.
     pub parallel: u32,
-    /// 0 counts as 1.
+    /// Attempts at one task before it counts as failed; 0 counts as 1.
     pub tries: u8,
     pub timeout_ms: Option<u64>,
+    #[schema(value_type = shapes::HaltRule)]
     pub halt: Halt,
+    /// Accept, but start nothing before it is released.
     pub held: bool,
+    /// Never lend it to another node.
     pub local_only: bool,
+    /// (name, soft, hard)
+    #[schema(value_type = Vec<Vec<Object>>)]
     pub rlimits: Vec<(String, u64, u64)>,
     /// Names and values that travel to other nodes.
+    #[schema(value_type = Vec<[shapes::Text; 2]>)]
     pub env: Vec<(Bytes, Bytes)>,
+    /// Folder that tasks run in, absolute.
+    #[schema(value_type = shapes::Text)]
     pub cwd: Bytes,
+    /// The whole environment of tasks on this machine; never leaves it.
+    #[schema(value_type = Vec<[shapes::Text; 2]>)]
     pub environment: Vec<(Bytes, Bytes)>,
 }
 
+/// `POST /v1/jobs` answers with this.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Submitted {
+    /// The id in its full form, `12-3f9a1c2b`.
+    pub job: String,
+    pub tasks: u32,
+}
+
 /// One counted end, a line of `GET /v1/jobs/{job}/results?follow=&output=` (NDJSON).
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct TaskResult {
     /// From 1, as `{#}`.
     pub number: u32,
     pub round: u16,
+    #[schema(value_type = shapes::ExitForm)]
     pub exit: Exit,
     /// As a shell shows it.
     pub status: u8,
@@ -48,17 +79,186 @@ pub struct TaskResult {
     pub rss_kib: u32,
     /// Tag of the node that ran it.
     pub node: String,
+    /// Bytes written in all, whatever part of them stands below.
     pub stdout_bytes: u64,
     pub stderr_bytes: u64,
     /// With `output=true`; absent where nothing was written.
     #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[schema(value_type = Option<shapes::Text>)]
     pub stdout: Option<Bytes>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[schema(value_type = Option<shapes::Text>)]
     pub stderr: Option<Bytes>,
 }
 
-/// `POST /v1/jobs` answers with this.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Submitted {
-    pub job: String,
+/// What to see of a job's results.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields, default)]
+#[into_params(parameter_in = Query)]
+pub struct ResultsQuery {
+    /// Go on until the job is over.
+    pub follow: bool,
+    /// With the beginning of each output.
+    pub output: bool,
+    /// Only this task, from 1.
+    pub number: Option<u32>,
+    /// Bytes of each output in a line, 1 MiB unless named.
+    pub limit: Option<u64>,
+}
+
+/// How to see a job.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields, default)]
+#[into_params(parameter_in = Query)]
+pub struct ShowQuery {
+    /// Answer only when it is over.
+    pub wait: bool,
+}
+
+/// What to run again: all that was not done, unless named.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct RetryRequest {
+    /// First and last task number of each range, from 1.
+    #[schema(value_type = Option<Vec<[u32; 2]>>)]
+    pub tasks: Option<Vec<(u32, u32)>>,
+}
+
+/// How many tasks a command reached; absent where that is not counted.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
+pub struct Done {
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub tasks: Option<u32>,
+}
+
+/// `POST /v1/throttles`
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ThrottleRequest {
+    pub pid: i32,
+    /// Share of one CPU, per cent, 1 to 100.
+    pub percent: u8,
+    /// Absent: the best that this machine offers.
+    #[serde(default)]
+    #[schema(value_type = Option<shapes::Method>)]
+    pub method: Option<crate::process::protocol::ThrottleMethod>,
+}
+
+/// How an agent ends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields, default)]
+#[into_params(parameter_in = Query)]
+pub struct StopQuery {
+    /// Start nothing more and wait for what runs.
+    pub drain: bool,
+    /// Leave running tasks with the warden; the next agent adopts them.
+    pub keep_tasks: bool,
+}
+
+/// A refusal: `kind` is for programs and stays, the sentences are for people and may change.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Refusal {
+    pub kind: String,
+    pub message: String,
+    pub what_to_do: String,
+}
+
+/// A node at one instant.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct StatusView {
+    pub node: String,
+    pub version: String,
+    /// Process that answers.
+    pub pid: u32,
+    pub home: String,
+    /// -1, 0 or +1, and the same as a word.
+    pub trit: i8,
+    pub trit_word: String,
+    /// Load average over CPUs, as read and as smoothed.
+    pub load_ratio: Option<f64>,
+    pub load_ratio_smoothed: Option<f64>,
+    pub cpus: Option<u32>,
+    /// Pressure of the last ten seconds, per cent.
+    pub cpu_pressure: Option<f32>,
+    pub memory_total_kib: Option<u64>,
+    pub memory_available_kib: Option<u64>,
+    pub slots: u32,
+    pub running: u32,
+    pub queued: u64,
+    pub draining: bool,
+    pub disk_full: bool,
+    pub warden_pid: Option<u32>,
+    pub warden_deaths: u32,
+    /// What recovery had to say at the start.
+    pub notes: Vec<String>,
+    pub peers: Vec<PeerView>,
+}
+
+/// A peer as this node last heard of it.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct PeerView {
+    pub node: String,
+    pub connected: bool,
+    pub trit: i8,
+    pub trit_word: String,
+    pub queued: u32,
+    pub running: u32,
+    pub slots: u32,
+}
+
+/// The trit as a number and its plain word.
+#[must_use]
+pub const fn trit(trit: NodeTrit) -> (i8, &'static str) {
+    match trit {
+        NodeTrit::Idle => (-1, "idle"),
+        NodeTrit::Balanced => (0, "balanced"),
+        NodeTrit::Overloaded => (1, "overloaded"),
+    }
+}
+
+impl StatusView {
+    /// The view of `status`, answered by this process for the folder `home`.
+    #[must_use]
+    pub fn new(status: NodeStatus, home: &crate::home::Home) -> Self {
+        let (number, word) = trit(status.trit);
+        let reading = status.reading;
+        Self {
+            node: status.node,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            pid: std::process::id(),
+            home: home.path().to_string_lossy().into_owned(),
+            trit: number,
+            trit_word: word.to_owned(),
+            load_ratio: reading.filter(|reading| reading.cpus > 0).map(|it| it.load1 / f64::from(it.cpus)),
+            load_ratio_smoothed: status.smoothed,
+            cpus: reading.map(|reading| reading.cpus),
+            cpu_pressure: reading.and_then(|reading| reading.cpu_pressure),
+            memory_total_kib: reading.and_then(|reading| reading.memory_total_kib),
+            memory_available_kib: reading.and_then(|reading| reading.memory_available_kib),
+            slots: status.slots,
+            running: status.running,
+            queued: status.queued,
+            draining: status.draining,
+            disk_full: status.disk_full,
+            warden_pid: status.warden_pid,
+            warden_deaths: status.warden_deaths,
+            notes: status.notes,
+            peers: status.peers.into_iter().map(PeerView::from).collect(),
+        }
+    }
+}
+
+impl From<PeerStatus> for PeerView {
+    fn from(peer: PeerStatus) -> Self {
+        let (number, word) = trit(peer.trit);
+        Self {
+            node: peer.node,
+            connected: peer.connected,
+            trit: number,
+            trit_word: word.to_owned(),
+            queued: peer.queued,
+            running: peer.running,
+            slots: peer.slots,
+        }
+    }
 }

@@ -1,0 +1,95 @@
+//! Which jobs get the free places of this machine.
+//!
+//! Jobs share fairly: a free place goes to the job that has the fewest tasks in hand; among equals they take turns in
+//! the order in which they were accepted. No job gets more than its own `parallel` allows, and a job that may stop
+//! early (`--halt`) gets no more than can run at once, so that it stops exactly.
+
+use alloc::vec;
+use alloc::vec::Vec;
+
+use crate::words::Span;
+
+/// Tasks of mean length that the warden is given ahead: it reports only once a commit interval (20 ms), so that 20 ms of
+/// work would leave it idle while the report is on its way; 40 ms do not.
+pub const AHEAD: Span = Span::ms(40);
+/// Tasks in the warden's hands at most, however short they are.
+pub const AHEAD_MAX: u32 = 8_192;
+/// Jobs looked at in one round; the others have their turn in the next.
+pub const LANES_MAX: usize = 256;
+/// No task is believed to be shorter than a spawn.
+const SHORTEST: Span = Span(200_000);
+
+/// One job (or one borrowed range) that has tasks to start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lane {
+    pub queued: u32,
+    pub in_hand: u32,
+    /// Tasks in hand at most; none: as many as there is room for.
+    pub cap: Option<u32>,
+}
+
+/// What is known when places are given away.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Picture {
+    /// Tasks that may be in the warden's hands.
+    pub ahead: u32,
+    /// Tasks that are.
+    pub in_hand: u32,
+    /// In order of turns: the next one first.
+    pub lanes: Vec<Lane>,
+}
+
+impl Lane {
+    /// How many tasks this one could still take.
+    #[must_use]
+    pub fn room(&self) -> u32 {
+        self.queued.min(self.cap.map_or(u32::MAX, |cap| cap.saturating_sub(self.in_hand)))
+    }
+}
+
+impl Picture {
+    #[must_use]
+    pub const fn free(&self) -> u32 {
+        self.ahead.saturating_sub(self.in_hand)
+    }
+}
+
+/// How many tasks should be in the warden's hands: two a slot, or [`AHEAD`] of work where tasks are short.
+#[must_use]
+pub fn ahead(slots: u32, mean_ns: Option<u64>) -> u32 {
+    let least = slots.saturating_mul(2);
+    let wanted = mean_ns.map_or(0, |mean| u64::from(slots) * AHEAD.0 / mean.max(SHORTEST.0));
+    least.max(u32::try_from(wanted).unwrap_or(u32::MAX).min(AHEAD_MAX))
+}
+
+/// The number of tasks that each lane may start now, in the order of the picture.
+#[must_use]
+pub fn share(picture: &Picture) -> Vec<u32> {
+    let mut starts = vec![0; picture.lanes.len()];
+    let free = picture.free();
+    if let [only] = picture.lanes.as_slice() {
+        starts[0] = only.room().min(free);
+        return starts;
+    }
+    let up_to = |level: u32, lane: &Lane| lane.room().min(level.saturating_sub(lane.in_hand));
+    let needed = |level: u32| picture.lanes.iter().map(|lane| u64::from(up_to(level, lane))).sum::<u64>();
+    // The highest level to which all lanes can be filled.
+    let (mut low, mut high) = (0, picture.ahead.saturating_add(picture.in_hand).saturating_add(1));
+    while low + 1 < high {
+        let middle = low + (high - low) / 2;
+        if needed(middle) <= u64::from(free) { low = middle } else { high = middle }
+    }
+    let mut left = free;
+    for (start, lane) in starts.iter_mut().zip(&picture.lanes) {
+        *start = up_to(low, lane);
+        left = left.saturating_sub(*start);
+    }
+    // What is left is less than one task a lane that can take more.
+    for (start, lane) in starts.iter_mut().zip(&picture.lanes) {
+        if left > 0 && lane.room() > *start && lane.in_hand + *start <= low {
+            *start += 1;
+            left -= 1;
+        }
+    }
+    starts
+}

@@ -1,0 +1,188 @@
+//! What people and programs ask for.
+//!
+//! A command is either denied at once, with nothing changed, or answered when its records are durable.
+
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
+
+use super::effect::{Answer, Deny, Effect};
+use super::event::Command;
+use super::lane::LaneKey;
+use super::node::Machine;
+use crate::promise::{Job, Record};
+use crate::view::JobState;
+use crate::words::limits::{JOBS_MAX, ROUNDS_MAX, SPEC_BYTES_MAX, STAGED_MAX, TASKS_PER_JOB_MAX, TRIES_MAX};
+use crate::words::spec::HaltWhen;
+use crate::words::{Inputs, JobId, JobSpec, Now, TaskSet};
+
+impl Machine {
+    pub(super) fn command(&mut self, ticket: u64, command: Command, now: Now, out: &mut Vec<Effect>) {
+        let records = match command {
+            Command::Submit(spec) => self.submit(spec, now),
+            Command::Hold(job) => self.change(job, Answer::Done, Record::Held { job }),
+            Command::Release(job) => self.change(job, Answer::Done, Record::Released { job }),
+            Command::Cancel(job) => {
+                let pending = self.state.job(job).map_or(0, |job| job.pending().len());
+                self.change(job, Answer::Tasks(pending), Record::Cancelled { job })
+            }
+            Command::Retry { job, tasks } => self.retry(job, tasks),
+            Command::Forget(job) => self.forget(job),
+            Command::Drain => return self.drain(ticket, now, out),
+            Command::Undrain => return self.undrain(ticket, out),
+        };
+        match records {
+            Ok((answer, records)) => self.stage_for(ticket, answer, records, out),
+            Err(deny) => out.push(Effect::Reply { ticket, outcome: Err(deny) }),
+        }
+    }
+
+    fn submit(&mut self, spec: Box<JobSpec>, now: Now) -> Result<(Answer, Vec<Record>), Deny> {
+        if self.here.draining {
+            return Err(Deny::Draining);
+        }
+        if self.here.full {
+            return Err(Deny::StorageFull);
+        }
+        validate(&spec)?;
+        let mut records = Vec::new();
+        if self.state.jobs().len() + self.staged.submits >= JOBS_MAX {
+            records.push(Record::Forgotten { job: self.oldest_over()? });
+        }
+        if !self.staged.has_room(records.len() + 1) {
+            return Err(Deny::Backpressure);
+        }
+        let number = self.staged.next_job;
+        self.staged.next_job = number.checked_add(1).ok_or(Deny::Limit {
+            what: "jobs ever accepted",
+            limit: u64::from(u32::MAX),
+            got: u64::from(number),
+        })?;
+        let job = JobId::new(self.state.node().tag(), number);
+        records.push(Record::Accepted { job, spec, at_ms: now.wall_ms });
+        Ok((Answer::Accepted(job), records))
+    }
+
+    fn oldest_over(&self) -> Result<JobId, Deny> {
+        let over = |job: &&JobId| !self.lanes.contains_key(&LaneKey::Own(**job)) && !self.staged.busy.contains(job);
+        let limit = JOBS_MAX as u64;
+        self.state.jobs().keys().find(over).copied().ok_or(Deny::Limit { what: "jobs", limit, got: limit + 1 })
+    }
+
+    fn known(&self, job: JobId) -> Result<(&Job, JobState), Deny> {
+        let known = self.state.job(job).ok_or(Deny::NoSuchJob(job))?;
+        Ok((known, self.job_state(job, known)))
+    }
+
+    /// A record for a job that is not over.
+    fn change(&self, job: JobId, answer: Answer, record: Record) -> Result<(Answer, Vec<Record>), Deny> {
+        let (_, state) = self.known(job)?;
+        if state.is_over() {
+            return Err(Deny::WrongState { job, state });
+        }
+        Ok((answer, vec![record]))
+    }
+
+    fn retry(&self, job: JobId, only: Option<TaskSet>) -> Result<(Answer, Vec<Record>), Deny> {
+        let (known, state) = self.known(job)?;
+        if self.staged.busy.contains(&job) {
+            return Err(Deny::Backpressure);
+        }
+        let round = known.round.saturating_add(1);
+        if round > ROUNDS_MAX {
+            return Err(Deny::Limit { what: "rounds", limit: u64::from(ROUNDS_MAX), got: u64::from(round) });
+        }
+        let mut tasks = known.failed.clone();
+        tasks.union(&known.cancelled);
+        if let Some(only) = only {
+            tasks.intersect(&only);
+        }
+        // An attempt that is being ended must have ended before its task runs again.
+        if let Some(lane) = self.lanes.get(&LaneKey::Own(job)) {
+            tasks.subtract(&lane.in_hand_tasks());
+            tasks.subtract(&lane.lending);
+        }
+        tasks.subtract(&self.strays_of(job));
+        for loan in self.state.lent().values().filter(|loan| loan.job == job) {
+            tasks.subtract(&loan.open);
+        }
+        if tasks.is_empty() {
+            return Err(Deny::WrongState { job, state });
+        }
+        Ok((Answer::Tasks(tasks.len()), vec![Record::Retried { job, round, tasks }]))
+    }
+
+    fn forget(&self, job: JobId) -> Result<(Answer, Vec<Record>), Deny> {
+        let (_, state) = self.known(job)?;
+        if self.staged.busy.contains(&job) {
+            return Err(Deny::Backpressure);
+        }
+        if !state.is_over() {
+            return Err(Deny::WrongState { job, state });
+        }
+        Ok((Answer::Done, vec![Record::Forgotten { job }]))
+    }
+
+    fn drain(&mut self, ticket: u64, now: Now, out: &mut Vec<Effect>) {
+        if self.here.drains.len() >= STAGED_MAX {
+            out.push(Effect::Reply { ticket, outcome: Err(Deny::Backpressure) });
+            return;
+        }
+        self.here.draining = true;
+        self.here.drains.push(ticket);
+        self.give_back_all(now, out);
+    }
+
+    fn undrain(&mut self, ticket: u64, out: &mut Vec<Effect>) {
+        self.here.draining = false;
+        for waiting in core::mem::take(&mut self.here.drains) {
+            let deny = Deny::Invalid(String::from("the drain was undone before it was complete"));
+            out.push(Effect::Reply { ticket: waiting, outcome: Err(deny) });
+        }
+        self.ready.extend(self.lanes.keys().copied());
+        out.push(Effect::Reply { ticket, outcome: Ok(Answer::Done) });
+    }
+
+    pub(super) fn answer_drains(&mut self, out: &mut Vec<Effect>) {
+        if self.here.draining && self.here.in_hand == 0 && self.here.warden && self.here.strays.is_empty() {
+            for ticket in core::mem::take(&mut self.here.drains) {
+                out.push(Effect::Reply { ticket, outcome: Ok(Answer::Done) });
+            }
+        }
+    }
+}
+
+/// Whether a spec keeps the limits.
+///
+/// # Errors
+/// The first that it does not.
+pub(super) fn validate(spec: &JobSpec) -> Result<(), Deny> {
+    let limit = |what, limit: u64, got: u64| if got > limit { Err(Deny::Limit { what, limit, got }) } else { Ok(()) };
+    let invalid = |why: &str| Err(Deny::Invalid(String::from(why)));
+    limit("tasks", TASKS_PER_JOB_MAX.into(), spec.tasks.into())?;
+    limit("tries", TRIES_MAX.into(), spec.tries.into())?;
+    let size = postcard::ser_flavors::Size::default();
+    let bytes = postcard::serialize_with_flavor(spec, size).unwrap_or(usize::MAX);
+    limit("bytes of the job's description", SPEC_BYTES_MAX as u64, bytes as u64)?;
+    if spec.tries == 0 {
+        return invalid("tries count from 1: one attempt at each task");
+    }
+    if spec.command.words.is_empty() {
+        return invalid("the command has no word");
+    }
+    if let Inputs::Array { first } = spec.inputs
+        && first.checked_add(i64::from(spec.tasks)).is_none()
+    {
+        return invalid("the array runs beyond the greatest number of 64 bits");
+    }
+    if spec.halt.when != HaltWhen::Never {
+        if spec.halt.count == 0 {
+            return invalid("a job that stops early needs a number of ends, from 1");
+        }
+        if spec.halt.percent {
+            limit("per cent of ends", 100, spec.halt.count.into())?;
+        }
+    }
+    Ok(())
+}

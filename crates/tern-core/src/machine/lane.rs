@@ -1,0 +1,77 @@
+//! The tasks of one job (or of one borrowed range) that are not over: waiting, with the warden, or about to be lent.
+//!
+//! A lane is not durable: it follows from the durable state and from what the warden says it holds.
+
+use alloc::collections::BTreeMap;
+
+use crate::words::{Attempt, Epoch, GrantId, JobId, TaskSet};
+
+/// Whose tasks these are. Own jobs stand in the order in which they were accepted, borrowed ranges after them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum LaneKey {
+    Own(JobId),
+    Borrowed(GrantId),
+}
+
+#[derive(Clone, Debug, Default)]
+pub(super) struct Lane {
+    /// Waiting here.
+    pub queued: TaskSet,
+    /// Given to the warden, by dispatch.
+    pub hand: BTreeMap<(Epoch, u32), TaskSet>,
+    /// Sum over `hand`.
+    pub in_hand: u32,
+    /// Taken from the queue for a loan whose record is not durable yet.
+    pub lending: TaskSet,
+    /// The record that stops a halted job is staged.
+    pub halting: bool,
+}
+
+impl Lane {
+    pub(super) fn new(queued: TaskSet) -> Self {
+        Self { queued, ..Self::default() }
+    }
+
+    pub(super) fn give(&mut self, epoch: Epoch, n: u32, tasks: &TaskSet) {
+        self.in_hand += tasks.len();
+        self.hand.entry((epoch, n)).or_default().union(tasks);
+    }
+
+    /// Takes an attempt out of the hand. Returns whether it was there.
+    pub(super) fn end(&mut self, attempt: &Attempt) -> bool {
+        let key = (attempt.epoch, attempt.n);
+        let Some(tasks) = self.hand.get_mut(&key) else { return false };
+        let was = tasks.remove(attempt.task);
+        if was {
+            self.in_hand -= 1;
+            if tasks.is_empty() {
+                self.hand.remove(&key);
+            }
+        }
+        was
+    }
+
+    pub(super) fn holds(&self, task: u32) -> bool {
+        self.hand.values().any(|tasks| tasks.contains(task))
+    }
+
+    pub(super) fn in_hand_tasks(&self) -> TaskSet {
+        let mut all = TaskSet::new();
+        for tasks in self.hand.values() {
+            all.union(tasks);
+        }
+        all
+    }
+
+    /// Empties the hand and returns what was in it.
+    pub(super) fn drop_hand(&mut self) -> TaskSet {
+        let all = self.in_hand_tasks();
+        self.hand.clear();
+        self.in_hand = 0;
+        all
+    }
+
+    pub(super) fn is_idle(&self) -> bool {
+        self.in_hand == 0 && self.lending.is_empty()
+    }
+}

@@ -1,0 +1,99 @@
+//! What follows when records have become durable, and what is undone when they never will.
+
+use alloc::vec;
+use alloc::vec::Vec;
+
+use crate::machine::effect::Effect;
+use crate::machine::lane::{Lane, LaneKey};
+use crate::machine::node::Machine;
+use crate::machine::plant::Plant;
+use crate::promise::{Applied, Job, Loan, Record};
+use crate::words::{JobId, Now, TaskSet};
+
+impl Machine {
+    /// Applies a record that is durable, and draws its consequences.
+    pub(in crate::machine) fn apply(&mut self, record: &Record, now: Now, out: &mut Vec<Effect>) {
+        let loan: Option<Loan> = match record {
+            Record::Reclaimed { grant } => self.state.lent().get(grant).cloned(),
+            _ => None,
+        };
+        let applied = self.state.apply(record);
+        match record {
+            Record::Started { incarnation } => self.here.started |= *incarnation == self.here.incarnation,
+            Record::Accepted { job, .. } => {
+                let queued = self.state.job(*job).map(Job::pending).unwrap_or_default();
+                self.lanes.insert(LaneKey::Own(*job), Lane::new(queued));
+                self.wake_lane(LaneKey::Own(*job));
+            }
+            Record::Held { job } => {
+                self.give_back(*job, out);
+                self.touched.insert(*job);
+            }
+            Record::Released { job } => self.wake_lane(LaneKey::Own(*job)),
+            Record::Cancelled { job } => self.cancelled(*job, out),
+            Record::Retried { job, tasks, .. } => self.retried(*job, tasks),
+            Record::Forgotten { job } => {
+                self.drop_lane(LaneKey::Own(*job));
+                out.push(Effect::Discard { job: *job });
+            }
+            Record::Lent { grant, .. } => self.lent(*grant, now, out),
+            Record::Reclaimed { grant } => {
+                if let Some(loan) = loan {
+                    self.reclaimed(*grant, &loan);
+                }
+            }
+            Record::Outcomes { via, outcomes } => {
+                let Applied::Outcomes(verdicts) = applied else { return };
+                match via {
+                    Some(grant) => self.results_durable(*grant, outcomes, &verdicts, out),
+                    None => self.ended(None, outcomes, &verdicts, out),
+                }
+            }
+        }
+    }
+
+    /// Undoes what was reserved for a record that will never be durable.
+    pub(in crate::machine) fn take_back(&mut self, record: &Record) {
+        match record {
+            Record::Started { .. } => self.here.start_failed = true,
+            Record::Cancelled { job } => {
+                if let Some(lane) = self.lanes.get_mut(&LaneKey::Own(*job)) {
+                    lane.halting = false;
+                    self.touched.insert(*job);
+                }
+            }
+            Record::Lent { grant, job, tasks, .. } => self.lend_failed(*grant, *job, tasks),
+            Record::Reclaimed { grant } => self.reclaim_failed(*grant),
+            Record::Outcomes { via: Some(grant), outcomes } => self.results_failed(*grant, outcomes),
+            _ => {}
+        }
+    }
+
+    /// The record of this start could not be written: until it is, nothing may run.
+    pub(in crate::machine) fn restart_if_failed(&mut self, now: Now, out: &mut Vec<Effect>) {
+        if self.here.start_failed {
+            let incarnation = self.here.incarnation;
+            self.here.start_failed = !self.stage_own(vec![Record::Started { incarnation }], now, out);
+        }
+    }
+
+    fn cancelled(&mut self, job: JobId, out: &mut Vec<Effect>) {
+        self.touched.insert(job);
+        if self.planted(Plant::ForgetCancel) {
+            return;
+        }
+        let Some(lane) = self.lanes.get_mut(&LaneKey::Own(job)) else { return };
+        lane.queued = TaskSet::new();
+        lane.halting = false;
+        self.stop_tasks(job, out);
+    }
+
+    fn retried(&mut self, job: JobId, tasks: &TaskSet) {
+        let key = LaneKey::Own(job);
+        let Some(known) = self.state.job(job) else { return };
+        let mut tasks = tasks.clone();
+        tasks.intersect(&known.pending());
+        self.lanes.entry(key).or_default().queued.union(&tasks);
+        self.wake_lane(key);
+    }
+}

@@ -1,0 +1,6 @@
+//! The own machine: jobs that end or stop early, tasks that start, and the warden that runs them.
+
+mod consequences;
+mod dispatch;
+mod jobs;
+mod warden;

@@ -1,0 +1,193 @@
+//! The own warden: what it reports, what it gives back, and what becomes of its tasks when it dies.
+
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+
+use crate::machine::effect::Effect;
+use crate::machine::lane::LaneKey;
+use crate::machine::node::Machine;
+use crate::machine::plant::Plant;
+use crate::promise::{Exit, Outcome};
+use crate::wire::Message;
+use crate::words::limits::RESEND;
+use crate::words::{Attempt, JobId, Now, TaskSet};
+
+impl Machine {
+    /// Ends of attempts, durable already.
+    pub(in crate::machine) fn finished(&mut self, mut outcomes: Vec<Outcome>, now: Now, out: &mut Vec<Effect>) {
+        self.measure(&outcomes);
+        self.end_strays(outcomes.iter().map(|outcome| &outcome.attempt));
+        let tag = self.state.node().tag();
+        if outcomes.iter().any(|outcome| outcome.attempt.epoch.keeper != tag) {
+            let (own, borrowed) = outcomes.into_iter().partition(|outcome| outcome.attempt.epoch.keeper == tag);
+            self.borrowed_ended(borrowed, now, out);
+            outcomes = own;
+        }
+        let verdicts = self.state.apply_outcomes(None, &outcomes);
+        self.ended(None, &outcomes, &verdicts, out);
+    }
+
+    fn measure(&mut self, outcomes: &[Outcome]) {
+        let ran = || outcomes.iter().filter(|outcome| outcome.exit != Exit::Void).map(|outcome| outcome.ran_ns);
+        let count = ran().count() as u64;
+        if count == 0 {
+            return;
+        }
+        let mean = ran().fold(0u64, u64::saturating_add) / count;
+        self.here.mean_ns = Some(self.here.mean_ns.map_or(mean, |last| last / 8 * 7 + mean / 8));
+    }
+
+    /// Attempts that were given back unstarted.
+    pub(in crate::machine) fn revoked(&mut self, attempts: &[Attempt], now: Now, out: &mut Vec<Effect>) {
+        self.end_strays(attempts);
+        for attempt in attempts {
+            let key = self.lane_of(attempt);
+            let Some(lane) = self.lanes.get_mut(&key).filter(|lane| lane.in_hand > 0) else { continue };
+            if lane.end(attempt) {
+                self.here.in_hand -= 1;
+                self.requeue(key, [attempt.task].into_iter().collect());
+            }
+        }
+        self.return_waiting(now, out);
+        self.forget_ended_grants();
+    }
+
+    fn end_strays<'a>(&mut self, ended: impl IntoIterator<Item = &'a Attempt>) {
+        if !self.here.strays.is_empty() {
+            for attempt in ended {
+                self.here.strays.remove(attempt);
+            }
+        }
+    }
+
+    /// Tasks of a job that are being ended here without being in a lane.
+    pub(in crate::machine) fn strays_of(&self, job: JobId) -> TaskSet {
+        self.here.strays.iter().filter(|attempt| attempt.job == job).map(|attempt| attempt.task).collect()
+    }
+
+    fn lane_of(&self, attempt: &Attempt) -> LaneKey {
+        self.grant_of(attempt).map_or(LaneKey::Own(attempt.job), LaneKey::Borrowed)
+    }
+
+    /// The warden is back: what it holds stays in its hands, everything else that it was given waits again.
+    pub(in crate::machine) fn warden_up(
+        &mut self,
+        running: &[Attempt],
+        queued: &[Attempt],
+        now: Now,
+        out: &mut Vec<Effect>,
+    ) {
+        self.here.warden = true;
+        self.here.met = true;
+        self.here.strays.clear();
+        let held: Vec<(LaneKey, TaskSet)> = self.lanes.iter_mut().map(|(key, lane)| (*key, lane.drop_hand())).collect();
+        self.here.in_hand = 0;
+        if !self.planted(Plant::LoseOnWardenDown) {
+            for (key, tasks) in held {
+                self.requeue(key, tasks);
+            }
+        }
+        let mut strays: BTreeMap<JobId, TaskSet> = BTreeMap::new();
+        for attempt in running.iter().chain(queued) {
+            if !self.adopt(attempt) {
+                strays.entry(attempt.job).or_default().insert(attempt.task);
+                self.here.strays.insert(*attempt);
+            }
+        }
+        for (job, tasks) in strays {
+            out.push(Effect::Revoke { job, tasks: tasks.clone() });
+            out.push(Effect::End { job, tasks });
+        }
+        self.return_waiting(now, out);
+        self.forget_ended_grants();
+        self.touched.extend(self.lanes.keys().filter_map(|key| match key {
+            LaneKey::Own(job) => Some(*job),
+            LaneKey::Borrowed(_) => None,
+        }));
+    }
+
+    /// Takes an attempt that the warden holds. Returns false where it is to be ended.
+    fn adopt(&mut self, attempt: &Attempt) -> bool {
+        let key = self.lane_of(attempt);
+        let planted = self.planted(Plant::LoseOnWardenDown);
+        let sound = match key {
+            LaneKey::Borrowed(grant) => self.sharing.borrowed.get(&grant).is_some_and(|held| !held.ending),
+            LaneKey::Own(job) => {
+                self.state.knows_epoch(attempt.epoch)
+                    && self.state.job(job).is_some_and(|job| {
+                        attempt.round >= job.round_of(attempt.task) && attempt.task < job.spec.tasks
+                    })
+            }
+        };
+        let Some(lane) = self.lanes.get_mut(&key).filter(|_| sound) else { return false };
+        if lane.holds(attempt.task) {
+            // A second attempt at the same task: ending it by its task would end the first as well. It ends as a duplicate.
+            return true;
+        }
+        // Not waiting: it is over, or lent to another.
+        if !lane.queued.remove(attempt.task) && !planted {
+            return false;
+        }
+        lane.give(attempt.epoch, attempt.n, &[attempt.task].into_iter().collect());
+        self.here.in_hand += 1;
+        true
+    }
+
+    /// What left the warden's hands unfinished waits again, unless it is over or not wanted any more.
+    fn requeue(&mut self, key: LaneKey, mut tasks: TaskSet) {
+        match key {
+            _ if tasks.is_empty() => return,
+            LaneKey::Own(job) => match self.state.job(job) {
+                Some(job) => tasks.intersect(&job.pending()),
+                None => return,
+            },
+            LaneKey::Borrowed(grant) => match self.sharing.borrowed.get(&grant) {
+                Some(held) if !held.ending => {}
+                _ => return,
+            },
+        }
+        if let Some(lane) = self.lanes.get_mut(&key) {
+            lane.queued.union(&tasks);
+        }
+        self.wake_lane(key);
+    }
+
+    /// Draining: everything that has not started is asked back.
+    pub(in crate::machine) fn give_back_all(&mut self, now: Now, out: &mut Vec<Effect>) {
+        for (key, lane) in self.lanes.iter().filter(|(_, lane)| lane.in_hand > 0) {
+            let job = match key {
+                LaneKey::Own(job) => Some(*job),
+                LaneKey::Borrowed(grant) => self.sharing.borrowed.get(grant).map(|held| held.job),
+            };
+            if let Some(job) = job {
+                out.push(Effect::Revoke { job, tasks: lane.in_hand_tasks() });
+            }
+        }
+        self.return_waiting(now, out);
+    }
+
+    fn forget_ended_grants(&mut self) {
+        let ending = self.sharing.borrowed.iter().filter(|(_, held)| held.ending).map(|(grant, _)| *grant);
+        for grant in ending.collect::<Vec<_>>() {
+            self.forget_if_done(grant);
+        }
+    }
+
+    /// Gives back what waits in the lanes of borrowed tasks, of revoked grants or, while draining, of all.
+    pub(in crate::machine) fn return_waiting(&mut self, now: Now, out: &mut Vec<Effect>) {
+        let draining = self.here.draining;
+        let leaving = self.sharing.borrowed.iter().filter(|(_, held)| draining || held.revoked);
+        let grants: Vec<_> = leaving.map(|(grant, _)| *grant).collect();
+        for grant in grants {
+            let waiting = self.lanes.get_mut(&LaneKey::Borrowed(grant)).map(|lane| core::mem::take(&mut lane.queued));
+            let Some(held) = self.sharing.borrowed.get_mut(&grant) else { continue };
+            let waiting = waiting.filter(|tasks| !tasks.is_empty() && !held.ending);
+            if let Some(tasks) = waiting {
+                held.returned.union(&tasks);
+                held.resend_at = now.boot + RESEND;
+                out.push(Effect::Send { to: held.from, message: Message::Return { grant, tasks } });
+            }
+            self.forget_if_done(grant);
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! One node: what it promised, what its warden holds, what it knows of its peers.
+//!
+//! Every event is handled in the same steps: what fell due by the clock, the event itself, then what follows from the
+//! new state (jobs that are over, tasks to start, questions to peers, the next time to wake).
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec::Vec;
+
+use super::effect::Effect;
+use super::event::Event;
+use super::lane::{Lane, LaneKey};
+use super::share::Sharing;
+use super::staged::Staged;
+use crate::plan::Fault;
+use crate::promise::{Record, Refusal, State};
+use crate::words::limits::SLOTS_MAX;
+use crate::words::{Attempt, Epoch, JobId, Now};
+
+/// The decisions of one node.
+#[derive(Debug)]
+pub struct Machine {
+    pub(super) state: State,
+    pub(super) staged: Staged,
+    pub(super) here: Here,
+    pub(super) lanes: BTreeMap<LaneKey, Lane>,
+    /// Lanes that may have something to start. One that has not is dropped when its turn comes.
+    pub(super) ready: BTreeSet<LaneKey>,
+    /// The lane that was served last.
+    pub(super) turn: Option<LaneKey>,
+    pub(super) sharing: Sharing,
+    /// Jobs that changed during this event.
+    pub(super) touched: BTreeSet<JobId>,
+    pub(super) refused: BTreeMap<Refusal, u64>,
+    pub(super) fault: Option<Fault>,
+    #[cfg(feature = "planted")]
+    pub(super) plants: BTreeSet<super::plant::Plant>,
+}
+
+/// This machine, as far as the core knows it.
+#[derive(Debug, Default)]
+pub(super) struct Here {
+    pub slots: u32,
+    pub incarnation: u64,
+    /// The incarnation is durable: attempts may carry it.
+    pub started: bool,
+    /// The warden is there, and what it holds is known.
+    pub warden: bool,
+    /// The warden has said once what it holds: until then any task that waits here may run there.
+    pub met: bool,
+    /// Attempts that the warden held without need and that are being ended: their tasks must not run beside them.
+    pub strays: BTreeSet<Attempt>,
+    /// The record of the incarnation could not be written yet.
+    pub start_failed: bool,
+    pub full: bool,
+    pub draining: bool,
+    /// Tickets to answer when nothing runs here.
+    pub drains: Vec<u64>,
+    /// The number of the last dispatch or grant of this incarnation.
+    pub n: u32,
+    /// Sum over all lanes.
+    pub in_hand: u32,
+    /// Smoothed run time of tasks, nanoseconds.
+    pub mean_ns: Option<u64>,
+    /// After a failed write: when the node's own records are tried again (boot time).
+    pub storage_retry: Option<u64>,
+}
+
+impl Machine {
+    /// A node with a recovered (or new) state. It does nothing before [`Event::Start`].
+    #[must_use]
+    pub fn new(state: State) -> Self {
+        let mut machine = Self {
+            staged: Staged::new(state.head().next_job),
+            state,
+            here: Here::default(),
+            lanes: BTreeMap::new(),
+            ready: BTreeSet::new(),
+            turn: None,
+            sharing: Sharing::default(),
+            touched: BTreeSet::new(),
+            refused: BTreeMap::new(),
+            fault: None,
+            #[cfg(feature = "planted")]
+            plants: BTreeSet::new(),
+        };
+        machine.recover_lanes();
+        machine
+    }
+
+    /// Handles one event and appends what is to be done to `out`, in order.
+    pub fn handle(&mut self, event: Event, now: Now, out: &mut Vec<Effect>) {
+        self.due(now, out);
+        match event {
+            Event::Start { incarnation, slots } => self.start(incarnation, slots, now, out),
+            Event::Command { ticket, command } => self.command(ticket, command, now, out),
+            Event::Persisted(sequence) => self.persisted(sequence, now, out),
+            Event::PersistFailed { after, full } => self.persist_failed(after, full, now, out),
+            Event::WardenUp { running, queued } => self.warden_up(&running, &queued, now, out),
+            Event::WardenDown => self.here.warden = false,
+            Event::WardenFull(full) => self.here.full = full,
+            Event::Finished(outcomes) => self.finished(outcomes, now, out),
+            Event::Revoked(attempts) => self.revoked(&attempts, now, out),
+            Event::Reading(reading) => self.reading(&reading),
+            Event::PeerUp(peer) => self.peer_up(peer, now, out),
+            Event::PeerDown(peer) => self.peer_down(peer, now),
+            Event::Message { from, message } => self.message(from, message, now, out),
+            Event::Tick => {}
+        }
+        self.settle(now, out);
+    }
+
+    fn settle(&mut self, now: Now, out: &mut Vec<Effect>) {
+        self.settle_jobs(now, out);
+        self.dispatch(out);
+        self.answer_drains(out);
+        self.ask(now, out);
+        self.tell(now, out);
+        if let Some(wake) = self.next_wake(now) {
+            out.push(Effect::WakeAt(wake));
+        }
+    }
+
+    fn start(&mut self, incarnation: u64, slots: u32, now: Now, out: &mut Vec<Effect>) {
+        self.here.slots = slots.min(SLOTS_MAX);
+        self.here.incarnation = incarnation;
+        self.recover_loans(now);
+        self.here.start_failed = !self.stage_own(alloc::vec![Record::Started { incarnation }], now, out);
+    }
+
+    pub(super) const fn epoch(&self) -> Epoch {
+        Epoch { counter: 0, keeper: self.state.node().tag(), incarnation: self.here.incarnation }
+    }
+
+    pub(super) fn refuse(&mut self, refusal: Refusal) {
+        *self.refused.entry(refusal).or_insert(0) += 1;
+    }
+}

@@ -1,0 +1,53 @@
+//! Bugs to be planted on purpose, so that a simulator can show that it would find them.
+//!
+//! Without the feature `planted` the question is a constant `false` and the compiler removes what hangs on it.
+
+/// A bug of a kind that such systems really have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Plant {
+    /// Commands are answered before their records are durable.
+    AckBeforeFsync,
+    /// The borrower counts its lease from the arrival of the grant, not from its question.
+    LeaseFromArrival,
+    /// The borrower counts its lease on the clock that stands still in suspend.
+    LeaseOnMono,
+    /// The owner reclaims without the margin for clocks that drift.
+    NoMargin,
+    /// The owner reclaims half a lease after it answered.
+    ReclaimEarly,
+    /// The owner reclaims as soon as the connection is lost.
+    ReclaimOnPeerDown,
+    /// A cancelled job is recorded as such and goes on.
+    ForgetCancel,
+    /// A result that was counted is counted again when it is repeated.
+    DoubleCount,
+    /// What the warden lost is not queued again.
+    LoseOnWardenDown,
+    /// Results for a grant that is over are taken like own ones.
+    StaleGrantAccepted,
+    /// Results of a borrower are acknowledged before they are durable.
+    ReceivedBeforeFsync,
+    /// A job with `--halt` is queued ahead like any other.
+    HaltLate,
+    /// What a failed disk write was to lend is not put back.
+    LoseOnPersistFailed,
+}
+
+impl super::Machine {
+    /// Plants a bug.
+    #[cfg(feature = "planted")]
+    pub fn plant(&mut self, plant: Plant) {
+        self.plants.insert(plant);
+    }
+
+    #[cfg(feature = "planted")]
+    pub(super) fn planted(&self, plant: Plant) -> bool {
+        self.plants.contains(&plant)
+    }
+
+    #[cfg(not(feature = "planted"))]
+    #[expect(clippy::unused_self, reason = "the planted form needs it")]
+    pub(super) const fn planted(&self, _plant: Plant) -> bool {
+        false
+    }
+}

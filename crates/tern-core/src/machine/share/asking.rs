@@ -1,0 +1,78 @@
+//! An idle node asks for work.
+
+use alloc::vec::Vec;
+
+use crate::decide::{dispatch, steal};
+use crate::machine::effect::Effect;
+use crate::machine::node::Machine;
+use crate::plan::share;
+use crate::promise::{Refusal, lease};
+use crate::wire::Message;
+use crate::words::limits::{ASK_AGAIN_FIRST, ASK_AGAIN_MOST, GRANTS_HELD_MAX};
+use crate::words::{NodeId, Now, Span};
+
+impl Machine {
+    /// Called after dispatch: what could start here has started, so that a free slot means an empty queue.
+    pub(in crate::machine) fn ask(&mut self, now: Now, out: &mut Vec<Effect>) {
+        let Some((picture, ids)) = self.steal_picture(|peer| peer.ask_again <= now.boot) else { return };
+        let Some(plan) = steal::propose(&picture).and_then(|proposal| share::ask(&picture, proposal)) else { return };
+        if let Err(fault) = share::check_ask(&plan, &picture) {
+            self.fault = Some(fault);
+            return;
+        }
+        let to = ids[plan.peer];
+        let asked = self.lease_clock(now);
+        if let Some(peer) = self.sharing.peers.get_mut(&to) {
+            peer.ask = Some((asked, plan.tasks));
+        }
+        out.push(Effect::Send { to, message: Message::Ask { tasks: plan.tasks, asked } });
+    }
+
+    fn steal_picture(&self, may: impl Fn(&super::Peer) -> bool) -> Option<(steal::Picture, Vec<NodeId>)> {
+        let here = &self.here;
+        if !here.started || !here.warden || here.full || here.draining || self.sharing.peers.is_empty() {
+            return None;
+        }
+        if self.sharing.borrowed.len() >= GRANTS_HELD_MAX {
+            return None;
+        }
+        let ahead = dispatch::ahead(here.slots, here.mean_ns);
+        let asked = self.sharing.peers.values().filter_map(|peer| peer.ask).map(|(_, tasks)| tasks).sum();
+        let (mut peers, mut ids) = (Vec::new(), Vec::new());
+        for (id, peer) in self.sharing.peers.iter().filter(|(_, peer)| peer.ask.is_none() && may(peer)) {
+            peers.push(steal::Peer { queued: peer.heard.queued, slots: peer.heard.slots });
+            ids.push(*id);
+        }
+        Some((steal::Picture { slots: here.slots, ahead, in_hand: here.in_hand, asked, peers }, ids))
+    }
+
+    /// When a peer that waits out its back-off is to be asked, if this node would ask it.
+    pub(super) fn next_ask(&self, now: u64) -> Option<u64> {
+        let (picture, ids) = self.steal_picture(|peer| peer.heard.queued > 0)?;
+        if picture.want() == 0 {
+            return None;
+        }
+        let later = |id: &NodeId| self.sharing.peers.get(id).map(|peer| peer.ask_again).filter(|at| *at > now);
+        ids.iter().filter_map(later).min()
+    }
+
+    /// The peer had nothing, or did not answer in time.
+    pub(super) fn asked_in_vain(&mut self, from: NodeId, asked: u64, now: Now) {
+        match self.sharing.peers.get_mut(&from) {
+            Some(peer) if peer.ask.is_some_and(|(at, _)| at == asked) => {
+                peer.ask = None;
+                peer.wait = lease::back_off(peer.wait, ASK_AGAIN_FIRST, ASK_AGAIN_MOST);
+                peer.ask_again = now.boot + peer.wait;
+            }
+            _ => self.refuse(Refusal::NotAsked),
+        }
+    }
+
+    /// Takes the question that this answers. Returns for how many tasks it asked.
+    pub(super) fn take_ask(&mut self, from: NodeId, asked: u64) -> Option<u32> {
+        let peer = self.sharing.peers.get_mut(&from)?;
+        let (_, tasks) = peer.ask.take_if(|(at, _)| *at == asked)?;
+        peer.wait = Span::default();
+        Some(tasks)
+    }
+}

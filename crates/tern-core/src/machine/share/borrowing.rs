@@ -1,0 +1,265 @@
+//! The borrower's side of a loan: the tasks run here, their results belong to the owner.
+//!
+//! The lease counts from the moment this node asked. When it runs out, the tasks are ended and the grant forgotten:
+//! by then the owner may have given them to another.
+
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+
+use super::Borrowed;
+use crate::machine::commands::validate;
+use crate::machine::effect::Effect;
+use crate::machine::lane::{Lane, LaneKey};
+use crate::machine::node::Machine;
+use crate::machine::plant::Plant;
+use crate::promise::{Outcome, Refusal, lease};
+use crate::wire::Message;
+use crate::words::limits::{ASK_AGAIN_FIRST, FRAME_BYTES_MAX, GRANT_TASKS_MAX, GRANTS_HELD_MAX, RESEND, RESULT_OUTPUT_BYTES_MAX};
+use crate::words::{Attempt, GrantId, JobId, NodeId, Now, TaskSet};
+
+/// Bytes of output in one message of results; what is left of the frame is for the rest.
+const OUTPUT_BYTES: u64 = (FRAME_BYTES_MAX - (FRAME_BYTES_MAX >> 3)) as u64;
+
+impl Machine {
+    pub(in crate::machine) fn lease_clock(&self, now: Now) -> u64 {
+        if self.planted(Plant::LeaseOnMono) { now.mono } else { now.boot }
+    }
+
+    fn holder_ends(&self, asked: u64, now: Now) -> u64 {
+        let from = if self.planted(Plant::LeaseFromArrival) { self.lease_clock(now) } else { asked };
+        lease::holder_ends(from)
+    }
+
+    /// A grant came. It is taken, or given back at once.
+    pub(super) fn granted(&mut self, from: NodeId, message: Message, now: Now, out: &mut Vec<Effect>) {
+        let Message::Lend { grant, tasks, asked, .. } = &message else { return };
+        let (grant, asked, tasks) = (*grant, *asked, tasks.clone());
+        if self.sharing.borrowed.contains_key(&grant) {
+            // A repeated message; giving it back would give back what runs.
+            return self.refuse(Refusal::KnownGrant);
+        }
+        let asked_for = self.take_ask(from, asked);
+        match self.judge_grant(from, &message, asked_for, now) {
+            Ok(borrowed) => {
+                self.sharing.borrowed.insert(grant, borrowed);
+                self.lanes.insert(LaneKey::Borrowed(grant), Lane::new(tasks));
+                self.ready.insert(LaneKey::Borrowed(grant));
+            }
+            Err(refusal) => {
+                self.refuse(refusal);
+                out.push(Effect::Send { to: from, message: Message::Return { grant, tasks } });
+                if let Some(peer) = self.sharing.peers.get_mut(&from) {
+                    peer.ask_again = peer.ask_again.max(now.boot + ASK_AGAIN_FIRST);
+                }
+            }
+        }
+    }
+
+    fn judge_grant(
+        &self,
+        from: NodeId,
+        message: &Message,
+        asked_for: Option<u32>,
+        now: Now,
+    ) -> Result<Borrowed, Refusal> {
+        let Message::Lend { grant, job, round, epoch, n, spec, tasks, argv, asked } = message else {
+            return Err(Refusal::Malformed);
+        };
+        let asked_for = asked_for.ok_or(Refusal::NotAsked)?;
+        let owner = from.tag();
+        if job.owner_tag() != owner || epoch.keeper != owner || owner == self.state.node().tag() {
+            return Err(Refusal::NotOwner);
+        }
+        if grant.incarnation != epoch.incarnation || grant.n != *n || spec.local_only || validate(spec).is_err() {
+            return Err(Refusal::Malformed);
+        }
+        let count = tasks.len();
+        if count == 0 || tasks.0.max().is_some_and(|last| last >= spec.tasks) {
+            return Err(Refusal::TaskOutOfRange);
+        }
+        if argv.len() != count as usize {
+            return Err(Refusal::Malformed);
+        }
+        if count > asked_for.min(GRANT_TASKS_MAX) || self.sharing.borrowed.len() >= GRANTS_HELD_MAX {
+            return Err(Refusal::TooLarge);
+        }
+        if self.still_ending(*job, tasks) {
+            return Err(Refusal::StillEnding);
+        }
+        let ends = self.holder_ends(*asked, now);
+        if self.lease_clock(now) >= ends || self.here.draining || self.here.full || !self.here.warden {
+            return Err(Refusal::LateGrant);
+        }
+        Ok(Borrowed {
+            from,
+            job: *job,
+            round: *round,
+            epoch: *epoch,
+            n: *n,
+            parallel: spec.parallel,
+            ends,
+            renew_at: lease::renew_at(*asked),
+            results: BTreeMap::new(),
+            returned: TaskSet::new(),
+            resend_at: now.boot,
+            revoked: false,
+            ending: false,
+        })
+    }
+
+    pub(super) fn renewed(
+        &mut self,
+        from: NodeId,
+        grants: &[GrantId],
+        lost: &[GrantId],
+        asked: u64,
+        now: Now,
+        out: &mut Vec<Effect>,
+    ) {
+        if asked > self.lease_clock(now) {
+            return self.refuse(Refusal::NotAsked);
+        }
+        let ends = self.holder_ends(asked, now);
+        for grant in grants {
+            match self.sharing.borrowed.get_mut(grant) {
+                Some(held) if held.from == from && !held.ending => held.ends = held.ends.max(ends),
+                Some(held) if held.from == from => {}
+                _ => self.refuse(Refusal::ClosedGrant),
+            }
+        }
+        for grant in lost {
+            self.lose(from, *grant, out);
+        }
+    }
+
+    /// The owner ended the grant.
+    fn lose(&mut self, from: NodeId, grant: GrantId, out: &mut Vec<Effect>) {
+        match self.sharing.borrowed.get(&grant) {
+            Some(held) if held.from == from => self.end_grant(grant, out),
+            Some(_) => self.refuse(Refusal::NotHolder),
+            None => {}
+        }
+    }
+
+    /// Whether a task is in the warden's hands under another grant, or as a stray.
+    fn still_ending(&self, job: JobId, tasks: &TaskSet) -> bool {
+        let same = |held: &&Borrowed| held.job == job;
+        let grants = self.sharing.borrowed.iter().filter(|(_, held)| same(held)).map(|(grant, _)| *grant);
+        let mut lanes = grants.filter_map(|grant| self.lanes.get(&LaneKey::Borrowed(grant)));
+        lanes.any(|lane| lane.in_hand_tasks().shared(tasks) > 0) || self.strays_of(job).shared(tasks) > 0
+    }
+
+    /// The owner wants it back: what has not started is returned at once, what runs is ended and reported when it has
+    /// ended. Returned earlier, it could run elsewhere beside its own end here.
+    pub(super) fn revoke(&mut self, from: NodeId, grant: GrantId, now: Now, out: &mut Vec<Effect>) {
+        let Some(held) = self.sharing.borrowed.get_mut(&grant) else {
+            return self.refuse(Refusal::ClosedGrant);
+        };
+        if held.from != from {
+            return self.refuse(Refusal::NotHolder);
+        }
+        held.revoked = true;
+        let job = held.job;
+        let tasks = self.lanes.get(&LaneKey::Borrowed(grant)).map(Lane::in_hand_tasks).unwrap_or_default();
+        if !tasks.is_empty() {
+            out.push(Effect::Revoke { job, tasks: tasks.clone() });
+            out.push(Effect::End { job, tasks });
+        }
+        self.send_results(grant, out);
+        self.return_waiting(now, out);
+    }
+
+    /// Stops everything of the grant. It is forgotten when nothing of it is in the warden's hands.
+    pub(super) fn end_grant(&mut self, grant: GrantId, out: &mut Vec<Effect>) {
+        let Some(held) = self.sharing.borrowed.get_mut(&grant) else { return };
+        held.ending = true;
+        held.results.clear();
+        held.returned = TaskSet::new();
+        let job = held.job;
+        if let Some(lane) = self.lanes.get_mut(&LaneKey::Borrowed(grant)) {
+            lane.queued = TaskSet::new();
+            let tasks = lane.in_hand_tasks();
+            if !tasks.is_empty() {
+                out.push(Effect::Revoke { job, tasks: tasks.clone() });
+                out.push(Effect::End { job, tasks });
+            }
+        }
+        self.forget_if_done(grant);
+    }
+
+    pub(in crate::machine) fn forget_if_done(&mut self, grant: GrantId) {
+        let key = LaneKey::Borrowed(grant);
+        let Some(held) = self.sharing.borrowed.get(&grant) else { return };
+        let empty = self.lanes.get(&key).is_none_or(|lane| lane.queued.is_empty() && lane.in_hand == 0);
+        if empty && !held.owes() {
+            self.sharing.borrowed.remove(&grant);
+            self.drop_lane(key);
+        }
+    }
+
+    /// The grant under which an attempt of another node's job runs here.
+    pub(in crate::machine) fn grant_of(&self, attempt: &Attempt) -> Option<GrantId> {
+        let grant = GrantId { incarnation: attempt.epoch.incarnation, n: attempt.n };
+        let held = self.sharing.borrowed.get(&grant)?;
+        (held.job == attempt.job && held.epoch == attempt.epoch).then_some(grant)
+    }
+
+    /// Ends of borrowed tasks, reported by the own warden.
+    pub(in crate::machine) fn borrowed_ended(&mut self, outcomes: Vec<Outcome>, now: Now, out: &mut Vec<Effect>) {
+        let mut fresh: BTreeMap<GrantId, ()> = BTreeMap::new();
+        for outcome in outcomes {
+            let Some(grant) = self.grant_of(&outcome.attempt) else {
+                self.refuse(Refusal::ClosedGrant);
+                continue;
+            };
+            let was = self.lanes.get_mut(&LaneKey::Borrowed(grant)).is_some_and(|lane| lane.end(&outcome.attempt));
+            self.here.in_hand -= u32::from(was);
+            if let Some(held) = self.sharing.borrowed.get_mut(&grant).filter(|held| was && !held.ending) {
+                held.results.insert(outcome.attempt.task, outcome);
+                held.resend_at = now.boot + RESEND;
+            }
+            fresh.insert(grant, ());
+        }
+        for (grant, ()) in fresh {
+            self.send_results(grant, out);
+            self.forget_if_done(grant);
+        }
+    }
+
+    /// Sends what the owner has not acknowledged, in messages that hold their output.
+    pub(super) fn send_results(&self, grant: GrantId, out: &mut Vec<Effect>) {
+        let Some(held) = self.sharing.borrowed.get(&grant).filter(|held| !held.ending) else { return };
+        let to = held.from;
+        let most = RESULT_OUTPUT_BYTES_MAX as u64;
+        let (mut outcomes, mut bytes) = (Vec::new(), 0);
+        for outcome in held.results.values() {
+            let size = outcome.stdout.len.min(most) + outcome.stderr.len.min(most);
+            if !outcomes.is_empty() && bytes + size > OUTPUT_BYTES {
+                let outcomes = core::mem::take(&mut outcomes);
+                out.push(Effect::Send { to, message: Message::Results { grant, outcomes, output: Vec::new() } });
+                bytes = 0;
+            }
+            bytes += size;
+            outcomes.push(*outcome);
+        }
+        if !outcomes.is_empty() {
+            out.push(Effect::Send { to, message: Message::Results { grant, outcomes, output: Vec::new() } });
+        }
+        if !held.returned.is_empty() {
+            out.push(Effect::Send { to, message: Message::Return { grant, tasks: held.returned.clone() } });
+        }
+    }
+
+    /// The owner has these, or will never take them.
+    pub(super) fn acknowledged(&mut self, from: NodeId, grant: GrantId, tasks: &TaskSet) {
+        match self.sharing.borrowed.get_mut(&grant) {
+            Some(held) if held.from == from => {
+                held.results.retain(|task, _| !tasks.contains(*task));
+                held.returned.subtract(tasks);
+                self.forget_if_done(grant);
+            }
+            Some(_) => self.refuse(Refusal::NotHolder),
+            None => {}
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! The owner's side of a loan: from the question of an idle peer to the last result.
+//!
+//! A loan is durable before the tasks leave. It ends when all results are durable, or when its lease ran out without
+//! renewal; what is open then returns to the queue, and later results for it are refused.
+
+use alloc::boxed::Box;
+use alloc::vec;
+use alloc::vec::Vec;
+
+use crate::decide::lend;
+use crate::machine::effect::Effect;
+use crate::machine::lane::LaneKey;
+use crate::machine::node::Machine;
+use crate::machine::plant::Plant;
+use crate::plan::share;
+use crate::promise::{Loan, Record, lease};
+use crate::wire::Message;
+use crate::words::limits::{GRANTS_OPEN_MAX, LEASE_TTL};
+use crate::words::spec::HaltWhen;
+use crate::words::{GrantId, JobId, NodeId, Now, Span, TaskSet};
+
+/// The clock of a loan.
+#[derive(Clone, Debug, PartialEq)]
+pub(in crate::machine) struct LoanClock {
+    pub to: NodeId,
+    /// The question that it answers.
+    asked: u64,
+    /// Boot time from which on it may be reclaimed; none while the record of the loan is not durable.
+    pub ends: u64,
+    /// The record that ends it is staged.
+    pub closing: bool,
+    /// Tasks whose results wait for the disk.
+    pub(super) staged: TaskSet,
+}
+
+impl LoanClock {
+    fn new(to: NodeId, asked: u64, ends: u64) -> Self {
+        Self { to, asked, ends, closing: false, staged: TaskSet::new() }
+    }
+}
+
+impl Machine {
+    /// Loans of an earlier incarnation stay open for one lease more: their holders may be at work.
+    pub(in crate::machine) fn recover_loans(&mut self, now: Now) {
+        let ends = self.granter_ends(now);
+        for (grant, loan) in self.state.lent() {
+            self.sharing.loans.insert(*grant, LoanClock::new(loan.to, 0, ends));
+        }
+    }
+
+    fn granter_ends(&self, now: Now) -> u64 {
+        if self.planted(Plant::ReclaimEarly) {
+            return now.boot + Span(LEASE_TTL.0 / 2);
+        }
+        if self.planted(Plant::NoMargin) {
+            return now.boot + LEASE_TTL;
+        }
+        lease::granter_ends(now.boot)
+    }
+
+    pub(super) fn asked_for(&mut self, from: NodeId, tasks: u32, asked: u64, now: Now, out: &mut Vec<Effect>) {
+        let repeated = self.sharing.peers.get_mut(&from).is_some_and(|peer| peer.answered.replace(asked) == Some(asked));
+        if repeated {
+            return;
+        }
+        if !self.lend(from, tasks, asked, now, out) {
+            out.push(Effect::Send { to: from, message: Message::Nothing { asked } });
+        }
+    }
+
+    /// Stages a loan. Returns false where there is nothing to lend.
+    fn lend(&mut self, to: NodeId, asked_for: u32, asked: u64, now: Now, out: &mut Vec<Effect>) -> bool {
+        // One's own tag as borrower could not be told from own attempts.
+        let same = to.tag() == self.state.node().tag();
+        // Before the warden has said what it holds, any task that waits here may run there.
+        if same || !self.here.started || !self.here.met || self.here.full || self.sharing.loans.len() >= GRANTS_OPEN_MAX {
+            return false;
+        }
+        let (jobs, queues): (Vec<JobId>, Vec<u32>) = self.lendable().unzip();
+        let Some(plan) = lend::propose(&queues, asked_for).and_then(|it| share::lend(&queues, asked_for, it)) else {
+            return false;
+        };
+        if let Err(fault) = share::check_lend(&plan, &queues, asked_for) {
+            self.fault = Some(fault);
+            return false;
+        }
+        if !self.may_stage(1, now) {
+            return false;
+        }
+        let job = jobs[plan.queue];
+        let round = self.state.job(job).map_or(0, |job| job.round);
+        let Some(lane) = self.lanes.get_mut(&LaneKey::Own(job)) else { return false };
+        let tasks = lane.queued.take_last(plan.tasks);
+        lane.lending.union(&tasks);
+        self.here.n += 1;
+        let n = self.here.n;
+        let grant = GrantId { incarnation: self.here.incarnation, n };
+        self.sharing.loans.insert(grant, LoanClock::new(to, asked, u64::MAX));
+        self.stage_own(vec![Record::Lent { grant, job, round, n, to, tasks }], now, out)
+    }
+
+    /// Queues that may be lent from.
+    fn lendable(&self) -> impl Iterator<Item = (JobId, u32)> {
+        let open = |key: &LaneKey| match key {
+            LaneKey::Own(job) => {
+                let known = self.state.job(*job)?;
+                let may = !known.spec.local_only && known.spec.halt.when == HaltWhen::Never && self.may_start(*key);
+                Some((*job, self.lanes.get(key).filter(|_| may)?.queued.len()))
+            }
+            LaneKey::Borrowed(_) => None,
+        };
+        self.ready.iter().filter_map(open).filter(|(_, queued)| *queued > 0)
+    }
+
+    /// The loan is durable: the tasks may leave.
+    pub(in crate::machine) fn lent(&mut self, grant: GrantId, now: Now, out: &mut Vec<Effect>) {
+        let ends = self.granter_ends(now);
+        let epoch = self.epoch();
+        let Some(clock) = self.sharing.loans.get_mut(&grant) else { return };
+        clock.ends = ends;
+        let Some(Loan { job, round, n, to, tasks, .. }) = self.state.lent().get(&grant).cloned() else { return };
+        if let Some(lane) = self.lanes.get_mut(&LaneKey::Own(job)) {
+            lane.lending.subtract(&tasks);
+        }
+        let Some(known) = self.state.job(job) else { return };
+        if tasks.0.iter().all(|task| known.is_over(task)) {
+            // Cancelled while the disk worked: nobody needs to hear of it.
+            clock.ends = now.boot;
+            return;
+        }
+        let (spec, asked) = (Box::new(known.spec.clone()), clock.asked);
+        let message = Message::Lend { grant, job, round, epoch, n, spec, tasks, argv: Vec::new(), asked };
+        out.push(Effect::Send { to, message });
+        self.touched.insert(job);
+    }
+
+    /// The loan will never be durable.
+    pub(in crate::machine) fn lend_failed(&mut self, grant: GrantId, job: JobId, tasks: &TaskSet) {
+        self.sharing.loans.remove(&grant);
+        let lose = self.planted(Plant::LoseOnPersistFailed);
+        if let Some(lane) = self.lanes.get_mut(&LaneKey::Own(job)) {
+            lane.lending.subtract(tasks);
+            if let (Some(known), false) = (self.state.job(job), lose) {
+                let mut back = known.pending();
+                back.intersect(tasks);
+                lane.queued.union(&back);
+            }
+            self.wake_lane(LaneKey::Own(job));
+        }
+    }
+
+    /// Loans whose lease ran out.
+    pub(super) fn reclaim_due(&mut self, now: Now, out: &mut Vec<Effect>) {
+        let due = |clock: &LoanClock| clock.ends <= now.boot && !clock.closing;
+        let due: Vec<GrantId> =
+            self.sharing.loans.iter().filter(|(_, clock)| due(clock)).map(|(grant, _)| *grant).collect();
+        for grant in due {
+            let staged = self.stage_own(vec![Record::Reclaimed { grant }], now, out);
+            if let Some(clock) = self.sharing.loans.get_mut(&grant) {
+                clock.closing = staged;
+            }
+        }
+    }
+
+    pub(in crate::machine) fn reclaim_failed(&mut self, grant: GrantId) {
+        if let Some(clock) = self.sharing.loans.get_mut(&grant) {
+            clock.closing = false;
+        }
+    }
+
+    /// The loan is over: what was open waits here again.
+    pub(in crate::machine) fn reclaimed(&mut self, grant: GrantId, loan: &Loan) {
+        self.sharing.loans.remove(&grant);
+        let key = LaneKey::Own(loan.job);
+        let Some(known) = self.state.job(loan.job) else { return };
+        let mut back = known.pending();
+        back.intersect(&loan.open);
+        if let Some(lane) = self.lanes.get_mut(&key) {
+            lane.queued.union(&back);
+        }
+        self.wake_lane(key);
+    }
+
+    pub(super) fn renew(&mut self, from: NodeId, asked_for: &[GrantId], asked: u64, now: Now, out: &mut Vec<Effect>) {
+        let ends = self.granter_ends(now);
+        let (mut grants, mut lost) = (Vec::new(), Vec::new());
+        for grant in asked_for {
+            let alive = self.state.lent().get(grant).is_some_and(|loan| loan.to == from && self.is_wanted(loan));
+            match self.sharing.loans.get_mut(grant) {
+                Some(clock) if alive && !clock.closing => {
+                    clock.ends = ends;
+                    grants.push(*grant);
+                }
+                _ => lost.push(*grant),
+            }
+        }
+        out.push(Effect::Send { to: from, message: Message::Renewed { grants, lost, asked } });
+    }
+
+    fn is_wanted(&self, loan: &Loan) -> bool {
+        self.state.job(loan.job).is_some_and(|job| loan.open.0.iter().any(|task| !job.is_over(task)))
+    }
+
+    /// Tells the holders of a cancelled job to stop.
+    pub(in crate::machine) fn revoke_loans(&self, job: JobId, out: &mut Vec<Effect>) {
+        for (grant, loan) in self.state.lent().iter().filter(|(_, loan)| loan.job == job) {
+            out.push(Effect::Send { to: loan.to, message: Message::Revoke { grant: *grant } });
+        }
+    }
+}

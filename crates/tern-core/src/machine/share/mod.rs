@@ -1,0 +1,30 @@
+//! Sharing work with other nodes: who is there, what was lent to them, what was borrowed from them.
+
+mod asking;
+mod borrowing;
+mod held;
+mod lending;
+mod peers;
+mod results;
+mod timers;
+
+use alloc::collections::BTreeMap;
+
+pub(super) use held::Borrowed;
+pub(super) use lending::LoanClock;
+pub use peers::Heard;
+pub(super) use peers::{Peer, Pulse};
+
+use crate::words::{GrantId, NodeId};
+
+/// What a node knows of others; none of it is durable.
+#[derive(Debug, Default)]
+pub(super) struct Sharing {
+    /// Those that are connected.
+    pub peers: BTreeMap<NodeId, Peer>,
+    /// Loans of the durable state, with their clocks.
+    pub loans: BTreeMap<GrantId, LoanClock>,
+    pub borrowed: BTreeMap<GrantId, Borrowed>,
+    /// What was last told to peers.
+    pub pulse: Pulse,
+}

@@ -1,0 +1,166 @@
+//! Who is connected, and how loaded everybody is.
+//!
+//! Each node tells its peers once a second, and at once when one of its trits changes.
+
+use alloc::vec::Vec;
+
+use crate::machine::effect::Effect;
+use crate::machine::lane::LaneKey;
+use crate::machine::node::Machine;
+use crate::machine::plant::Plant;
+use crate::observe::trit::{self, Smoothed, TritSettings, TritTracker};
+use crate::observe::{NodeTrit, QueueTrit, Reading};
+use crate::promise::Refusal;
+use crate::wire::Message;
+use crate::words::limits::{PEERS_MAX, SLOTS_MAX, VITALS_GAP, VITALS_INTERVAL};
+use crate::words::{NodeId, Now, Span};
+
+/// A connected peer.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(in crate::machine) struct Peer {
+    pub heard: Heard,
+    /// The question that waits for its answer: when it was asked and for how many tasks.
+    pub ask: Option<(u64, u32)>,
+    /// It is not asked again before this.
+    pub ask_again: u64,
+    pub wait: Span,
+    /// The last question it asked, against repeated messages.
+    pub answered: Option<u64>,
+}
+
+/// How loaded a peer said it was.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Heard {
+    pub trit: NodeTrit,
+    pub queued: u32,
+    pub running: u32,
+    pub slots: u32,
+    pub load_milli: u32,
+}
+
+/// What was last told.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(in crate::machine) struct Pulse {
+    tracker: TritTracker,
+    pub smoothed: Smoothed,
+    load_milli: u32,
+    told: Option<(NodeTrit, QueueTrit)>,
+    told_at: u64,
+    pub due: u64,
+}
+
+impl Pulse {
+    pub(super) fn new(settings: TritSettings) -> Self {
+        Self {
+            tracker: TritTracker::new(settings),
+            smoothed: Smoothed::new(if settings.literal { Span::default() } else { settings.smoothing }),
+            load_milli: 0,
+            told: None,
+            told_at: 0,
+            due: 0,
+        }
+    }
+
+    pub(in crate::machine) fn trit(&self) -> NodeTrit {
+        self.tracker.current()
+    }
+}
+
+impl Default for Pulse {
+    fn default() -> Self {
+        Self::new(TritSettings::default())
+    }
+}
+
+impl Machine {
+    /// How readings become this node's trit. Forgets the readings so far.
+    pub fn set_trit(&mut self, settings: TritSettings) {
+        self.sharing.pulse = Pulse::new(settings);
+    }
+
+    pub(in crate::machine) fn peer_up(&mut self, peer: NodeId, now: Now, out: &mut Vec<Effect>) {
+        let sharing = &mut self.sharing;
+        if sharing.peers.len() >= PEERS_MAX && !sharing.peers.contains_key(&peer) {
+            self.refuse(Refusal::TooLarge);
+            return;
+        }
+        sharing.peers.insert(peer, Peer::default());
+        for borrowed in sharing.borrowed.values_mut().filter(|borrowed| borrowed.from == peer) {
+            borrowed.resend_at = now.boot;
+            borrowed.renew_at = now.boot;
+        }
+        let message = self.vitals();
+        out.push(Effect::Send { to: peer, message });
+    }
+
+    /// Loans stay: only an expired lease says that the other stopped.
+    pub(in crate::machine) fn peer_down(&mut self, peer: NodeId, now: Now) {
+        self.sharing.peers.remove(&peer);
+        if self.planted(Plant::ReclaimOnPeerDown) {
+            for loan in self.sharing.loans.values_mut().filter(|loan| loan.to == peer) {
+                loan.ends = now.boot;
+            }
+        }
+    }
+
+    pub(in crate::machine) fn reading(&mut self, reading: &Reading) {
+        let pulse = &mut self.sharing.pulse;
+        let smoothed = pulse.smoothed.next(reading.at, trit::load_ratio(reading));
+        pulse.tracker.next(smoothed);
+        let milli = libm::floor(smoothed * 1000.0);
+        // Not a number becomes 0: a load that was not measured is never a reason to act.
+        pulse.load_milli = if milli > 0.0 { milli.min(1e9) as u32 } else { 0 };
+    }
+
+    pub(super) fn heard(&mut self, from: NodeId, heard: Heard, now: Now) {
+        if let Some(peer) = self.sharing.peers.get_mut(&from) {
+            if peer.heard.queued == 0 && heard.queued > 0 {
+                peer.wait = Span::default();
+                peer.ask_again = now.boot;
+            }
+            peer.heard = Heard { slots: heard.slots.min(SLOTS_MAX), ..heard };
+        }
+    }
+
+    /// Tasks that wait here and that nothing but a free place keeps from starting.
+    pub(in crate::machine) fn waiting(&self) -> u64 {
+        let startable = |key: &&LaneKey| self.may_start(**key);
+        self.ready
+            .iter()
+            .filter(startable)
+            .filter_map(|key| self.lanes.get(key))
+            .map(|lane| u64::from(lane.queued.len()))
+            .sum()
+    }
+
+    fn vitals(&self) -> Message {
+        Message::Vitals {
+            trit: self.sharing.pulse.trit(),
+            queued: u32::try_from(self.waiting()).unwrap_or(u32::MAX),
+            running: self.running(),
+            slots: self.here.slots,
+            load_milli: self.sharing.pulse.load_milli,
+        }
+    }
+
+    /// Tells all peers, where it is time or a trit changed.
+    pub(in crate::machine) fn tell(&mut self, now: Now, out: &mut Vec<Effect>) {
+        if self.sharing.peers.is_empty() || !self.here.started {
+            return;
+        }
+        let free = self.here.slots.saturating_sub(self.here.in_hand);
+        // Counting all queues at every event would cost more than the events; whether one waits is known at once.
+        let waits = self.ready.iter().any(|key| self.may_start(*key));
+        let trits = (self.sharing.pulse.trit(), QueueTrit::of(u64::from(waits), free));
+        let pulse = &mut self.sharing.pulse;
+        if pulse.told != Some(trits) {
+            pulse.due = pulse.due.min(if pulse.told.is_none() { now.boot } else { pulse.told_at + VITALS_GAP });
+        }
+        if now.boot < pulse.due {
+            return;
+        }
+        (pulse.told, pulse.told_at, pulse.due) = (Some(trits), now.boot, now.boot + VITALS_INTERVAL);
+        let message = self.vitals();
+        out.extend(self.sharing.peers.keys().map(|to| Effect::Send { to: *to, message: message.clone() }));
+    }
+}

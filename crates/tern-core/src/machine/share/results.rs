@@ -1,0 +1,155 @@
+//! The owner's side of results: which ends of lent tasks are believed, and when their borrower may forget them.
+//!
+//! A result counts if its grant is open, the sender holds it, and the task is one of its open ones. It is acknowledged
+//! when it is durable, or at once where it will never be taken.
+
+use alloc::vec;
+use alloc::vec::Vec;
+
+use crate::machine::effect::Effect;
+use crate::machine::lane::LaneKey;
+use crate::machine::node::Machine;
+use crate::machine::plant::Plant;
+use crate::promise::{Exit, Loan, Outcome, Output, Record, Refusal, Verdict};
+use crate::wire::Message;
+use crate::words::limits::GRANT_TASKS_MAX;
+use crate::words::{Attempt, Epoch, GrantId, NodeId, Now, TaskSet};
+
+impl Machine {
+    /// Tasks that the borrower will not run: ends that do not count.
+    pub(super) fn returned(
+        &mut self,
+        from: NodeId,
+        grant: GrantId,
+        tasks: &TaskSet,
+        now: Now,
+        out: &mut Vec<Effect>,
+    ) {
+        let Some(loan) = self.state.lent().get(&grant) else { return self.received(from, grant, tasks.clone(), out) };
+        let &Loan { job, round, n, .. } = loan;
+        let epoch = Epoch { incarnation: grant.incarnation, ..self.epoch() };
+        let mut open = loan.open.clone();
+        open.intersect(tasks);
+        let void = |task| Outcome {
+            attempt: Attempt { job, task, round, epoch, n },
+            exit: Exit::Void,
+            started_ms: now.wall_ms,
+            ran_ns: 0,
+            cpu_us: 0,
+            rss_kib: 0,
+            ran_on: from.tag(),
+            stdout: Output::default(),
+            stderr: Output::default(),
+        };
+        let outcomes: Vec<Outcome> = open.0.iter().map(void).collect();
+        self.results(from, grant, outcomes, now, out);
+    }
+
+    fn received(&self, to: NodeId, grant: GrantId, tasks: TaskSet, out: &mut Vec<Effect>) {
+        if !tasks.is_empty() {
+            out.push(Effect::Send { to, message: Message::Received { grant, tasks } });
+        }
+    }
+
+    /// Ends of attempts from a borrower: believed if its grant is open and has the task.
+    pub(super) fn results(
+        &mut self,
+        from: NodeId,
+        grant: GrantId,
+        outcomes: Vec<Outcome>,
+        now: Now,
+        out: &mut Vec<Effect>,
+    ) {
+        if outcomes.len() > GRANT_TASKS_MAX as usize {
+            return self.refuse(Refusal::TooLarge);
+        }
+        let holder = self.sharing.loans.get(&grant).map(|clock| clock.to);
+        if holder.is_some_and(|holder| holder != from) {
+            return self.refuse(Refusal::NotHolder);
+        }
+        let (mut good, mut gone) = (Vec::new(), TaskSet::new());
+        for outcome in outcomes {
+            match self.judge(grant, &outcome) {
+                Ok(true) => good.push(outcome),
+                Ok(false) => {}
+                Err(refusal) => {
+                    self.refuse(refusal);
+                    gone.insert(outcome.attempt.task);
+                    self.accept_stale(refusal, outcome, now, out);
+                }
+            }
+        }
+        self.received(from, grant, gone, out);
+        self.stage_results(from, grant, good, now, out);
+    }
+
+    /// Whether the end is to be staged; false where it is staged already.
+    fn judge(&self, grant: GrantId, outcome: &Outcome) -> Result<bool, Refusal> {
+        let clock = self.sharing.loans.get(&grant).filter(|clock| !clock.closing).ok_or(Refusal::ClosedGrant)?;
+        if clock.staged.contains(outcome.attempt.task) {
+            return Ok(false);
+        }
+        match self.state.may_report(Some(grant), outcome) {
+            Err(Refusal::AlreadyCounted) if self.planted(Plant::DoubleCount) => Ok(true),
+            verdict => verdict.map(|()| true),
+        }
+    }
+
+    fn accept_stale(&mut self, refusal: Refusal, outcome: Outcome, now: Now, out: &mut Vec<Effect>) {
+        if refusal == Refusal::ClosedGrant && self.planted(Plant::StaleGrantAccepted) {
+            self.stage_own(vec![Record::Outcomes { via: None, outcomes: vec![outcome] }], now, out);
+        }
+    }
+
+    fn stage_results(&mut self, to: NodeId, grant: GrantId, good: Vec<Outcome>, now: Now, out: &mut Vec<Effect>) {
+        // Without room they are not acknowledged, and come again.
+        if good.is_empty() || !self.may_stage(1, now) {
+            return;
+        }
+        let mut seen = TaskSet::new();
+        let outcomes: Vec<Outcome> = good.into_iter().filter(|outcome| seen.insert(outcome.attempt.task)).collect();
+        if let Some(clock) = self.sharing.loans.get_mut(&grant) {
+            clock.staged.union(&seen);
+        }
+        if self.planted(Plant::ReceivedBeforeFsync) {
+            self.received(to, grant, seen, out);
+        }
+        self.stage_own(vec![Record::Outcomes { via: Some(grant), outcomes }], now, out);
+    }
+
+    pub(in crate::machine) fn results_failed(&mut self, grant: GrantId, outcomes: &[Outcome]) {
+        if let Some(clock) = self.sharing.loans.get_mut(&grant) {
+            for outcome in outcomes {
+                clock.staged.remove(outcome.attempt.task);
+            }
+        }
+    }
+
+    /// Results of a borrower are durable.
+    pub(in crate::machine) fn results_durable(
+        &mut self,
+        grant: GrantId,
+        outcomes: &[Outcome],
+        verdicts: &[Verdict],
+        out: &mut Vec<Effect>,
+    ) {
+        for (outcome, verdict) in outcomes.iter().zip(verdicts) {
+            let attempt = &outcome.attempt;
+            if *verdict == Verdict::Again
+                && let Some(lane) = self.lanes.get_mut(&LaneKey::Own(attempt.job))
+            {
+                lane.queued.insert(attempt.task);
+                self.ready.insert(LaneKey::Own(attempt.job));
+            }
+        }
+        self.ended(Some(grant), outcomes, verdicts, out);
+        self.results_failed(grant, outcomes);
+        if let Some(clock) = self.sharing.loans.get(&grant) {
+            let tasks = outcomes.iter().map(|outcome| outcome.attempt.task).collect();
+            self.received(clock.to, grant, tasks, out);
+        }
+        if !self.state.lent().contains_key(&grant) {
+            self.sharing.loans.remove(&grant);
+        }
+    }
+}

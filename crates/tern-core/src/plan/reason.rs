@@ -1,0 +1,67 @@
+//! Why the node did something, or why something waits: with its numbers, so that a face can say it in words.
+
+use core::fmt;
+
+use crate::words::Span;
+
+/// The reason of an action or of a wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// Started: this many may be in the warden's hands, this many are.
+    Room { ahead: u32, in_hand: u32 },
+    /// Asked for work: this many slots are free, and the peer has this many tasks waiting on this many slots.
+    Idle { free: u32, peer_queued: u32, peer_slots: u32 },
+    /// Lent: this many of the waiting tasks, of which half may go.
+    HalfOfQueue { queued: u32, asked: u32 },
+    /// Ended: the job was cancelled, or its own condition was met.
+    JobCancelled,
+    /// Ended: the lease ran out this long ago.
+    LeaseOver { late: Span },
+    /// Ended: the owner wants it back.
+    Revoked,
+    /// Ended: nobody here knows the attempt.
+    UnknownAttempt,
+    /// Given back: the node starts nothing more.
+    Draining,
+    /// Waits for `release`.
+    Held,
+    /// Waits for the disk to have room.
+    StorageFull,
+    /// Waits for the warden.
+    WardenAway,
+    /// Waits: all places are taken.
+    Busy { ahead: u32, in_hand: u32 },
+    /// Waits: so many of its tasks may run at once, and do.
+    AtParallel { parallel: u32 },
+    /// Its condition to stop early is met: so many of so many.
+    Halted { count: u32, limit: u32 },
+    /// So many of its tasks run on other nodes.
+    Lent { tasks: u32 },
+    /// So many of its tasks were cancelled and have not ended yet.
+    Ending { tasks: u32 },
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Room { ahead, in_hand } => write!(f, "{in_hand} of {ahead} places are taken"),
+            Self::Idle { free, peer_queued, peer_slots } => {
+                write!(f, "{free} free slots here, {peer_queued} tasks wait there for {peer_slots} slots")
+            }
+            Self::HalfOfQueue { queued, asked } => write!(f, "{queued} tasks wait here, {asked} were asked for"),
+            Self::JobCancelled => f.write_str("the job was cancelled"),
+            Self::LeaseOver { late } => write!(f, "the lease ran out {} ms ago", late.as_ms()),
+            Self::Revoked => f.write_str("the owner took the work back"),
+            Self::UnknownAttempt => f.write_str("nobody here knows this attempt"),
+            Self::Draining => f.write_str("the node is draining: it starts nothing more"),
+            Self::Held => f.write_str("held: waits for release"),
+            Self::StorageFull => f.write_str("the disk is full"),
+            Self::WardenAway => f.write_str("the process that starts tasks is away"),
+            Self::Busy { ahead, in_hand } => write!(f, "waits for a slot: {in_hand} of {ahead} places are taken"),
+            Self::AtParallel { parallel } => write!(f, "{parallel} of its tasks may run at once, and do"),
+            Self::Halted { count, limit } => write!(f, "stopped early: {count} ends, the limit is {limit}"),
+            Self::Lent { tasks } => write!(f, "{tasks} of its tasks are with other nodes"),
+            Self::Ending { tasks } => write!(f, "{tasks} of its tasks are being ended"),
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! Settings: what wins, and what bad ones get.
+
+use super::*;
+
+fn from_text(text: &str, flags: &Flags) -> Result<Loaded, String> {
+    let folder = tempfile::tempdir().unwrap();
+    let user = folder.path().join("config.toml");
+    std::fs::write(&user, text).unwrap();
+    let sources = Sources { system: folder.path().join("none"), user: user.clone() };
+    load_from(&sources, flags).map_err(|error| error.to_string().replace(user.to_str().unwrap(), "FILE"))
+}
+
+fn refusal(text: &str) -> String {
+    from_text(text, &Flags::default()).unwrap_err()
+}
+
+#[test]
+fn an_unknown_key_is_refused_with_its_name_file_and_line() {
+    let message = refusal("slots = 2\n\n[trit]\nabove = 0.9\nabvoe = 0.9\n");
+    assert!(message.starts_with("FILE:5: trit.abvoe: there is no such key"), "{message}");
+    let message = refusal("\nslotz = 2\n");
+    assert!(message.starts_with("FILE:2: slotz: there is no such key"), "{message}");
+    assert!(message.contains("keep_jobs"), "{message}");
+}
+
+#[test]
+fn a_value_of_the_wrong_kind_is_refused_at_its_line() {
+    let message = refusal("keep_jobs = 5\nslots = \"many\"\n");
+    assert!(message.starts_with("FILE:2: slots: "), "{message}");
+}
+
+#[test]
+fn a_value_out_of_bounds_is_refused_at_its_line() {
+    assert!(refusal("\n\nslots = 0\n").starts_with("FILE:3: slots: must be 1 to 4096, and is 0"));
+    assert!(refusal("[trit]\nbelow = 0.9\n").starts_with("FILE:2: trit.below: must be 0 to 0.8, and is 0.9"));
+    assert!(refusal("[trit]\nabove = nan\n").starts_with("FILE:2: trit.above: "));
+    assert!(refusal("[[peers]]\nkey = \"short\"\n").starts_with("FILE:1: peers: key \"short\" is no public key"));
+}
+
+#[test]
+fn what_is_no_toml_is_refused_at_its_line() {
+    assert!(refusal("slots = 2\n[trit\n").starts_with("FILE:2: "));
+}
+
+#[test]
+fn a_user_file_wins_over_the_system_file_and_flags_over_both() {
+    let folder = tempfile::tempdir().unwrap();
+    let sources = Sources { system: folder.path().join("system"), user: folder.path().join("user") };
+    std::fs::write(&sources.system, "slots = 2\nkeep_jobs = 7\nlog = \"warn\"\n").unwrap();
+    std::fs::write(&sources.user, "slots = 3\n\nkeep_jobs = 8\n").unwrap();
+    let flags = Flags { slots: Some(9), ..Flags::default() };
+    let loaded = load_from(&sources, &flags).unwrap();
+    assert_eq!((loaded.config.slots, loaded.config.keep_jobs), (Some(9), 8));
+    assert_eq!(loaded.config.log, "warn");
+    let places = origins(&loaded);
+    let place = |key: &str| places.iter().find(|(known, _)| known == key).unwrap().1.clone();
+    assert_eq!(place("slots"), "a flag");
+    assert_eq!(place("keep_jobs"), format!("{}:3", sources.user.display()));
+    assert_eq!(place("log"), format!("{}:3", sources.system.display()));
+    assert_eq!(place("trit.above"), "default");
+}
+
+#[test]
+fn without_files_the_defaults_hold_and_pass_their_own_bounds() {
+    let sources = Sources { system: "/nonexistent/a".into(), user: "/nonexistent/b".into() };
+    assert_eq!(load_from(&sources, &Flags::default()).unwrap().config, Config::default());
+}
+
+#[test]
+fn every_key_of_the_settings_is_known_to_the_environment() {
+    let config = Config { slots: Some(1), listen: Some(([127, 0, 0, 1], 1).into()), ..Config::default() };
+    let table = toml::Table::try_from(&config).unwrap();
+    let mut keys = Vec::new();
+    for (key, value) in &table {
+        match value.as_table() {
+            Some(inner) => keys.extend(inner.keys().map(|name| format!("{key}.{name}"))),
+            None => keys.push(key.clone()),
+        }
+    }
+    let mut known = known_keys();
+    known.sort();
+    keys.sort();
+    assert_eq!(known, keys);
+}

@@ -1,0 +1,79 @@
+//! The routes of the control API.
+//!
+//! One table names each path with its methods; the router and the test of the OpenAPI document are made from it.
+
+pub mod accept;
+pub mod jobs;
+pub mod node;
+pub mod outputs;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::routing::{MethodRouter, delete, get, post};
+use tern_core::words::JobId;
+use tern_core::words::limits::DOOR_BODY_BYTES_MAX;
+use tokio::sync::mpsc;
+
+use super::api::StopQuery;
+use super::words::Refused;
+use crate::node::Handle;
+
+/// Where a wish to stop goes: to whoever runs the node and must end it in order.
+pub type Stop = mpsc::Sender<StopQuery>;
+
+/// What every route knows.
+#[derive(Clone)]
+pub struct App {
+    pub handle: Handle,
+    /// None: the node ends with its process and takes no such wish.
+    pub stop: Option<Stop>,
+}
+
+impl App {
+    /// Reads `12-3f9a1c2b`, or `12` as a job of this node.
+    pub(crate) fn job(&self, text: &str) -> Result<JobId, Refused> {
+        JobId::parse(text, self.handle.tag())
+            .ok_or_else(|| Refused::invalid(format!("{text:?} is not a job's id: they look like 12 or 12-3f9a1c2b")))
+    }
+}
+
+/// Path, methods, handlers.
+type Route = (&'static str, &'static [&'static str], MethodRouter<App>);
+
+pub(crate) fn table() -> Vec<Route> {
+    vec![
+        ("/v1/jobs", &["get", "post"], get(jobs::list).post(jobs::submit)),
+        ("/v1/jobs/{job}", &["get", "delete"], get(jobs::show).delete(jobs::forget)),
+        ("/v1/jobs/{job}/results", &["get"], get(outputs::results)),
+        ("/v1/jobs/{job}/output/{number}/{stream}", &["get"], get(outputs::output)),
+        ("/v1/jobs/{job}/hold", &["post"], post(jobs::hold)),
+        ("/v1/jobs/{job}/release", &["post"], post(jobs::release)),
+        ("/v1/jobs/{job}/cancel", &["post"], post(jobs::cancel)),
+        ("/v1/jobs/{job}/retry", &["post"], post(jobs::retry)),
+        ("/v1/status", &["get"], get(node::status)),
+        ("/v1/throttles", &["get", "post"], get(node::throttles).post(node::throttle)),
+        ("/v1/throttles/{pid}", &["delete"], delete(node::release_throttle)),
+        ("/v1/drain", &["post"], post(node::drain)),
+        ("/v1/stop", &["post"], post(node::stop)),
+        ("/v1/openapi.json", &["get"], get(node::document)),
+    ]
+}
+
+/// The API over one node.
+pub fn router(handle: Handle, stop: Option<Stop>) -> Router {
+    let mut router = Router::new();
+    for (path, _, methods) in table() {
+        router = router.route(path, methods);
+    }
+    router
+        .fallback(node::no_such_route)
+        .method_not_allowed_fallback(node::no_such_method)
+        .layer(DefaultBodyLimit::max(DOOR_BODY_BYTES_MAX))
+        .with_state(App { handle, stop })
+}
+
+/// Reads a JSON body; an empty one is the default where there is one.
+pub(crate) fn read_json<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result<T, Refused> {
+    serde_json::from_slice(body)
+        .map_err(|error| Refused::invalid(format!("the body is not what is wanted here: {error}")))
+}

@@ -1,0 +1,126 @@
+//! From a request to a job that the node can accept: everything that can be refused without asking it is refused here.
+
+use tern_core::words::limits::{ARG_BYTES_MAX, ARGV_BYTES_MAX, SPEC_BYTES_MAX, TASKS_PER_JOB_MAX, TRIES_MAX};
+use tern_core::words::template::{Template, TemplateError};
+use tern_core::words::{Bytes, Inputs, JobSpec};
+
+use crate::control::api::SubmitRequest;
+use crate::control::words::Refused;
+use crate::node::Submission;
+use crate::process::protocol::Context;
+use tern_core::machine::Deny;
+
+/// Turns a request into a submission.
+pub fn submission(request: SubmitRequest) -> Result<Submission, Refused> {
+    check_words(&request)?;
+    check_environment(&request)?;
+    let (inputs, tasks) = inputs(&request)?;
+    if request.tries > TRIES_MAX {
+        return Err(limit("tries", TRIES_MAX.into(), request.tries.into()));
+    }
+    let command = Template::parse(&request.argv, request.shell, request.append).map_err(refused_template)?;
+    let context = Context {
+        cwd: request.cwd,
+        env: request.environment,
+        timeout_ms: request.timeout_ms,
+        grace_ms: tern_core::words::limits::KILL_GRACE.as_ms(),
+        rlimits: request.rlimits.clone(),
+    };
+    let spec = JobSpec {
+        name: request.name,
+        command,
+        inputs,
+        tasks,
+        parallel: request.parallel,
+        tries: request.tries.max(1),
+        timeout_ms: request.timeout_ms,
+        halt: request.halt,
+        held: request.held,
+        local_only: request.local_only,
+        rlimits: request.rlimits,
+        env: request.env,
+    };
+    Ok(Submission { spec, rows: request.rows.unwrap_or_default(), context })
+}
+
+fn inputs(request: &SubmitRequest) -> Result<(Inputs, u32), Refused> {
+    match (&request.rows, request.array) {
+        (Some(_), Some(_)) => Err(Refused::invalid("a job has rows or an array, not both")),
+        (Some(rows), None) => Ok((Inputs::Rows, bounded(rows.len() as u64)?)),
+        (None, Some((first, last))) => {
+            let count = last.checked_sub(first).and_then(|span| u64::try_from(span).ok()).map(|span| span + 1);
+            let count = count.ok_or_else(|| Refused::invalid(format!("the array {first}-{last} runs backwards")))?;
+            Ok((Inputs::Array { first }, bounded(count)?))
+        }
+        (None, None) => Ok((Inputs::None, 1)),
+    }
+}
+
+fn bounded(count: u64) -> Result<u32, Refused> {
+    u32::try_from(count)
+        .ok()
+        .filter(|count| *count <= TASKS_PER_JOB_MAX)
+        .ok_or_else(|| limit("tasks in one job", TASKS_PER_JOB_MAX.into(), count))
+}
+
+/// No argument may hold a NUL or pass what the kernel takes.
+fn check_words(request: &SubmitRequest) -> Result<(), Refused> {
+    let spec_bytes = request.name.len() + request.argv.iter().map(|word| word.len()).sum::<usize>();
+    if spec_bytes > SPEC_BYTES_MAX {
+        return Err(limit("bytes of a command", SPEC_BYTES_MAX as u64, spec_bytes as u64));
+    }
+    for word in &request.argv {
+        check_argument(word, "a word of the command")?;
+    }
+    for (index, row) in request.rows.iter().flatten().enumerate() {
+        let mut bytes = 0;
+        for column in row {
+            check_argument(column, &format!("the argument of task {}", index + 1))?;
+            bytes += column.len();
+        }
+        if bytes > ARGV_BYTES_MAX {
+            return Err(limit("bytes of a task's arguments", ARGV_BYTES_MAX as u64, bytes as u64));
+        }
+    }
+    Ok(())
+}
+
+fn check_argument(word: &Bytes, what: &str) -> Result<(), Refused> {
+    if word.contains(&0) {
+        return Err(Refused::invalid(format!("{what} holds a NUL byte, which no program can be given")));
+    }
+    if word.len() >= ARG_BYTES_MAX {
+        let message = format!("{what} has {} bytes; the kernel takes {} at most", word.len(), ARG_BYTES_MAX - 1);
+        return Err(Refused::invalid(message));
+    }
+    Ok(())
+}
+
+fn check_environment(request: &SubmitRequest) -> Result<(), Refused> {
+    if request.cwd.first() != Some(&b'/') || request.cwd.contains(&0) {
+        return Err(Refused::invalid(format!("cwd must be an absolute path, and is {:?}", request.cwd)));
+    }
+    let mut bytes = 0;
+    for (name, value) in request.environment.iter().chain(&request.env) {
+        if name.is_empty() || name.contains(&b'=') || name.contains(&0) || value.contains(&0) {
+            return Err(Refused::invalid(format!(
+                "{name:?} is no name of an environment variable, or its value holds NUL"
+            )));
+        }
+        bytes += name.len() + value.len() + 2;
+    }
+    if bytes > ARGV_BYTES_MAX {
+        return Err(limit("bytes of the environment", ARGV_BYTES_MAX as u64, bytes as u64));
+    }
+    Ok(())
+}
+
+fn limit(what: &'static str, limit: u64, got: u64) -> Refused {
+    Deny::Limit { what, limit, got }.into()
+}
+
+fn refused_template(error: TemplateError) -> Refused {
+    match error {
+        TemplateError::Empty => Refused::invalid("there is no command to run"),
+    }
+}

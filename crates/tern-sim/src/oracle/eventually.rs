@@ -1,0 +1,114 @@
+//! Oracles for when nothing has gone wrong for long enough.
+
+use tern_core::machine::Command;
+use tern_core::words::JobId;
+
+use super::Finding;
+use super::facts::Job;
+use crate::computer::{Agent, Kind, Power};
+use crate::world::World;
+
+const MS: u64 = 1_000_000;
+
+impl World {
+    /// Lives on without faults until everything is over, then judges. Returns whether all is well.
+    pub fn live_out(&mut self) -> bool {
+        let limit = self.now + self.plan.calm_ms * MS;
+        while self.failure.is_none() && self.now < limit && (self.unfinished().is_some() || self.all_answered().is_some()) {
+            self.run_for_ms(500);
+        }
+        if let Some((id, why)) = self.unfinished().filter(|_| self.failure.is_none()) {
+            self.fail("eventually_every_job_is_over", format!("{id}: {why}"));
+        }
+        self.run_for_ms(5_000);
+        let found = self
+            .all_answered()
+            .or_else(|| self.refused_left_no_trace())
+            .or_else(|| self.nothing_runs())
+            .or_else(|| self.books_agree())
+            .or_else(|| self.recovery_agrees());
+        if let Some((oracle, detail)) = found.filter(|_| self.failure.is_none()) {
+            self.fail(oracle, detail);
+        }
+        self.failure.is_none()
+    }
+
+    /// A durable job that is neither over nor held, and what keeps it.
+    fn unfinished(&self) -> Option<(JobId, String)> {
+        let open = |(id, job): (&JobId, &Job)| {
+            let computer = &self.nodes[job.owner];
+            let Some(agent) = computer.agent.as_ref().filter(|_| computer.power == Power::On) else {
+                return Some((*id, "its node is not there".to_owned()));
+            };
+            let Some(view) = agent.machine.job_view(*id) else { return Some((*id, "it is unknown".to_owned())) };
+            let waits = job.is_held() && view.tasks.running == 0;
+            let why = || format!("{:?} {:?}, because: {:?}", view.state, view.tasks, view.because);
+            (!view.state.is_over() && !waits).then(|| (*id, why()))
+        };
+        self.ledger.jobs.iter().filter(|(_, job)| job.durable && !job.forgotten).find_map(open)
+    }
+
+    fn all_answered(&self) -> Finding {
+        let left = self.client.pending.iter().find(|(_, asked)| asked.command != Command::Drain);
+        left.map(|(ticket, asked)| ("eventually_every_question_is_answered", format!("ticket {ticket}: {asked:?}")))
+    }
+
+    fn refused_left_no_trace(&self) -> Finding {
+        let job = self.ledger.jobs.iter().find(|(_, job)| job.durable && self.client.refused.contains(&job.spec.name))?;
+        Some(("anytime_denied_leaves_no_trace", format!("{} ({}) was denied and is there", job.0, job.1.spec.name)))
+    }
+
+    /// No process, no loan, no queue without a job that needs it.
+    fn nothing_runs(&self) -> Finding {
+        for (index, computer) in self.nodes.iter().enumerate() {
+            let warden = &computer.warden;
+            let left = warden.running.len() + warden.orphans.len() + warden.queue.len();
+            if left > 0 {
+                let detail = format!("{left} attempts on node {}: {:?}", index + 1, warden.running);
+                return Some(("eventually_nothing_runs_for_nothing", detail));
+            }
+            let Some(agent) = &computer.agent else { continue };
+            if let Some((grant, loan)) = agent.machine.state().lent().iter().next() {
+                return Some(("eventually_loans_are_closed", format!("{grant:?} on node {}: {loan:?}", index + 1)));
+            }
+            if agent.machine.in_hand() > 0 {
+                let detail = format!("node {} believes in {} running tasks", index + 1, agent.machine.in_hand());
+                return Some(("eventually_nothing_runs_for_nothing", detail));
+            }
+        }
+        None
+    }
+
+    /// The machine says of each job what the durable records say.
+    fn books_agree(&self) -> Finding {
+        for (id, job) in self.ledger.jobs.iter().filter(|(_, job)| job.durable) {
+            let state = self.nodes[job.owner].agent.as_ref()?.machine.state();
+            let said = state.job(*id).map(|known| (known.done.clone(), known.failed.clone(), known.cancelled.clone()));
+            let durable = (!job.forgotten).then(|| job.sets());
+            if said != durable {
+                let detail = format!("{id}: done, failed, cancelled are {said:?} and were durable as {durable:?}");
+                return Some(("eventually_counts_match_the_journal", detail));
+            }
+        }
+        None
+    }
+
+    /// A restart now would know exactly what the machine knows.
+    fn recovery_agrees(&self) -> Finding {
+        for (index, computer) in self.nodes.iter().enumerate().filter(|(_, computer)| computer.kind == Kind::Honest) {
+            let again = Agent::recover(computer.id, &computer.journal.durable, &computer.warden.segment);
+            let (lives, recovered) = (computer.agent.as_ref()?.machine.state(), again.machine.state());
+            let differs = lives.jobs().iter().find(|(id, job)| {
+                // When a job ended is for people only, and may be forgotten of rounds that are void.
+                let same = |other: &tern_core::promise::Job| *other == tern_core::promise::Job { ended_ms: other.ended_ms, ..(*job).clone() };
+                !recovered.job(**id).is_some_and(same)
+            });
+            if differs.is_some() || lives.jobs().len() != recovered.jobs().len() {
+                let other = differs.and_then(|(id, _)| recovered.job(*id));
+                let detail = format!("node {}: lives as {differs:?}, recovers as {other:?}", index + 1);
+                return Some(("eventually_recovery_agrees", detail));
+            }
+        }
+        None
+    }
+}

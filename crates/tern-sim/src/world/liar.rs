@@ -1,0 +1,146 @@
+//! A computer that was admitted and lies: it forges whatever the wire can carry.
+//!
+//! It knows more than an attacker could (the true ids of grants that are open), which only makes the lies better.
+
+use tern_core::observe::NodeTrit;
+use tern_core::promise::{Exit, Outcome, Output};
+use tern_core::wire::Message;
+use tern_core::words::{Attempt, Epoch, GrantId, JobId, TaskSet};
+
+use super::{Parcel, What, World};
+use crate::client::plain_job;
+
+const MS: u64 = 1_000_000;
+
+impl World {
+    pub(super) fn lie(&mut self, node: usize) {
+        if self.calm_since.is_some() {
+            return;
+        }
+        let next = self.now + self.dice.lie.u64(5..200) * MS;
+        self.queue.plan(next, What::Lie(node));
+        let to = self.dice.lie.usize(..usize::from(self.plan.honest));
+        let message = self.forged(node, to);
+        self.stats.lies += 1;
+        self.send(node, to, message);
+    }
+
+    fn forged(&mut self, node: usize, to: usize) -> Message {
+        let heard = self.dice.lie.usize(..self.network.heard.len().max(1));
+        let heard = self.network.heard.get(heard).cloned();
+        let (grant, attempt, from_whom) = self.stolen(to);
+        let asked = self.nodes[to].clock.boot(self.now).saturating_sub(self.dice.lie.u64(..2_000) * MS);
+        let dice = &mut self.dice.lie;
+        let tasks: TaskSet = if dice.bool() { [attempt.task].into_iter().collect() } else { TaskSet::first(dice.u32(..40)) };
+        let lied = |exit| lied_end(attempt, exit);
+        match dice.u8(..12) {
+            0 => Message::Vitals {
+                trit: if dice.bool() { NodeTrit::Idle } else { NodeTrit::Overloaded },
+                queued: dice.u32(..),
+                running: dice.u32(..),
+                slots: dice.u32(..),
+                load_milli: dice.u32(..),
+            },
+            1 => Message::Ask { tasks: dice.u32(..), asked: if dice.bool() { u64::MAX } else { asked } },
+            2 => Message::Nothing { asked },
+            3 => Message::Renew { grants: vec![grant; dice.usize(1..4)], asked: u64::MAX },
+            4 => Message::Renewed { grants: vec![grant], lost: Vec::new(), asked: u64::MAX },
+            5 => Message::Renewed { grants: Vec::new(), lost: vec![grant], asked },
+            6 => Message::Results { grant, outcomes: vec![lied(Exit::Code(0))], output: vec![Default::default(); 2] },
+            7 => Message::Results { grant, outcomes: vec![lied(Exit::Code(1))], output: vec![Default::default()] },
+            8 => Message::Received { grant, tasks },
+            9 => if dice.bool() { Message::Return { grant, tasks } } else { Message::Revoke { grant } },
+            10 => self.forged_loan(node, to, grant, asked, tasks, from_whom),
+            _ => self.twisted(heard, to).unwrap_or(Message::Revoke { grant }),
+        }
+    }
+
+    /// A grant and an attempt as they really are, or nearly.
+    fn stolen(&mut self, to: usize) -> (GrantId, Attempt, usize) {
+        let dice = &mut self.dice.lie;
+        let owned: Vec<_> = self.ledger.grants.iter().filter(|(_, grant)| grant.owner == to || dice.u32(..3) == 0).collect();
+        let Some((grant, known)) = owned.get(dice.usize(..owned.len().max(1))) else {
+            let incarnation = self.ledger.incarnations.keys().next().copied().unwrap_or(7);
+            let job = self.ledger.jobs.keys().next().copied().unwrap_or(JobId(9));
+            let epoch = Epoch { counter: 0, keeper: job.owner_tag(), incarnation };
+            let attempt = Attempt { job, task: dice.u32(..20), round: 0, epoch, n: dice.u32(..9) };
+            return (GrantId { incarnation, n: dice.u32(..9) }, attempt, to);
+        };
+        let task = known.tasks.0.iter().nth(dice.usize(..8)).unwrap_or_else(|| dice.u32(..));
+        let epoch = Epoch { counter: 0, keeper: known.job.owner_tag(), incarnation: grant.incarnation };
+        let mut attempt = Attempt { job: known.job, task, round: known.round, epoch, n: known.n };
+        match dice.u8(..8) {
+            0 => attempt.n = attempt.n.wrapping_add(1),
+            1 => attempt.round = attempt.round.wrapping_add(1),
+            2 => attempt.epoch.incarnation ^= 1,
+            3 => attempt.task = u32::MAX,
+            _ => {}
+        }
+        (**grant, attempt, known.owner)
+    }
+
+    /// A loan of a job that is not the liar's, or of tasks that no job has.
+    fn forged_loan(&mut self, node: usize, to: usize, grant: GrantId, asked: u64, tasks: TaskSet, owner: usize) -> Message {
+        let dice = &mut self.dice.lie;
+        let tag = match dice.u8(..4) {
+            0 => self.nodes[to].id.tag(),
+            1 => self.nodes[owner].id.tag(),
+            _ => self.nodes[node].id.tag(),
+        };
+        let mut spec = plain_job(999, dice.u32(..60), 20);
+        if dice.u32(..4) == 0 {
+            spec.tasks = u32::MAX;
+        }
+        let incarnation = if dice.bool() { grant.incarnation } else { dice.u64(..) };
+        let n = dice.u32(..4);
+        let argv = if dice.bool() { tasks.len() } else { dice.u32(..4) };
+        Message::Lend {
+            grant: GrantId { incarnation, n },
+            job: JobId::new(tag, dice.u32(..4)),
+            round: dice.u16(..2),
+            epoch: Epoch { counter: 0, keeper: tag, incarnation },
+            n,
+            spec: Box::new(spec),
+            argv: (0..argv).map(|_| vec!["lie".into()]).collect(),
+            tasks,
+            // A question that was really asked, if one was heard.
+            asked: self.asked_by(to).unwrap_or(asked),
+        }
+    }
+
+    fn asked_by(&self, to: usize) -> Option<u64> {
+        self.network.heard.iter().rev().filter(|parcel| parcel.from == to).find_map(|parcel| match parcel.message {
+            Message::Ask { asked, .. } => Some(asked),
+            _ => None,
+        })
+    }
+
+    /// Something that was really said, to somebody else, or answered with a lie.
+    fn twisted(&mut self, heard: Option<Parcel>, to: usize) -> Option<Message> {
+        let heard = heard?;
+        match heard.message {
+            Message::Lend { grant, tasks, job, epoch, n, round, .. } if heard.from == to => {
+                let exit = if self.dice.lie.bool() { Exit::Code(0) } else { Exit::Code(3) };
+                let ends = |task| lied_end(Attempt { job, task, round, epoch, n }, exit);
+                let outcomes: Vec<_> = tasks.0.iter().map(ends).collect();
+                let output = outcomes.iter().map(|_| Default::default()).collect();
+                Some(Message::Results { grant, outcomes, output })
+            }
+            other => Some(other),
+        }
+    }
+}
+
+fn lied_end(attempt: Attempt, exit: Exit) -> Outcome {
+    Outcome {
+        attempt,
+        exit,
+        started_ms: u64::MAX,
+        ran_ns: u64::MAX,
+        cpu_us: u64::MAX,
+        rss_kib: u32::MAX,
+        ran_on: 0xdead_beef,
+        stdout: Output { file: u32::MAX, offset: u64::MAX, len: u64::MAX },
+        stderr: Output::default(),
+    }
+}

@@ -1,0 +1,135 @@
+//! The network between computers: delay, loss, repetition, late arrival, partitions, and what link monitoring says.
+
+use tern_core::machine::Event;
+use tern_core::wire::Message;
+
+use super::faults::Repair;
+use super::{Parcel, What, World, say};
+use crate::computer::Kind;
+use crate::text;
+
+const MS: u64 = 1_000_000;
+
+/// Messages that a liar remembers.
+const HEARD_MAX: usize = 32;
+
+/// Who can reach whom, and who believes so.
+#[derive(Clone, Debug)]
+pub struct Network {
+    /// How many faults keep the two apart.
+    cuts: Vec<Vec<u32>>,
+    /// What the machine of the first was last told of the second.
+    seen: Vec<Vec<bool>>,
+    /// What liars heard last.
+    pub(super) heard: Vec<Parcel>,
+}
+
+impl Network {
+    #[must_use]
+    pub fn new(nodes: usize) -> Self {
+        Self { cuts: vec![vec![0; nodes]; nodes], seen: vec![vec![false; nodes]; nodes], heard: Vec::new() }
+    }
+}
+
+impl World {
+    fn reaches(&self, a: usize, b: usize) -> bool {
+        a != b && self.network.cuts[a][b] == 0 && self.nodes[a].listens() && self.nodes[b].listens()
+    }
+
+    /// The two do not hear one another for a while.
+    pub fn cut(&mut self, a: usize, b: usize, for_ms: u64) {
+        say!(self, Some(a), "network", "is CUT from {} for {for_ms} ms", b + 1);
+        self.network.cuts[a][b] += 1;
+        self.network.cuts[b][a] += 1;
+        self.queue.plan(self.now + for_ms * MS, What::Repair(Repair::Heal(a, b)));
+        self.plan_looks(a, b);
+    }
+
+    pub(super) fn heal(&mut self, a: usize, b: usize) {
+        let left = if self.calm_since.is_some() { 0 } else { self.network.cuts[a][b].saturating_sub(1) };
+        if self.network.cuts[a][b] > 0 && left == 0 {
+            say!(self, Some(a), "network", "hears {} again", b + 1);
+        }
+        self.network.cuts[a][b] = left;
+        self.network.cuts[b][a] = left;
+        self.plan_looks(a, b);
+    }
+
+    /// Link monitoring errs: down, and up again soon.
+    pub(super) fn flap(&mut self, at: usize, peer: usize) {
+        if std::mem::take(&mut self.network.seen[at][peer]) {
+            let id = self.nodes[peer].id;
+            self.feed(at, Event::PeerDown(id));
+            let again = self.now + self.dice.net.u64(1..200) * MS;
+            self.queue.plan(again, What::Look { at, peer });
+        }
+    }
+
+    /// An agent came or went, or a computer sleeps or wakes.
+    pub(super) fn links_changed(&mut self, node: usize) {
+        if self.nodes[node].agent.is_none() {
+            self.network.seen[node].fill(false);
+        }
+        for peer in (0..self.nodes.len()).filter(|peer| *peer != node) {
+            self.plan_looks(node, peer);
+        }
+    }
+
+    /// A new link is noticed soon, a lost one after the silence of a few heartbeats.
+    fn plan_looks(&mut self, a: usize, b: usize) {
+        for (at, peer) in [(a, b), (b, a)] {
+            let after = if self.reaches(at, peer) { self.dice.net.u64(2..60) } else { self.dice.net.u64(600..900) };
+            self.queue.plan(self.now + after * MS, What::Look { at, peer });
+        }
+    }
+
+    pub(super) fn look(&mut self, at: usize, peer: usize) {
+        let up = self.reaches(at, peer);
+        if self.nodes[at].agent.is_none() || self.network.seen[at][peer] == up {
+            return;
+        }
+        self.network.seen[at][peer] = up;
+        let id = self.nodes[peer].id;
+        self.feed(at, if up { Event::PeerUp(id) } else { Event::PeerDown(id) });
+    }
+
+    pub(super) fn send(&mut self, from: usize, to: usize, message: Message) {
+        self.stats.messages += 1;
+        if self.dice.net.u32(..1_000) < self.plan.loss {
+            say!(self, Some(from), "network", "… which is lost");
+            return;
+        }
+        if self.dice.net.u32(..1_000) < self.plan.repeat {
+            let at = self.arrival();
+            self.queue.plan(at, What::Deliver(Box::new(Parcel { from, to, message: message.clone() })));
+        }
+        let at = self.arrival();
+        self.queue.plan(at, What::Deliver(Box::new(Parcel { from, to, message })));
+    }
+
+    fn arrival(&mut self) -> u64 {
+        let (least, most) = self.plan.delay_us;
+        let late = self.dice.net.u32(..1_000) < self.plan.late;
+        let late = if late { self.dice.net.u64(..2_000) * MS } else { 0 };
+        self.now + self.dice.net.u64(least..most) * 1_000 + late
+    }
+
+    pub(super) fn deliver(&mut self, parcel: Parcel) {
+        let Parcel { from, to, .. } = parcel;
+        if self.network.cuts[from][to] > 0 || !self.nodes[to].listens() {
+            say!(self, Some(to), "network", "never hears {} from {}", text::message(&parcel.message), from + 1);
+            return;
+        }
+        if self.nodes[to].kind == Kind::Liar {
+            if self.network.heard.len() >= HEARD_MAX {
+                self.network.heard.remove(0);
+            }
+            self.network.heard.push(parcel);
+            return;
+        }
+        self.note_leases(&parcel);
+        let from = self.nodes[from].id;
+        self.feed(to, Event::Message { from, message: parcel.message });
+        self.check_leases(to);
+    }
+}

@@ -1,0 +1,83 @@
+//! Does what the machine wants done, as an adapter does: in order, deciding nothing.
+
+use tern_core::machine::{Dispatch, Effect};
+use tern_core::promise::Record;
+use tern_core::wire::Message;
+use tern_core::words::Attempt;
+
+use super::agents::Cause;
+use super::{World, say};
+use crate::computer::ToWarden;
+use crate::text;
+
+impl World {
+    pub(super) fn perform(&mut self, node: usize, effect: Effect, cause: &Cause) {
+        if self.story.is_told()
+            && let Some((who, what)) = text::effect(&effect)
+        {
+            self.story.tell(self.now, Some(node), who, &what);
+        }
+        match effect {
+            Effect::Persist { sequence, records } => {
+                self.check_records(node, &records, cause);
+                self.ledger.note_written(node, &records);
+                if self.nodes[node].journal.write(sequence, records) {
+                    self.start_fsync(node);
+                }
+                self.check_staged(node);
+            }
+            Effect::Reply { ticket, outcome } => self.answered(node, ticket, &outcome),
+            Effect::Dispatch(dispatch) => self.dispatch(node, dispatch),
+            Effect::Revoke { job, tasks } => self.tell_warden(node, ToWarden::Revoke { job, tasks }),
+            Effect::End { job, tasks } => self.tell_warden(node, ToWarden::End { job, tasks }),
+            Effect::Send { to, message } => {
+                self.check_message(node, to, &message);
+                let Some(to) = self.nodes.iter().position(|peer| peer.id == to) else { return };
+                self.send(node, to, filled_in(message));
+            }
+            Effect::WakeAt(boot) => self.set_alarm(node, boot),
+            Effect::Counted { job, outcomes } => self.check_counted(node, job, &outcomes),
+            Effect::Changed { job, over } => self.check_view(node, job, over),
+            Effect::Discard { job } => self.check_discard(node, job),
+        }
+    }
+
+    fn dispatch(&mut self, node: usize, dispatch: Dispatch) {
+        self.check_dispatch(node, &dispatch);
+        let Dispatch { job, round, epoch, n, tasks, grant } = dispatch;
+        let attempts = tasks.0.iter().map(|task| Attempt { job, task, round, epoch, n }).collect();
+        self.tell_warden(node, ToWarden::Grant(attempts, grant));
+    }
+
+    /// Records `from..` of the journal are safe now.
+    pub(super) fn records_became_durable(&mut self, node: usize, from: usize) {
+        for index in from..self.nodes[node].journal.durable.len() {
+            let record = &self.nodes[node].journal.durable[index];
+            match record {
+                Record::Accepted { spec, .. } => {
+                    self.stats.jobs += 1;
+                    self.stats.tasks += u64::from(spec.tasks);
+                }
+                Record::Lent { .. } => self.stats.loans += 1,
+                _ => {}
+            }
+            self.ledger.note_record(node, index, record, self.now);
+        }
+        let new = self.nodes[node].journal.durable.len() - from;
+        if new > 0 {
+            say!(self, Some(node), "journal", "{new} records are durable");
+        }
+    }
+}
+
+/// What an adapter adds to a message: argument vectors, and output.
+fn filled_in(mut message: Message) -> Message {
+    match &mut message {
+        Message::Lend { tasks, argv, .. } => *argv = (0..tasks.len()).map(|_| vec!["task".into()]).collect(),
+        Message::Results { outcomes, output, .. } => {
+            *output = outcomes.iter().map(|_| Default::default()).collect();
+        }
+        _ => {}
+    }
+    message
+}

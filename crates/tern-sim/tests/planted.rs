@@ -1,0 +1,46 @@
+//! Bugs planted into the core on purpose: the oracles must see each of them, and nothing where there is none.
+#![cfg(feature = "planted")]
+
+use tern_core::machine::Plant;
+use tern_sim::{Plan, check_plan};
+
+/// Seeds within which a planted bug must be found.
+const SEEDS: u64 = 2_000;
+
+/// Lives seeds with the bug until an oracle objects, then the same seed without it.
+fn is_found(plant: Plant) -> (u64, &'static str) {
+    for seed in 0..SEEDS {
+        let plan = Plan { plant: Some(plant), ..Plan::of(seed) };
+        if let Err(failure) = check_plan(plan) {
+            assert_eq!(check_plan(Plan::of(seed)).err(), None, "seed {seed} fails without the bug, too");
+            println!("{plant:?}: {failure}");
+            return (seed, failure.oracle);
+        }
+    }
+    panic!("{plant:?} is not found within {SEEDS} seeds");
+}
+
+macro_rules! plants {
+    ($($name:ident: $plant:ident => [$($oracle:literal),+];)+) => {$(
+        #[test]
+        fn $name() {
+            let (seed, oracle) = is_found(Plant::$plant);
+            assert!([$($oracle),+].contains(&oracle), "{oracle} objected at seed {seed}");
+        }
+    )+};
+}
+
+plants! {
+    an_answer_before_the_fsync: AckBeforeFsync => ["anytime_acknowledged_is_durable"];
+    a_lease_from_arrival: LeaseFromArrival => ["anytime_one_valid_holder"];
+    a_lease_on_the_clock_that_sleeps: LeaseOnMono => ["anytime_one_valid_holder"];
+    no_margin: NoMargin => ["anytime_one_valid_holder"];
+    reclaimed_on_a_lost_connection: ReclaimOnPeerDown => ["anytime_one_valid_holder"];
+    a_cancellation_forgotten: ForgetCancel => ["anytime_cancelled_starts_nothing"];
+    a_result_counted_twice: DoubleCount => ["anytime_a_task_counts_once"];
+    tasks_lost_with_the_warden: LoseOnWardenDown => ["anytime_state_is_sane"];
+    results_of_a_grant_that_is_over: StaleGrantAccepted => ["anytime_late_results_are_refused"];
+    results_acknowledged_before_the_fsync: ReceivedBeforeFsync => ["anytime_received_is_durable"];
+    halting_late: HaltLate => ["anytime_halted_starts_nothing"];
+    a_loan_lost_with_the_disk: LoseOnPersistFailed => ["anytime_state_is_sane"];
+}

@@ -1,0 +1,115 @@
+//! What went wrong, as a sentence and as an exit code of sysexits.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use tern_node::control::DoorError;
+
+/// Command line used wrongly.
+pub const USAGE: u8 = 64;
+/// The job is not in a state for this.
+pub const DATAERR: u8 = 65;
+/// No such job, no such file.
+pub const NOINPUT: u8 = 66;
+/// No agent.
+pub const UNAVAILABLE: u8 = 69;
+/// A fault of ours, or of the system below us.
+pub const SOFTWARE: u8 = 70;
+/// No room, or no right to write.
+pub const CANTCREAT: u8 = 73;
+pub const IOERR: u8 = 74;
+/// Try again later.
+pub const TEMPFAIL: u8 = 75;
+/// Another user's.
+pub const NOPERM: u8 = 77;
+pub const CONFIG: u8 = 78;
+/// As a shell shows a program that a closed pipe ended: 128 + SIGPIPE.
+const CLOSED_PIPE: u8 = 141;
+
+/// Why a command ended early.
+#[derive(Debug)]
+pub struct Failure {
+    pub code: u8,
+    pub kind: String,
+    pub message: String,
+}
+
+impl Failure {
+    pub fn new(code: u8, kind: &str, message: impl Into<String>) -> Self {
+        Self { code, kind: kind.to_owned(), message: message.into() }
+    }
+
+    pub fn no_home() -> Self {
+        let message = "neither TERN_HOME nor HOME is set: name a state folder with --home";
+        Self::new(CONFIG, "no_home", message)
+    }
+
+    /// Says it on stderr. A closed pipe is no failure to talk about: the reader has what it wanted.
+    pub fn report(&self, json: bool) -> ExitCode {
+        if self.code != CLOSED_PIPE {
+            let line = if json {
+                serde_json::json!({"error": {"kind": self.kind, "message": self.message}}).to_string()
+            } else {
+                format!("tern: {}", self.message)
+            };
+            // Nobody reads stderr: there is nobody left to tell.
+            let _unheard = writeln!(io::stderr(), "{line}");
+        }
+        ExitCode::from(self.code)
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        let (code, kind) = match error.kind() {
+            io::ErrorKind::BrokenPipe => (CLOSED_PIPE, "closed_pipe"),
+            io::ErrorKind::NotFound => (NOINPUT, "not_found"),
+            io::ErrorKind::PermissionDenied => (NOPERM, "no_permission"),
+            io::ErrorKind::StorageFull => (CANTCREAT, "storage_full"),
+            _ => (IOERR, "io"),
+        };
+        Self::new(code, kind, error.to_string())
+    }
+}
+
+impl From<serde_json::Error> for Failure {
+    fn from(error: serde_json::Error) -> Self {
+        io::Error::from(error).into()
+    }
+}
+
+impl From<DoorError> for Failure {
+    fn from(error: DoorError) -> Self {
+        let message = error.to_string();
+        match error {
+            DoorError::Refused { kind, .. } => Self { code: code_of(&kind), kind, message },
+            DoorError::Unreachable { kind, .. } => Self::new(code_of(kind), kind, message),
+            DoorError::Io(error) => Self { message, ..Self::from(error) },
+        }
+    }
+}
+
+/// The exit code of a kind of refusal.
+fn code_of(kind: &str) -> u8 {
+    match kind {
+        "invalid" | "limit" => USAGE,
+        "wrong_state" => DATAERR,
+        "no_such_job" | "no_result" | "not_throttled" => NOINPUT,
+        "no_agent" | "agent_gone" => UNAVAILABLE,
+        "storage_full" | "inputs_not_written" => CANTCREAT,
+        "storage_failed" => IOERR,
+        "backpressure" | "draining" | "stopping" | "locked" => TEMPFAIL,
+        "foreign_socket" | "protected" | "throttle_refused" => NOPERM,
+        "config" => CONFIG,
+        _ => SOFTWARE,
+    }
+}
+
+/// What clap has to say: help and version are no failures.
+pub fn usage(error: &clap::Error) -> ExitCode {
+    let code = if error.use_stderr() { USAGE } else { 0 };
+    match error.print() {
+        Ok(()) => ExitCode::from(code),
+        Err(error) => Failure::from(error).report(false),
+    }
+}

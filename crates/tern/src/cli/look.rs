@@ -1,0 +1,226 @@
+//! Looking: jobs, one job, what tasks wrote, waiting for the end, the node.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use serde_json::json;
+use tern_core::view::{JobState, JobView};
+use tern_node::control::api::{StatusView, TaskResult};
+use tern_node::control::results::Stream;
+use tern_node::control::{Door, Entry, Results};
+
+use super::failure::TEMPFAIL;
+use super::print::{ago, plain, summary, title};
+use super::run::pass_on;
+use super::tree::{JobArgs, LogsArgs, WaitArgs};
+use super::{Context, Failure, Outcome};
+
+pub async fn jobs(context: &Context) -> Outcome {
+    let door = Door::open(&context.home, Entry::AgentOrLook, None).await?;
+    let jobs = door.jobs().await;
+    door.close(true).await?;
+    let jobs = jobs?;
+    let printer = context.printer;
+    if printer.json {
+        printer.value(&jobs)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut out = printer.out();
+    if !jobs.is_empty() {
+        writeln!(out, "{:<14} {:<9} {:>17} {:>7} {:>5}  NAME", "JOB", "STATE", "DONE", "FAILED", "AGE")?;
+    }
+    for view in &jobs {
+        let done = format!("{}/{}", view.tasks.done, view.tasks.total);
+        let (state, age, name) = (printer.state(view.state), ago(view.accepted_ms), plain(title(view), 60));
+        writeln!(out, "{:<14} {state} {done:>17} {:>7} {age:>5}  {name}", view.job, view.tasks.failed)?;
+    }
+    out.flush()?;
+    Ok(ExitCode::SUCCESS)
+}
+
+pub async fn job(context: &Context, args: JobArgs) -> Outcome {
+    let door = Door::open(&context.home, Entry::AgentOrLook, None).await?;
+    let shown = show_job(context, &door, &args).await;
+    door.close(true).await?;
+    shown.map(|()| ExitCode::SUCCESS)
+}
+
+async fn show_job(context: &Context, door: &Door, args: &JobArgs) -> Result<(), Failure> {
+    let view = door.job(&args.job).await?;
+    let mut out = context.printer.out();
+    if !context.printer.json {
+        write_job(context, &view, &mut out)?;
+    } else if !args.tasks {
+        serde_json::to_writer(&mut out, &view)?;
+        out.write_all(b"\n")?;
+    }
+    if args.tasks {
+        let mut results = door.results(&args.job, false, false).await?;
+        // Written as they come: a job may have millions.
+        if context.printer.json {
+            let text = serde_json::to_string(&view)?;
+            out.write_all(text.strip_suffix('}').unwrap_or(&text).as_bytes())?;
+            write_results_json(&mut results, &mut out).await?;
+        } else {
+            while let Some(batch) = results.next().await? {
+                batch.iter().try_for_each(|result| write_task(result, &mut out))?;
+            }
+        }
+    }
+    Ok(out.flush()?)
+}
+
+/// The rest of a job's object: `results`, and its end.
+async fn write_results_json(results: &mut Results, out: &mut impl Write) -> Result<(), Failure> {
+    out.write_all(b",\"results\":[")?;
+    let mut first = true;
+    while let Some(batch) = results.next().await? {
+        for result in &batch {
+            if !std::mem::take(&mut first) {
+                out.write_all(b",")?;
+            }
+            serde_json::to_writer(&mut *out, result)?;
+        }
+    }
+    Ok(out.write_all(b"]}\n")?)
+}
+
+fn write_job(context: &Context, view: &JobView, out: &mut impl Write) -> io::Result<()> {
+    writeln!(out, "{} {} {}", view.job, context.printer.state(view.state).trim_end(), summary(view))?;
+    writeln!(out, "  command     {}", plain(&view.command, 200))?;
+    if !view.name.is_empty() {
+        writeln!(out, "  name        {}", plain(&view.name, 200))?;
+    }
+    writeln!(out, "  accepted    {} ago, in {} journals", ago(view.accepted_ms), view.durability)?;
+    if let Some(ended) = view.ended_ms {
+        writeln!(out, "  ran for     {:.1} s", ended.saturating_sub(view.accepted_ms) as f64 / 1_000.0)?;
+    }
+    if view.round > 0 {
+        writeln!(out, "  round       {} (run again that often)", view.round)?;
+    }
+    if let Some(because) = &view.because {
+        writeln!(out, "  waits       {because}")?;
+    }
+    Ok(())
+}
+
+fn write_task(result: &TaskResult, out: &mut impl Write) -> io::Result<()> {
+    let TaskResult { number, status, ran_ms, node, stdout_bytes, stderr_bytes, .. } = result;
+    writeln!(
+        out,
+        "  {number:>8}  exit {status:>3}  {ran_ms:>10.1} ms  on {node}  {stdout_bytes} + {stderr_bytes} bytes"
+    )
+}
+
+pub async fn logs(context: &Context, args: LogsArgs) -> Outcome {
+    let entry = if args.follow { Entry::AgentOrHere } else { Entry::AgentOrLook };
+    let door = Door::open(&context.home, entry, None).await?;
+    let written = write_logs(context, &door, &args).await;
+    door.close(true).await?;
+    written.map(|()| ExitCode::SUCCESS)
+}
+
+async fn write_logs(context: &Context, door: &Door, args: &LogsArgs) -> Result<(), Failure> {
+    let mut results = match args.number {
+        Some(number) if !args.follow => door.result(&args.job, number, true).await?,
+        _ => door.results(&args.job, args.follow, true).await?,
+    };
+    while let Some(batch) = results.next().await? {
+        for result in batch.iter().filter(|result| args.number.is_none_or(|number| number == result.number)) {
+            if context.printer.json {
+                context.printer.value(result)?;
+                continue;
+            }
+            pass_on(door, &args.job, result, Stream::Stdout, &mut io::stdout().lock()).await?;
+            pass_on(door, &args.job, result, Stream::Stderr, &mut io::stderr().lock()).await?;
+            if args.follow && args.number.is_some() {
+                return Ok(());
+            }
+        }
+    }
+    Ok(())
+}
+
+pub async fn wait(context: &Context, args: WaitArgs) -> Outcome {
+    let door = Door::open(&context.home, Entry::AgentOrHere, None).await?;
+    let all = wait_for_all(context, &door, &args.jobs);
+    let done = match args.timeout {
+        None => all.await,
+        Some(time) => tokio::time::timeout(time, all).await.unwrap_or_else(|_| {
+            let message = "the time is over and not all jobs are; they go on";
+            Err(Failure::new(TEMPFAIL, "timeout", message))
+        }),
+    };
+    door.close(true).await?;
+    Ok(if done? { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+async fn wait_for_all(context: &Context, door: &Door, jobs: &[String]) -> Result<bool, Failure> {
+    let mut all_done = true;
+    for job in jobs {
+        let view = door.wait(job).await?;
+        all_done &= view.state == JobState::Done;
+        if context.printer.json {
+            context.printer.value(&view)?;
+        } else {
+            let state = context.printer.state(view.state);
+            context.printer.line(&format!("{} {} {}", view.job, state.trim_end(), summary(&view)))?;
+        }
+    }
+    Ok(all_done)
+}
+
+pub async fn status(context: &Context) -> Outcome {
+    let door = Door::open(&context.home, Entry::AgentOrLook, None).await?;
+    let agent = door.is_agent();
+    let status = door.status().await;
+    door.close(true).await?;
+    let status = status?;
+    if context.printer.json {
+        let mut value = serde_json::to_value(&status)?;
+        value["agent"] = json!(agent);
+        context.printer.value(&value)?;
+    } else {
+        let mut out = context.printer.out();
+        write_status(&status, agent, &mut out)?;
+        out.flush()?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn write_status(status: &StatusView, agent: bool, out: &mut impl Write) -> io::Result<()> {
+    let who = if agent { format!("agent {}", status.pid) } else { "no agent runs".to_owned() };
+    writeln!(out, "node {}  {:+} {}  {who}", status.node, status.trit, status.trit_word)?;
+    writeln!(out, "  folder    {}", status.home)?;
+    writeln!(out, "  slots     {} of {} in use, {} tasks queued", status.running, status.slots, status.queued)?;
+    if let (Some(ratio), Some(cpus)) = (status.load_ratio, status.cpus) {
+        let smoothed = status.load_ratio_smoothed.map_or_else(String::new, |it| format!(" (smoothed {it:.2})"));
+        writeln!(out, "  load      {ratio:.2} of {cpus} CPUs{smoothed}")?;
+    }
+    if let (Some(free), Some(total)) = (status.memory_available_kib, status.memory_total_kib) {
+        writeln!(out, "  memory    {} of {} MiB free", free / 1024, total / 1024)?;
+    }
+    match status.warden_pid {
+        Some(pid) => writeln!(out, "  warden    {pid}, {} before it died", status.warden_deaths)?,
+        None => writeln!(out, "  warden    none")?,
+    }
+    for (yes, text) in [(status.draining, "draining: nothing more is started"), (status.disk_full, "the disk is full")]
+    {
+        if yes {
+            writeln!(out, "  {text}")?;
+        }
+    }
+    for note in &status.notes {
+        writeln!(out, "  note      {note}")?;
+    }
+    for peer in &status.peers {
+        let link = if peer.connected { "connected" } else { "away" };
+        let (running, slots, queued) = (peer.running, peer.slots, peer.queued);
+        writeln!(
+            out,
+            "  peer {}  {:+} {}  {link}, {running} of {slots} in use, {queued} queued",
+            peer.node, peer.trit, peer.trit_word
+        )?;
+    }
+    Ok(())
+}

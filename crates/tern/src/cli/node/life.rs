@@ -1,0 +1,274 @@
+//! The agent's life: `tern up`, `tern down`, and the agent itself.
+//!
+//! `tern up` becomes the warden, which starts the agent and starts it again if it dies. Detached, it does so in a session of
+//! its own and returns when the agent answers.
+
+use std::ffi::OsString;
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitCode, Stdio};
+use std::time::Duration;
+
+use nix::fcntl::{Flock, FlockArg};
+use serde_json::json;
+use tern_node::config::{self, Flags};
+use tern_node::control::api::StopQuery;
+use tern_node::control::serve::ServeError;
+use tern_node::control::{Door, Entry, router, serve};
+use tern_node::home::Home;
+use tern_node::node::{self, Running, StartError, StartOptions};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+
+use crate::cli::failure::{CANTCREAT, IOERR, NOPERM, SOFTWARE, TEMPFAIL};
+use crate::cli::tree::{DownArgs, UpArgs};
+use crate::cli::{Context, Failure, Outcome, print};
+
+/// A log beyond this is put aside at the next start; one older log is kept.
+const LOG_BYTES_MAX: u64 = 8 << 20;
+/// How often a start is asked whether it is ready.
+const READY_POLL: Duration = Duration::from_millis(5);
+/// Recovery of a large journal takes its time; beyond this something is wrong.
+const READY_WAIT_MAX: Duration = Duration::from_secs(300);
+/// How long `down` waits for the warden once the agent has gone.
+const WARDEN_WAIT_MAX: Duration = Duration::from_secs(30);
+
+impl From<ServeError> for Failure {
+    fn from(error: ServeError) -> Self {
+        let code = if matches!(error, ServeError::ForeignOwner { .. }) { NOPERM } else { CANTCREAT };
+        Self::new(code, "no_socket", error.to_string())
+    }
+}
+
+/// `tern up`
+pub fn up(context: &Context, args: &UpArgs) -> Outcome {
+    let home = &context.home;
+    DirBuilder::new().recursive(true).mode(0o700).create(home.path())?;
+    // What is wrong with settings and socket is said here, where somebody reads it, and not in a log.
+    config::load(home, &Flags::default())?;
+    serve::examine(&home.control_socket())?;
+    if let Some(pid) = holder(home)? {
+        return Err(already_runs(home, pid));
+    }
+    if args.detach {
+        return super::super::block_on(detach(context));
+    }
+    Err(warden_command(home, "warden")?.exec().into())
+}
+
+/// What `tern up --detach` starts: a new session, then the warden in its place.
+pub fn detached(words: impl Iterator<Item = OsString>) -> ExitCode {
+    let become_warden = || -> io::Result<std::convert::Infallible> {
+        nix::unistd::setsid()?;
+        Err(Command::new(std::env::current_exe()?).arg("warden").args(words).exec())
+    };
+    match become_warden() {
+        Err(error) => Failure::from(error).report(false),
+        Ok(never) => match never {},
+    }
+}
+
+fn warden_command(home: &Home, word: &str) -> io::Result<Command> {
+    let mut command = Command::new(std::env::current_exe()?);
+    command.arg(word).arg("--home").arg(home.path());
+    Ok(command)
+}
+
+async fn detach(context: &Context) -> Outcome {
+    let home = &context.home;
+    let log_path = home.path().join("agent.log");
+    if std::fs::metadata(&log_path).is_ok_and(|meta| meta.len() > LOG_BYTES_MAX) {
+        std::fs::rename(&log_path, home.path().join("agent.log.1"))?;
+    }
+    let log = OpenOptions::new().create(true).append(true).mode(0o600).open(&log_path)?;
+    remove_if_there(&start_error(home))?;
+    let mut command = warden_command(home, "detached")?;
+    let mut child = command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).spawn()?;
+    let waited = tokio::time::timeout(READY_WAIT_MAX, until_ready(home, &mut child)).await;
+    let pid = match waited {
+        Ok(Ok(Some(pid))) => pid,
+        Ok(Ok(None)) => return Err(did_not_start(home, &log_path, "it ended at once")),
+        Ok(Err(failure)) => return Err(failure),
+        Err(_) => return Err(did_not_start(home, &log_path, "it does not answer")),
+    };
+    if context.printer.json {
+        context.printer.value(&json!({"pid": pid, "home": home.path()}))?;
+    } else {
+        context.printer.line(&format!("agent {pid} is ready on {}", home.path().display()))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The agent's pid when it answers; None when what was started has ended instead, or said why it cannot start.
+async fn until_ready(home: &Home, child: &mut Child) -> Result<Option<u32>, Failure> {
+    loop {
+        if let Ok(door) = Door::open(home, Entry::Agent, None).await
+            && let Ok(status) = door.status().await
+        {
+            return Ok(Some(status.pid));
+        }
+        if child.try_wait()?.is_some() {
+            return Ok(None);
+        }
+        if start_error(home).exists() {
+            // The warden would try again and again; whoever asked is told instead.
+            child.kill()?;
+            child.wait()?;
+            return Ok(None);
+        }
+        tokio::time::sleep(READY_POLL).await;
+    }
+}
+
+/// Where an agent that cannot start says why.
+fn start_error(home: &Home) -> PathBuf {
+    home.path().join("agent.error")
+}
+
+fn did_not_start(home: &Home, log: &Path, how: &str) -> Failure {
+    let said = std::fs::read_to_string(start_error(home)).unwrap_or_default();
+    let (code, reason) = said.split_once(' ').unwrap_or(("", how));
+    let message =
+        format!("the agent did not start: {}. All that it said stands in {}", reason.trim_end(), log.display());
+    Failure::new(code.parse().unwrap_or(SOFTWARE), "did_not_start", message)
+}
+
+/// Who holds the folder: the pid where it is known, 0 where it is not; None where nobody does.
+fn holder(home: &Home) -> Result<Option<u32>, Failure> {
+    let file = match File::open(home.agent_lock()) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+        Ok(_free) => Ok(None),
+        Err((mut file, nix::errno::Errno::EWOULDBLOCK)) => {
+            let mut text = String::new();
+            file.read_to_string(&mut text)?;
+            Ok(Some(text.trim().parse().unwrap_or(0)))
+        }
+        Err((_, error)) => Err(io::Error::from(error).into()),
+    }
+}
+
+fn already_runs(home: &Home, pid: u32) -> Failure {
+    let who = if pid == 0 { "another process".to_owned() } else { format!("process {pid}") };
+    let folder = home.path().display();
+    let message = format!(
+        "{who} already holds {folder}. There is one agent a folder: `tern down` stops it, --home names another"
+    );
+    Failure::new(TEMPFAIL, "already_runs", message)
+}
+
+fn remove_if_there(path: &Path) -> io::Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// `tern agent`: what keeps it from starting is also left in a file, for `tern up` to tell.
+pub fn agent(context: &Context) -> Outcome {
+    start_agent(context).inspect_err(|failure| {
+        // Without a right to write there the message stands on stderr alone.
+        let _unwritten = std::fs::write(start_error(&context.home), format!("{} {}\n", failure.code, failure.message));
+    })
+}
+
+fn start_agent(context: &Context) -> Outcome {
+    let config = config::load(&context.home, &Flags::default())?;
+    if context.verbose == 0 {
+        print::log_as(&config.log);
+    }
+    let options = StartOptions { config, ..StartOptions::default() };
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    runtime.block_on(live(context.home.clone(), options))
+}
+
+async fn live(home: Home, options: StartOptions) -> Outcome {
+    let running = node::start(home.clone(), options).await.map_err(|error| match error {
+        StartError::Locked { pid } => already_runs(&home, pid.unwrap_or(0)),
+        other => Failure::new(SOFTWARE, "did_not_start", other.to_string()),
+    })?;
+    let door = match serve::bind(&home.control_socket()) {
+        Ok(door) => door,
+        Err(error) => {
+            // It is the socket that went wrong, and the reason for the failure; tasks stay with the warden.
+            let _stopped = running.stop(false, true).await;
+            return Err(error.into());
+        }
+    };
+    let (stop, mut wishes) = mpsc::channel(1);
+    let serving = door.serve(router(running.handle.clone(), Some(stop)));
+    tokio::pin!(serving);
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tracing::info!(home = %home.path().display(), "the agent is ready");
+    let wish = tokio::select! {
+        () = &mut serving => return Err(Failure::new(IOERR, "no_socket", "the control socket cannot be served any more")),
+        wish = wishes.recv() => wish.unwrap_or_default(),
+        _ = terminate.recv() => DRAIN,
+        _ = interrupt.recv() => DRAIN,
+    };
+    tracing::info!(?wish, "the agent ends");
+    // Faces may look on while it drains; a second signal leaves running tasks to the warden.
+    let handle = running.handle.clone();
+    let ending = end(running, wish);
+    tokio::pin!(ending);
+    let ended = tokio::select! {
+        ended = &mut ending => ended,
+        () = &mut serving => ending.await,
+        _ = terminate.recv() => { hurry(&handle).await; ending.await }
+        _ = interrupt.recv() => { hurry(&handle).await; ending.await }
+    };
+    ended.map(|()| ExitCode::SUCCESS)
+}
+
+const DRAIN: StopQuery = StopQuery { drain: true, keep_tasks: false };
+
+async fn end(running: Running, wish: StopQuery) -> Result<(), Failure> {
+    running
+        .stop(wish.drain, wish.keep_tasks)
+        .await
+        .map_err(|error| Failure::new(SOFTWARE, "did_not_stop", error.to_string()))
+}
+
+async fn hurry(handle: &node::Handle) {
+    // It may have ended by itself in this very moment.
+    let _ended = handle.stop(false, true).await;
+}
+
+/// `tern down`
+pub async fn down(context: &Context, args: DownArgs) -> Outcome {
+    let door = Door::open(&context.home, Entry::Agent, None).await?;
+    let pid = door.status().await?.pid;
+    door.stop(!args.now && !args.keep_tasks, args.keep_tasks).await?;
+    let home = context.home.clone();
+    // The kernel wakes us when the agent lets go of its lock, however it ends.
+    let gone = tokio::task::spawn_blocking(move || until_free(&home.agent_lock()));
+    gone.await.map_err(io::Error::from)??;
+    if !args.keep_tasks {
+        let home = context.home.clone();
+        let gone = tokio::task::spawn_blocking(move || until_free(&home.warden_lock()));
+        if tokio::time::timeout(WARDEN_WAIT_MAX, gone).await.is_err() {
+            context.printer.remark("the agent has gone; its warden is still there and still ends tasks");
+        }
+    }
+    if context.printer.json {
+        context.printer.value(&json!({"stopped": pid}))?;
+    } else {
+        context.printer.line(&format!("agent {pid} has stopped"))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn until_free(lock: &Path) -> io::Result<()> {
+    match File::open(lock) {
+        Ok(file) => Flock::lock(file, FlockArg::LockExclusive).map(drop).map_err(|(_, error)| error.into()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+    }
+}

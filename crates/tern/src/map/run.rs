@@ -1,0 +1,227 @@
+//! One batch from its command line to its exit status: read, submit, follow, print.
+//!
+//! Printing has a thread of its own, so that a slow reader holds back the results and never the node that runs tasks.
+//! An interrupt or a reader that goes away cancels the job, waits for its end, and then leaves.
+
+use std::ffi::OsString;
+use std::io::{self, BufWriter, IsTerminal};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use tern_node::control::api::TaskResult;
+use tern_node::control::door::{Door, DoorError, Entry};
+use tern_node::home::Home;
+use tokio::runtime::Handle;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{mpsc, oneshot};
+
+use super::args::{self, MapArgs};
+use super::error::MapError;
+use super::halt::Tally;
+use super::input::Sources;
+use super::print::{self, Fetch, Job, Printer, Style};
+use super::progress::Progress;
+use super::request::{self, Batch};
+
+/// 128 + SIGPIPE, as parallel ends when its reader goes away.
+pub const BROKEN_PIPE: u8 = 141;
+/// Batches of results between the node and the printer.
+const BATCHES_WAITING_MAX: usize = 4;
+/// Bytes gathered before a write.
+const WRITE_BYTES: usize = 64 * 1024;
+
+/// Runs `tern map` with the words that followed it; `home` is the state folder unless `--home` names another.
+pub async fn run(raw: Vec<OsString>, home: &Home) -> ExitCode {
+    match map(raw, home).await {
+        Ok(status) => ExitCode::from(status),
+        Err(error) => {
+            error.say();
+            ExitCode::from(error.status())
+        }
+    }
+}
+
+async fn map(raw: Vec<OsString>, home: &Home) -> Result<u8, MapError> {
+    let mut args = args::read(raw)?;
+    let sources = Sources::read(std::mem::take(&mut args.words), std::mem::take(&mut args.arg_file))?;
+    if !args.quiet {
+        notes(&args, &sources);
+    }
+    let cores = std::thread::available_parallelism().map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(1));
+    let batch = request::batch(&args, sources, cores, &mut io::stdin().lock())?;
+    let style = Style { keep_order: args.keep_order, tag: args.tag, json: args.json, quiet: args.quiet };
+    if args.dry_run {
+        let mut out = BufWriter::with_capacity(WRITE_BYTES, io::stdout().lock());
+        print::dry_run(&mut out, style, batch.rows(), &batch.template).map_err(MapError::Output)?;
+        return Ok(0);
+    }
+    let home = args.home.clone().map_or_else(|| home.clone(), Home::new);
+    let progress = Progress::new(batch.tasks(), args.bar || args.eta, args.quiet || args.json);
+    if batch.rows().is_empty() {
+        let printer = printer(batch, style, progress, nothing());
+        return printer.finish(None).map_err(MapError::Output);
+    }
+    execute(batch, style, progress, &home).await
+}
+
+/// What a person should know before it starts.
+fn notes(args: &MapArgs, sources: &Sources) {
+    if sources.read_stdin() && io::stdin().is_terminal() {
+        print::say("tern map: reading arguments from the terminal, one a line; end with Ctrl-D");
+    }
+    for name in request::unset(args) {
+        print::say(&format!("tern map: --env {name}: not set here, so nothing travels"));
+    }
+}
+
+type StdPrinter = Printer<BufWriter<io::Stdout>, io::Stderr>;
+
+fn printer(batch: Batch, style: Style, progress: Progress, fetch: Fetch) -> StdPrinter {
+    let tally = Tally::new(batch.request.halt, batch.tasks());
+    let sinks = (BufWriter::with_capacity(WRITE_BYTES, io::stdout()), io::stderr());
+    let rows = batch.request.rows.unwrap_or_default();
+    Printer::new(sinks, style, Job { rows, template: batch.template, tally, progress }, fetch)
+}
+
+/// Submits the batch, follows it to its end and closes the door.
+async fn execute(batch: Batch, style: Style, progress: Progress, home: &Home) -> Result<u8, MapError> {
+    let stop = Stop::listen().map_err(MapError::Signals)?;
+    let door = Arc::new(Door::open(home, Entry::AgentOrPrivate, Some(batch.slots)).await?);
+    let followed = match door.submit(&batch.request).await {
+        Ok(job) => {
+            let printer = printer(batch, style, progress, fetch(&door, &job));
+            follow(&door, &job, printer, stop).await
+        }
+        Err(refused) => Err(refused.into()),
+    };
+    // What was shown need not be kept, nor what was stopped on request; what could not be shown is.
+    let keep = match &followed {
+        Err(MapError::Output(error)) => error.kind() != io::ErrorKind::BrokenPipe,
+        followed => followed.is_err(),
+    };
+    if keep && let Some(folder) = door.private_folder() {
+        print::say(&format!("tern map: what was done so far is kept in {}", folder.display()));
+    }
+    // A printer that is stuck in a write still holds the door; the node then ends with the process.
+    if let Some(door) = Arc::into_inner(door) {
+        door.close(keep).await?;
+    }
+    followed
+}
+
+/// Reads a task's whole output through the door, from the printer's thread.
+fn fetch(door: &Arc<Door>, job: &str) -> Fetch {
+    let (door, job, runtime) = (Arc::clone(door), job.to_string(), Handle::current());
+    Box::new(move |number, stream, sink| {
+        runtime.block_on(async {
+            let mut output = door.output(&job, number, stream).await.map_err(io::Error::other)?;
+            while let Some(piece) = output.next().await.map_err(io::Error::other)? {
+                sink(&piece)?;
+            }
+            Ok(())
+        })
+    })
+}
+
+/// For a job without a task.
+fn nothing() -> Fetch {
+    Box::new(|_, _, _| Ok(()))
+}
+
+/// Passes results to the printer until the job is over.
+async fn follow(door: &Door, job: &str, printer: StdPrinter, mut stop: Stop) -> Result<u8, MapError> {
+    let mut results = door.results(job, true, true).await?;
+    let (batches, mut printing) = start(printer, job);
+    // One future for all batches, never dropped half-way: a batch that is being read would be lost with it.
+    let pump = async {
+        while let Some(batch) = results.next().await? {
+            // Where the printer is gone, its error is what counts, and the rest is read only to see the end.
+            drop(batches.send(batch).await);
+        }
+        drop(batches);
+        Ok::<(), MapError>(())
+    };
+    tokio::pin!(pump);
+    let mut stopped = None;
+    let mut broken = None;
+    loop {
+        tokio::select! {
+            signal = stop.received() => {
+                if stopped.replace(signal).is_some() {
+                    // Asked a second time: wait neither for the tasks' ends nor for a reader that does not read.
+                    return Ok(128 + signal);
+                }
+                cancel(door, job).await?;
+            }
+            written = &mut printing, if broken.is_none() => {
+                broken = Some(written);
+                cancel(door, job).await?;
+            }
+            pumped = &mut pump => {
+                pumped?;
+                break;
+            }
+        }
+    }
+    let written = match broken {
+        Some(written) => written,
+        None => printing.await,
+    };
+    let status = written.map_err(io::Error::other).flatten().map_err(MapError::Output)?;
+    Ok(stopped.map_or(status, |signal| 128 + signal))
+}
+
+/// Cancels the job; one that is over already may refuse that.
+async fn cancel(door: &Door, job: &str) -> Result<(), MapError> {
+    match door.cancel(job).await {
+        Ok(()) | Err(DoorError::Refused { .. }) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Starts the printer's thread. It ends when the sender is dropped, or at the first write that fails. It is no task of
+/// the runtime, so that one stuck in a write cannot keep the process alive.
+fn start(mut printer: StdPrinter, job: &str) -> (mpsc::Sender<Vec<TaskResult>>, oneshot::Receiver<io::Result<u8>>) {
+    let (sender, mut batches) = mpsc::channel::<Vec<TaskResult>>(BATCHES_WAITING_MAX);
+    let (say_end, end) = oneshot::channel();
+    let job = job.to_string();
+    std::thread::spawn(move || {
+        let print = || {
+            while let Some(batch) = batches.blocking_recv() {
+                printer.batch(batch)?;
+            }
+            printer.finish(Some(&job))
+        };
+        let end = print();
+        // Nobody waits for it after a second signal.
+        drop(say_end.send(end));
+    });
+    (sender, end)
+}
+
+/// The signals that end a batch in order.
+struct Stop {
+    interrupt: Signal,
+    terminate: Signal,
+    hang_up: Signal,
+}
+
+impl Stop {
+    fn listen() -> io::Result<Self> {
+        let listen = |kind| signal(kind);
+        Ok(Self {
+            interrupt: listen(SignalKind::interrupt())?,
+            terminate: listen(SignalKind::terminate())?,
+            hang_up: listen(SignalKind::hangup())?,
+        })
+    }
+
+    /// The number of the signal that came.
+    async fn received(&mut self) -> u8 {
+        tokio::select! {
+            _ = self.interrupt.recv() => 2,
+            _ = self.terminate.recv() => 15,
+            _ = self.hang_up.recv() => 1,
+        }
+    }
+}

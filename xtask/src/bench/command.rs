@@ -1,0 +1,83 @@
+//! The order of the measures, and what is done with their rows.
+
+use std::path::PathBuf;
+
+use super::loops::Loops;
+use super::node::{Agent, Folder};
+use super::table::{Rows, write};
+use super::{idle, latency, throughput};
+use crate::run::{Parts, cargo, number, root, run};
+
+/// How much of everything.
+pub struct Size {
+    /// Pairs of a ratio; samples of a call.
+    pub pairs: usize,
+    /// Divides the number of tasks; 1 in an honest run.
+    pub divide: usize,
+}
+
+/// What every measure needs.
+pub struct Bench {
+    pub size: Size,
+    pub tern: PathBuf,
+    pub loops: Loops,
+    pub folder: Folder,
+    pub cores: usize,
+}
+
+/// `bench spine [--pairs N] [--quick]`.
+pub fn bench(options: &[&str]) -> Result<(), String> {
+    let Some((&"spine", options)) = options.split_first() else {
+        return Err("usage: cargo xtask bench spine [--pairs N] [--quick]".to_string());
+    };
+    let quick = options.contains(&"--quick");
+    let pairs = number(options, "--pairs", if quick { 2 } else { 5 })? as usize;
+    let size = Size { pairs: pairs.max(1), divide: if quick { 10 } else { 1 } };
+    let mut parts = Parts::new();
+    if !parts.part("build", || run(cargo(&["build", "--release", "--locked", "-p", "tern"]))) {
+        return parts.finish();
+    }
+    let bench = Bench {
+        size,
+        tern: tern()?,
+        folder: Folder::new()?,
+        loops: Loops::prepare()?,
+        cores: std::thread::available_parallelism().map_or(1, usize::from),
+    };
+    let mut rows = Rows::default();
+    measure(&bench, &mut parts, &mut rows);
+    let path = root().join("docs/benchmarks.md");
+    parts.part("table", || write(&path, &bench, &rows));
+    println!("\n{}", rows.text());
+    parts.finish()
+}
+
+/// Each measure is a part of its own: one that fails leaves a row that says so, and the others run.
+fn measure(bench: &Bench, parts: &mut Parts, rows: &mut Rows) {
+    let mut part = |name: &str, work: &mut dyn FnMut(&mut Rows) -> Result<(), String>| {
+        parts.part(name, || work(rows).inspect_err(|message| rows.failed(name, message)));
+    };
+    part("10k without agent", &mut |rows| throughput::without_agent(bench, rows));
+    part("10k with agent", &mut |rows| throughput::with_agent(bench, rows));
+    part("100k with agent", &mut |rows| throughput::many(bench, rows));
+    part("xargs and parallel", &mut |rows| {
+        throughput::peers(bench, rows);
+        Ok(())
+    });
+    part("idle submit to result", &mut |rows| {
+        let agent = Agent::start(bench)?;
+        latency::warm(bench, &agent, rows)?;
+        latency::whole_call(bench, &agent, rows)
+    });
+    part("array of a million", &mut |rows| latency::array(bench, &Agent::start(bench)?, rows));
+    part("scheduling alone", &mut |rows| idle::schedule(rows));
+    part("idle agent", &mut |rows| idle::quiet(bench, &Agent::start(bench)?, rows));
+    part("burner", &mut |rows| idle::burner(&Agent::start(bench)?, rows));
+}
+
+/// The binary that the build has just made.
+fn tern() -> Result<PathBuf, String> {
+    let own = std::env::current_exe().map_err(|error| format!("the folder of this program: {error}"))?;
+    let tern = own.with_file_name("tern");
+    if tern.exists() { Ok(tern) } else { Err(format!("{} was not built", tern.display())) }
+}

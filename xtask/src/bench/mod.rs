@@ -1,0 +1,17 @@
+//! `cargo xtask bench spine`: Tern's cost beside the least that the kernel asks for the same work, and beside others.
+//!
+//! Everything is measured in interleaved pairs on the same machine in the same minutes, and told as the ratio of a pair:
+//! seconds say little on a machine that does other things. The table goes into `docs/benchmarks.md`.
+
+mod command;
+mod http;
+mod idle;
+mod latency;
+mod loops;
+mod node;
+mod pairs;
+mod table;
+mod throughput;
+
+pub use command::bench;
+pub use loops::{burn, spin};

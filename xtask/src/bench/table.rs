@@ -1,0 +1,155 @@
+//! The rows of the table, and their place in `docs/benchmarks.md`.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use super::command::Bench;
+use super::pairs::{Paired, quantile};
+
+const BEGIN: &str = "<!-- spine: written by `cargo xtask bench spine` -->";
+const END: &str = "<!-- spine: end -->";
+
+/// What was measured, in order.
+#[derive(Debug, Default)]
+pub struct Rows(Vec<Row>);
+
+#[derive(Debug)]
+struct Row {
+    work: String,
+    figure: String,
+    target: String,
+    met: &'static str,
+}
+
+impl Rows {
+    fn add(&mut self, work: &str, figure: String, target: String, met: &'static str) {
+        println!("{work}: {figure} ({target})");
+        self.0.push(Row { work: work.to_string(), figure, target, met });
+    }
+
+    /// A ratio to the bare loop that is to stay below `most`.
+    pub fn ratio(&mut self, work: &str, paired: &Paired, most: f64) {
+        let target = format!("≤ {most:.2} ×");
+        self.add(work, show(paired), target, if paired.ratio.median <= most { "yes" } else { "no" });
+    }
+
+    /// A ratio of somebody else.
+    pub fn peer(&mut self, work: &str, paired: &Paired) {
+        self.add(work, show(paired), "–".to_string(), "–");
+    }
+
+    pub fn absent(&mut self, who: &str, why: &str) {
+        self.add(who, format!("not measured: {}", first_line(why)), "–".to_string(), "–");
+    }
+
+    pub fn at_most(&mut self, work: &str, value: f64, most: f64, unit: &str) {
+        let met = if value <= most { "yes" } else { "no" };
+        self.add(work, number(value, unit), format!("≤ {}", number(most, unit)), met);
+    }
+
+    pub fn within(&mut self, work: &str, value: f64, goal: f64, margin: f64, unit: &str) {
+        let met = if (value - goal).abs() <= margin { "yes" } else { "no" };
+        self.add(work, number(value, unit), format!("{} ± {}", number(goal, unit), number(margin, unit)), met);
+    }
+
+    /// Milliseconds, sorted: the median, and where it is asked for the 99th percentile, against their bounds.
+    pub fn quantiles(&mut self, work: &str, sorted: &[f64], median_max: f64, tail_max: Option<f64>) {
+        let (median, tail) = (quantile(sorted, 0.5), quantile(sorted, 0.99));
+        let met = median <= median_max && tail_max.is_none_or(|most| tail <= most);
+        let bound = tail_max.map(|most| format!(" / ≤ {}", number(most, "ms"))).unwrap_or_default();
+        let figure = format!("p50 {}, p99 {} ({} samples)", number(median, "ms"), number(tail, "ms"), sorted.len());
+        self.add(work, figure, format!("≤ {}{bound}", number(median_max, "ms")), if met { "yes" } else { "no" });
+    }
+
+    /// A measure that broke off.
+    pub fn failed(&mut self, work: &str, why: &str) {
+        self.add(work, format!("not measured: {}", first_line(why)), "–".to_string(), "no");
+    }
+
+    /// The table as Markdown.
+    pub fn text(&self) -> String {
+        let mut text = "| work | measured | to reach | met |\n|---|---|---|---|\n".to_string();
+        for Row { work, figure, target, met } in &self.0 {
+            let _ = writeln!(text, "| {work} | {figure} | {target} | {met} |");
+        }
+        text
+    }
+}
+
+fn show(paired: &Paired) -> String {
+    let (ratio, own, reference) = (&paired.ratio, &paired.own, &paired.reference);
+    format!(
+        "{:.3} × ({:.3} to {:.3}); {:.2} s against {:.2} s",
+        ratio.median, ratio.least, ratio.most, own.median, reference.median
+    )
+}
+
+fn number(value: f64, unit: &str) -> String {
+    let digits = if value.abs() >= 100.0 {
+        0
+    } else if value.abs() >= 10.0 {
+        1
+    } else {
+        2
+    };
+    format!("{value:.digits$} {unit}").trim_end().to_string()
+}
+
+fn first_line(text: &str) -> &str {
+    text.lines().next().unwrap_or_default()
+}
+
+/// Replaces the marked part of the page, or adds it at the end.
+pub fn write(path: &Path, bench: &Bench, rows: &Rows) -> Result<(), String> {
+    let page = std::fs::read_to_string(path).unwrap_or_else(|_| "# Benchmarks\n".to_string());
+    let section = format!("{BEGIN}\n\n{}\n\n{}\n{END}", facts(bench), rows.text());
+    std::fs::write(path, replaced(&page, &section)).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+fn replaced(page: &str, section: &str) -> String {
+    match (page.find(BEGIN), page.find(END)) {
+        (Some(from), Some(to)) if from < to => format!("{}{section}{}", &page[..from], &page[to + END.len()..]),
+        _ => format!("{}\n\n{section}\n", page.trim_end()),
+    }
+}
+
+/// The machine in one sentence, without its name.
+fn facts(bench: &Bench) -> String {
+    let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let load = load.split(' ').next().unwrap_or_default().to_string();
+    let quick =
+        if bench.size.divide > 1 { " **A quick run: fewer tasks and samples than an honest one.**" } else { "" };
+    format!(
+        "{} cores, Linux {}, state folder on {}, load average at the end {load}. Medians of {} interleaved pairs, least \
+         and greatest in parentheses; × is the ratio to the faster of two bare loops in the same pair ({}).{quick}",
+        bench.cores,
+        kernel.trim(),
+        bench.folder.file_system(),
+        bench.size.pairs,
+        bench.loops.words(),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_section_is_replaced_and_the_rest_of_the_page_stays() {
+        let one = replaced("# Page\n\nprose\n", &format!("{BEGIN}\nfirst\n{END}"));
+        let two = replaced(&format!("{one}\nafter\n"), &format!("{BEGIN}\nsecond\n{END}"));
+        assert!(two.starts_with("# Page\n\nprose\n") && two.ends_with("\nafter\n"), "{two}");
+        assert!(two.contains("second") && !two.contains("first"), "{two}");
+    }
+
+    #[test]
+    fn a_bound_that_is_missed_is_said() {
+        let mut rows = Rows::default();
+        rows.at_most("a", 10.1, 10.0, "ms");
+        rows.quantiles("b", &[1.0, 1.5, 20.0], 2.0, Some(10.0));
+        rows.within("c", 46.0, 50.0, 5.0, "%");
+        let met: Vec<&str> = rows.0.iter().map(|row| row.met).collect();
+        assert_eq!(met, ["no", "no", "yes"]);
+    }
+}

@@ -1,0 +1,88 @@
+//! The parts of a test run, in order: tools, build, tests, planted bugs, fresh seeds.
+
+use std::cell::RefCell;
+use std::hash::{BuildHasher, RandomState};
+
+use super::skips::{self, Skips};
+use super::tally::Tally;
+use super::tools;
+use crate::run::{Parts, cargo, number, root, run, run_watched};
+
+/// Seconds of simulated lives from seeds nobody has seen before.
+const FRESH_SEED_SECONDS: &str = "60";
+/// How often each of agent, warden and both is killed in one run.
+const KILL_ROUNDS: &str = "10";
+
+/// Everything that must pass before a change is taken.
+pub fn test() -> Result<(), String> {
+    let skips = Skips::open(&root())?;
+    let tally = RefCell::new(Tally::default());
+    let mut parts = Parts::new();
+    parts.part("tools", || {
+        tools::install();
+        Ok(())
+    });
+    if parts.part("build", || run(cargo(&["build", "--release", "--workspace", "--locked"]))) {
+        let tests = ["test", "--release", "--workspace", "--locked", "--no-fail-fast"];
+        parts.part("tests", || run_tests(&tests, &skips, &tally));
+        let planted = ["test", "--release", "-p", "tern-sim", "--features", "planted", "--locked", "--no-fail-fast"];
+        parts.part("planted bugs", || run_tests(&planted, &skips, &tally));
+        parts.part("fresh seeds", || fresh_seeds(&["--seconds", FRESH_SEED_SECONDS, "--seeds", "1000000"]));
+    }
+    let mut tally = tally.into_inner();
+    parts.part("skips", || skips.settle(&mut tally));
+    let end = parts.finish();
+    println!("{tally}");
+    end
+}
+
+/// One `cargo test`, counted.
+fn run_tests(arguments: &[&str], skips: &Skips, tally: &RefCell<Tally>) -> Result<(), String> {
+    let mut command = cargo(arguments);
+    command.env(skips::VARIABLE, skips.log());
+    if std::env::var_os("TERN_KILL_ROUNDS").is_none() {
+        command.env("TERN_KILL_ROUNDS", KILL_ROUNDS);
+    }
+    run_watched(command, |line| tally.borrow_mut().read(line))
+}
+
+/// Lives from a seed that is drawn now and printed, so that a failure can be lived again.
+fn fresh_seeds(bound: &[&str]) -> Result<(), String> {
+    // 48 bits are enough to be fresh and short enough to be typed.
+    let from = (RandomState::new().hash_one(std::process::id()) >> 16).to_string();
+    println!("from seed {from}");
+    let mut arguments = vec!["run", "--release", "--locked", "-p", "tern-sim", "--example", "seeds", "--"];
+    arguments.extend_from_slice(bound);
+    arguments.extend_from_slice(&["--from", &from]);
+    run(cargo(&arguments))
+}
+
+/// `cargo xtask sim --seeds N`.
+pub fn sim(options: &[&str]) -> Result<(), String> {
+    let seeds = number(options, "--seeds", 10_000)?;
+    let mut parts = Parts::new();
+    parts.part("build", || run(cargo(&["build", "--release", "--locked", "-p", "tern-sim", "--example", "seeds"])));
+    let began = std::time::Instant::now();
+    let count = seeds.to_string();
+    let good = parts.part("lives", || fresh_seeds(&["--seeds", &count]));
+    let seconds = began.elapsed().as_secs_f64();
+    parts.finish()?;
+    if good {
+        println!("{seeds} seeds in {seconds:.1} s: {:.0} lives a second", seeds as f64 / seconds.max(0.001));
+    }
+    Ok(())
+}
+
+/// `cargo xtask soak --rounds N`: the kill tests alone, many times.
+pub fn soak(options: &[&str]) -> Result<(), String> {
+    let rounds = number(options, "--rounds", 100)?.to_string();
+    let mut parts = Parts::new();
+    parts.part("build", || run(cargo(&["build", "--release", "--locked", "--workspace"])));
+    parts.part("kill", || {
+        let mut command =
+            cargo(&["test", "--release", "--locked", "-p", "tern", "--test", "kill", "--", "--nocapture"]);
+        command.env("TERN_KILL_ROUNDS", &rounds);
+        run(command)
+    });
+    parts.finish()
+}

@@ -1,0 +1,75 @@
+//! Programs that some tests compare with or stand on, installed where this process may do that.
+//!
+//! On Debian as root they come from the distribution; anywhere else the missing ones are named, and the tests that need
+//! them say that they were skipped.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use crate::run::run;
+
+/// One program, the package that has it, and what must stand in its `--version` (`parallel` is also another program's name).
+struct Tool {
+    program: &'static str,
+    package: &'static str,
+    version: &'static str,
+    flag: &'static str,
+    needed_for: &'static str,
+}
+
+const TOOLS: [Tool; 2] = [
+    Tool {
+        program: "parallel",
+        package: "parallel",
+        version: "GNU parallel",
+        flag: "--version",
+        needed_for: "comparing `tern map` with GNU parallel",
+    },
+    Tool {
+        program: "ip",
+        package: "iproute2",
+        version: "iproute2",
+        flag: "-V",
+        needed_for: "tests in network namespaces",
+    },
+];
+
+/// Installs what is missing and may be installed; a tool that stays missing is said, not an error.
+pub fn install() {
+    let missing: Vec<&Tool> = TOOLS.iter().filter(|tool| !present(tool)).collect();
+    if missing.is_empty() {
+        println!("nothing is missing");
+        return;
+    }
+    if is_root() && Path::new("/etc/debian_version").exists() {
+        let packages: Vec<&str> = missing.iter().map(|tool| tool.package).collect();
+        if let Err(message) = apt(&["update", "-qq"]).and_then(|()| apt(&install_arguments(&packages))) {
+            eprintln!("{message}");
+        }
+    }
+    for tool in TOOLS.iter().filter(|tool| !present(tool)) {
+        println!("{} is missing ({}); on Debian it is in the package {}", tool.program, tool.needed_for, tool.package);
+    }
+}
+
+fn present(tool: &Tool) -> bool {
+    let output = Command::new(tool.program).arg(tool.flag).stdin(Stdio::null()).output();
+    output.is_ok_and(|output| String::from_utf8_lossy(&output.stdout).contains(tool.version))
+}
+
+fn install_arguments<'a>(packages: &[&'a str]) -> Vec<&'a str> {
+    ["install", "-y", "-qq", "--no-install-recommends"].iter().chain(packages).copied().collect()
+}
+
+fn apt(arguments: &[&str]) -> Result<(), String> {
+    let mut command = Command::new("apt-get");
+    command.args(arguments).env("DEBIAN_FRONTEND", "noninteractive").stdin(Stdio::null());
+    run(command)
+}
+
+/// The effective user is 0.
+fn is_root() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("Uid:"));
+    line.and_then(|ids| ids.split_whitespace().nth(1)) == Some("0")
+}
