@@ -8,8 +8,8 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use super::stat::{Stat, process_ids, stat};
 use super::SenseError;
+use super::stat::{Stat, process_ids, stat};
 use crate::clock;
 
 /// Below this the kernel's clock ticks (10 ms) would be a coarse measure.
