@@ -1,0 +1,91 @@
+//! The committer: makes ends durable in batches, output first, then tells the agent.
+//!
+//! A full disk loses nothing: what could not be written stays in memory (no more than was running, since nothing
+//! starts any more) and is tried again until there is room.
+
+use std::os::unix::ffi::OsStrExt;
+use std::thread;
+use std::time::Duration;
+
+use super::hub::{Duty, Ended, Hub};
+use crate::home::Home;
+use crate::store::segment::{Position, SegmentWriter};
+
+/// Below this the disk counts as full: an outcome must always find room.
+const ROOM_MIN: u64 = 1 << 20;
+/// Above this a full disk has room again; more than [`ROOM_MIN`], or it would flap.
+const ROOM_AGAIN: u64 = 2 << 20;
+const RETRY: Duration = Duration::from_millis(500);
+/// Tries before a warden that is to exit gives up on a full disk; the attempts then run again.
+const TRIES_WHEN_CLOSING: u32 = 20;
+
+/// Bytes that this user may still write under the state folder.
+pub fn room(home: &Home) -> u64 {
+    let mut path = home.path().as_os_str().as_bytes().to_vec();
+    path.push(0);
+    // SAFETY: the path ends with a NUL and the kernel fills the structure.
+    unsafe {
+        let mut stat: libc::statvfs = std::mem::zeroed();
+        if libc::statvfs(path.as_ptr().cast(), &raw mut stat) != 0 {
+            return u64::MAX;
+        }
+        let blocks = if libc::geteuid() == 0 { stat.f_bfree } else { stat.f_bavail };
+        (blocks as u64).saturating_mul(stat.f_frsize as u64)
+    }
+}
+
+/// Whether the disk is full now.
+pub fn is_full(home: &Home) -> bool {
+    room(home) < ROOM_MIN
+}
+
+/// The committer's life.
+pub fn run(hub: &Hub, mut writer: SegmentWriter) {
+    loop {
+        match hub.duty() {
+            Duty::Stop => return,
+            Duty::Look => look(hub),
+            Duty::Commit(batch) => {
+                let Some(at) = commit(hub, &mut writer, &batch) else { return hub.give_up() };
+                hub.durable(&batch, at);
+                look(hub);
+            }
+        }
+    }
+}
+
+fn look(hub: &Hub) {
+    let room = room(&hub.home);
+    if room < ROOM_MIN {
+        hub.set_full(true);
+    } else if room >= ROOM_AGAIN {
+        hub.set_full(false);
+    }
+}
+
+fn commit(hub: &Hub, writer: &mut SegmentWriter, batch: &[Ended]) -> Option<Position> {
+    let outcomes: Vec<_> = batch.iter().map(|ended| ended.outcome).collect();
+    let mut tries = 0;
+    loop {
+        match sync_outputs(batch).map_err(|error| error.to_string()).and_then(|()| {
+            writer.append(&outcomes).map_err(|error| error.to_string())
+        }) {
+            Ok(at) => return Some(at),
+            Err(error) => {
+                if tries == 0 {
+                    eprintln!("tern warden: results cannot be written, nothing starts until they can: {error}");
+                }
+                hub.set_full(true);
+            }
+        }
+        tries += 1;
+        if tries >= TRIES_WHEN_CLOSING && hub.is_closing() {
+            return None;
+        }
+        thread::sleep(RETRY);
+    }
+}
+
+fn sync_outputs(batch: &[Ended]) -> std::io::Result<()> {
+    batch.iter().filter_map(|ended| ended.outputs.as_ref()).try_for_each(|pair| pair.sync())
+}

@@ -1,0 +1,25 @@
+//! The warden: the small process that is the parent of every task, so that tasks outlive the agent.
+//!
+//! ```text
+//! control  the socket: orders in, ends out; signals; the agent that it restarts; throttles
+//! worker   one a core: spawns into its slots, waits, reaps, enforces time-outs
+//! commit   makes ends durable in batches, then tells the agent
+//! hub      what these three share, under one lock
+//! recover  what an earlier warden left running: adopted, or ended before it may run again
+//! ```
+//! It uses no async runtime and no database and stays within 4 MiB, since a large process spawns slowly and one that
+//! does little dies seldom.
+
+mod commit;
+mod control;
+mod hub;
+mod options;
+mod recover;
+mod start;
+mod stray;
+mod supervise;
+mod worker;
+
+pub use control::door::connect;
+pub use options::Options;
+pub use start::{main, main_from_args};

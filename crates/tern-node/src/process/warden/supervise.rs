@@ -1,0 +1,168 @@
+//! The agent, restarted when it dies.
+//!
+//! It is started by the warden, or comes by itself (then the process that said Hello is watched). It is restarted
+//! unless it ended well: with status 0. Restarts wait from 50 ms up to 5 s, longer each time it dies young.
+
+use std::ffi::{CString, OsString};
+use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStringExt;
+
+use nix::spawn::{PosixSpawnAttr, PosixSpawnFileActions, PosixSpawnFlags, posix_spawn};
+use nix::sys::epoll::{Epoll, EpollEvent, EpollFlags};
+use nix::sys::signal::SigSet;
+
+use super::hub::mono;
+use crate::process::pidfd::Pidfd;
+
+const BACKOFF_MIN_NS: u64 = 50_000_000;
+const BACKOFF_MAX_NS: u64 = 5_000_000_000;
+/// An agent that lived longer is restarted as if it were the first time.
+const GROWN_NS: u64 = 10_000_000_000;
+
+struct Agent {
+    pid: i32,
+    pidfd: Pidfd,
+    child: bool,
+    since: u64,
+}
+
+/// See the top of this file.
+pub struct Supervisor {
+    argv: Option<Vec<OsString>>,
+    agent: Option<Agent>,
+    /// When to start it, while there is none.
+    start_at: Option<u64>,
+    backoff: u64,
+}
+
+impl Supervisor {
+    pub fn new(argv: Option<Vec<OsString>>) -> Self {
+        let start_at = argv.as_ref().map(|_| 0);
+        Self { argv, agent: None, start_at, backoff: BACKOFF_MIN_NS }
+    }
+
+    /// Whether there is an agent, or will be again.
+    pub const fn is_wanted(&self) -> bool {
+        self.agent.is_some() || self.start_at.is_some()
+    }
+
+    /// The agent, while there is one.
+    pub fn pid(&self) -> Option<i32> {
+        self.agent.as_ref().map(|agent| agent.pid)
+    }
+
+    /// When [`Supervisor::revive`] has something to do.
+    pub const fn wake_at(&self) -> Option<u64> {
+        self.start_at
+    }
+
+    /// Starts the agent if it is time.
+    pub fn revive(&mut self, epoll: &Epoll, token: u64) {
+        if self.start_at.is_none_or(|at| mono() < at) {
+            return;
+        }
+        let Some(argv) = &self.argv else { return };
+        match spawn(argv) {
+            Ok(pid) => {
+                self.start_at = None;
+                self.hold(pid, true, epoll, token);
+            }
+            Err(error) => {
+                eprintln!("tern warden: cannot start the agent {}: {error}", argv[0].display());
+                self.again_later();
+            }
+        }
+    }
+
+    /// Another process is the agent now; it is watched in place of the one before.
+    pub fn watch(&mut self, pid: i32, epoll: &Epoll, token: u64) {
+        if pid <= 0 || self.agent.as_ref().is_some_and(|agent| agent.pid == pid) {
+            return;
+        }
+        if let Some(before) = self.agent.take() {
+            let _ = epoll.delete(before.pidfd.as_fd());
+            if before.child {
+                reap(before.pid, libc::WNOHANG);
+            }
+        }
+        self.start_at = None;
+        self.hold(pid, false, epoll, token);
+    }
+
+    fn hold(&mut self, pid: i32, child: bool, epoll: &Epoll, token: u64) {
+        let held = Pidfd::open(pid).and_then(|pidfd| {
+            epoll.add(pidfd.as_fd(), EpollEvent::new(EpollFlags::EPOLLIN, token))?;
+            Ok(pidfd)
+        });
+        match held {
+            Ok(pidfd) => self.agent = Some(Agent { pid, pidfd, child, since: mono() }),
+            // Dead already.
+            Err(_) => self.again_later(),
+        }
+    }
+
+    /// The agent's pidfd said that it ended.
+    pub fn ended(&mut self, epoll: &Epoll) {
+        let Some(agent) = self.agent.take() else { return };
+        let _ = epoll.delete(agent.pidfd.as_fd());
+        let status = if agent.child { reap(agent.pid, 0) } else { agent.pidfd.wait_status(agent.pid) };
+        // Where nobody tells how it ended it is taken for a crash: one agent too many finds the lock held and goes.
+        if status == Some(0) {
+            return;
+        }
+        if mono().saturating_sub(agent.since) > GROWN_NS {
+            self.backoff = BACKOFF_MIN_NS;
+        }
+        self.again_later();
+    }
+
+    fn again_later(&mut self) {
+        if self.argv.is_some() {
+            self.start_at = Some(mono() + self.backoff);
+            self.backoff = (2 * self.backoff).min(BACKOFF_MAX_NS);
+        }
+    }
+
+    /// Asks the agent to end. False: there is none.
+    pub fn forward_term(&self) -> bool {
+        self.agent.as_ref().is_some_and(|agent| agent.pidfd.signal(libc::SIGTERM).is_ok())
+    }
+
+    /// It is not to be restarted any more.
+    pub fn dismiss(&mut self) {
+        self.argv = None;
+        self.start_at = None;
+    }
+
+    /// The warden exits: an agent that has ended is reaped, one that has not goes on by itself.
+    pub fn leave(&mut self) {
+        if let Some(agent) = self.agent.take()
+            && agent.child
+        {
+            reap(agent.pid, libc::WNOHANG);
+        }
+    }
+}
+
+fn reap(pid: i32, flags: i32) -> Option<i32> {
+    let mut status = 0;
+    // SAFETY: a plain system call on our own child.
+    let reaped = unsafe { libc::waitpid(pid, &raw mut status, flags) };
+    (reaped == pid).then_some(status)
+}
+
+fn spawn(argv: &[OsString]) -> Result<i32, String> {
+    let words: Result<Vec<CString>, _> = argv.iter().map(|word| CString::new(word.clone().into_vec())).collect();
+    let words = words.map_err(|error| error.to_string())?;
+    let env: Vec<CString> = std::env::vars_os()
+        .filter_map(|(name, value)| CString::new([name.into_vec(), value.into_vec()].join(&b'=')).ok())
+        .collect();
+    let spawned = (|| {
+        let mut attributes = PosixSpawnAttr::init()?;
+        attributes.set_flags(PosixSpawnFlags::POSIX_SPAWN_SETSIGMASK | PosixSpawnFlags::POSIX_SPAWN_SETSIGDEF)?;
+        attributes.set_sigmask(&SigSet::empty())?;
+        attributes.set_sigdefault(&SigSet::all())?;
+        posix_spawn(words[0].as_c_str(), &PosixSpawnFileActions::init()?, &attributes, &words, &env)
+    })();
+    spawned.map(nix::unistd::Pid::as_raw).map_err(|error: nix::errno::Errno| error.desc().to_owned())
+}
