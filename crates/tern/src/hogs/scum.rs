@@ -44,7 +44,11 @@ pub fn run(args: &ScumArgs, json: bool, out: &mut impl Write) -> Result<ExitCode
         .filter(|row| args.all || row.band > ProcTrit::Quiet)
         .take(args.top)
         .collect();
-    if json { print_json(&rows, out)? } else { print_table(&rows, looked_at, out)? }
+    if json {
+        print_json(&rows, out)?;
+    } else {
+        print_table(&rows, looked_at, out)?;
+    }
     out.flush()?;
     Ok(ExitCode::SUCCESS)
 }

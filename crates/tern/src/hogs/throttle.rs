@@ -133,7 +133,13 @@ async fn hold(
             line(&state, out)?;
         } else {
             let name = found.as_ref().map_or(String::new(), |found| format!(" ({})", plain(&found.name, 15)));
-            writeln!(out, "process {}{name} is held to {} % of one CPU by {}", state.pid, state.percent, word(state.method))?;
+            writeln!(
+                out,
+                "process {}{name} is held to {} % of one CPU by {}",
+                state.pid,
+                state.percent,
+                word(state.method)
+            )?;
             writeln!(out, "tern throttle release {} lets it go", state.pid)?;
         }
     }
@@ -154,10 +160,19 @@ fn show(found: &Inspection, json: bool, out: &mut impl Write) -> Result<(), Trou
             .iter()
             .map(|(method, fit)| serde_json::json!({"method": method, "works": fit.is_ok(), "why_not": fit.as_ref().err()}))
             .collect();
-        return line(&serde_json::json!({"dry_run": true, "would": state, "name": found.name, "methods": methods}), out);
+        return line(
+            &serde_json::json!({"dry_run": true, "would": state, "name": found.name, "methods": methods}),
+            out,
+        );
     }
     let name = plain(&found.name, 15);
-    writeln!(out, "would hold process {} ({name}) to {} % of one CPU by {}", state.pid, state.percent, word(state.method))?;
+    writeln!(
+        out,
+        "would hold process {} ({name}) to {} % of one CPU by {}",
+        state.pid,
+        state.percent,
+        word(state.method)
+    )?;
     for (method, fit) in &found.methods {
         match fit {
             Ok(()) => writeln!(out, "  {}: works here", word(*method))?,

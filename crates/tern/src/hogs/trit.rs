@@ -6,8 +6,8 @@
 use std::io::Write;
 use std::process::ExitCode;
 
-use tern_core::observe::trit::{NodeTrit, load_ratio};
 use tern_core::observe::Reading;
+use tern_core::observe::trit::{NodeTrit, load_ratio};
 use tern_node::sense;
 
 use super::Trouble;
@@ -31,7 +31,11 @@ pub struct Tracked {
 pub fn run(args: &TritArgs, json: bool, agent: Option<Tracked>, out: &mut impl Write) -> Result<ExitCode, Trouble> {
     let reading = sense::read()?;
     let look = Look { literal: args.literal, reading, agent };
-    if json { look.json(out)? } else { look.text(out)? }
+    if json {
+        look.json(out)?;
+    } else {
+        look.text(out)?;
+    }
     out.flush()?;
     Ok(ExitCode::SUCCESS)
 }
@@ -87,7 +91,9 @@ impl Look {
             (None, false) => writeln!(out, "smoothed    -     (an agent would keep it: tern up)")?,
         }
         match reading.cpu_pressure {
-            Some(pressure) => writeln!(out, "pressure    {pressure:.1} % of the last 10 s, something waited for a CPU")?,
+            Some(pressure) => {
+                writeln!(out, "pressure    {pressure:.1} % of the last 10 s, something waited for a CPU")?;
+            }
             None => writeln!(out, "pressure    -     (this kernel does not keep it)")?,
         }
         if let (Some(total), Some(available)) = (reading.memory_total_kib, reading.memory_available_kib) {
@@ -103,7 +109,11 @@ mod tests {
 
     fn printed(look: &Look, json: bool) -> String {
         let mut out = Vec::new();
-        if json { look.json(&mut out).unwrap() } else { look.text(&mut out).unwrap() }
+        if json {
+            look.json(&mut out).unwrap();
+        } else {
+            look.text(&mut out).unwrap();
+        }
         String::from_utf8(out).unwrap()
     }
 

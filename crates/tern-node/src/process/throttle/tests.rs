@@ -119,9 +119,7 @@ fn keeps_to_its_share(method: ThrottleMethod, percent: u8) {
         if judged {
             break;
         }
-        if available >= 0.95 {
-            panic!("{got} of {share} where {available} could be had");
-        }
+        assert!(available < 0.95, "{got} of {share} where {available} could be had");
     }
     if !judged {
         eprintln!("SKIPPED the lower bound of {method:?} at {percent} %: this machine is too busy");
@@ -165,7 +163,7 @@ fn a_lower_weight_and_a_nicer_session_are_put_back_as_they_were_found() {
                 assert_eq!(look(), before, "{method:?}");
             }
             Err(ThrottleError::Unfit { why, .. } | ThrottleError::NoMethod { why, .. }) => {
-                eprintln!("SKIPPED {method:?}: {why}")
+                eprintln!("SKIPPED {method:?}: {why}");
             }
             Err(error) => panic!("{error}"),
         }
@@ -250,7 +248,7 @@ fn a_process_that_ends_while_it_is_held_leaves_nothing_behind() {
     assert!(notes.is_empty());
     let mut victim = burner();
     let state = throttles.throttle(&wish(victim.pid(), 50, None), &[]).unwrap();
-    assert_eq!(throttles.list(), [state.clone()]);
+    assert_eq!(throttles.list(), std::slice::from_ref(&state));
     let group = held_group(&folder.path().join("throttles"));
     victim.0.kill().unwrap();
     victim.0.wait().unwrap();
@@ -278,6 +276,19 @@ fn watchdog_entry() {
     let words: Vec<_> = std::env::args_os().collect();
     if let Some(at) = words.iter().position(|word| word == "--") {
         assert_eq!(watchdog::main(words.into_iter().skip(at + 1)), std::process::ExitCode::SUCCESS);
+    }
+}
+
+#[test]
+fn without_a_watchdog_nothing_is_held() {
+    let folder = tempfile::tempdir().unwrap();
+    let victim = burner();
+    for program in ["true", "/nonexistent/tern"] {
+        let start = Start { program: program.into(), arguments: Vec::new() };
+        let (mut throttles, _) = Throttles::open(&folder.path().join("throttles"), start).unwrap();
+        let error = throttles.throttle(&wish(victim.pid(), 50, None), &[]).unwrap_err();
+        assert!(matches!(error, ThrottleError::Watchdog { .. }), "{error}");
+        assert!(throttles.list().is_empty());
     }
 }
 

@@ -44,7 +44,10 @@ fn the_table_names_the_band_in_words_and_lets_no_command_speak_to_the_terminal()
     let mut json = Vec::new();
     print_json(&rows, &mut json).unwrap();
     let json: serde_json::Value = serde_json::from_slice(&json).unwrap();
-    assert_eq!((json[0]["band"].as_str(), json[0]["trit"].as_i64(), json[0]["score"].as_f64()), (Some("hog"), Some(1), Some(0.7)));
+    assert_eq!(
+        (json[0]["band"].as_str(), json[0]["trit"].as_i64(), json[0]["score"].as_f64()),
+        (Some("hog"), Some(1), Some(0.7))
+    );
 }
 
 #[test]
@@ -57,7 +60,8 @@ fn nothing_to_show_is_said() {
 #[test]
 fn a_real_burner_scores_six_tenths_within_two_seconds_and_process_1_is_protected() {
     // A session of its own, which root may have served first: a busy machine would else give it less than a core.
-    let start = || Command::new("setsid").arg("yes").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+    let start =
+        || Command::new("setsid").arg("yes").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
     let burner = Ends(start().unwrap());
     let pid = burner.0.id() as i32;
     let favoured = std::fs::write(format!("/proc/{pid}/autogroup"), "-20").is_ok();

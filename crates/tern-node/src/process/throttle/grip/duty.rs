@@ -61,12 +61,6 @@ impl DutyCycle {
 
     /// Takes the time and the CPU time that the process has used so far (nanoseconds), and says what it shall do for how
     /// many nanoseconds until the next look.
-    #[expect(
-        clippy::cast_precision_loss,
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "spans of milliseconds"
-    )]
     pub fn look(&mut self, mono_ns: u64, cpu_ns: u64) -> (Turn, u64) {
         let (then, before) = self.last.replace((mono_ns, cpu_ns)).unwrap_or((mono_ns, cpu_ns));
         let (passed, used) = (mono_ns.saturating_sub(then) as f64, cpu_ns.saturating_sub(before) as f64);
