@@ -9,7 +9,7 @@
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, ExitCode, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, ExitCode, Stdio};
 
 use super::ThrottleError;
 use super::held::Held;
@@ -45,6 +45,8 @@ pub(super) struct Watchdog {
     child: Child,
     /// Closed by the kernel when this process ends, whatever ended it.
     line: Option<ChildStdin>,
+    /// Kept open, so that nothing that it may still say ends it.
+    says: Option<ChildStdout>,
 }
 
 impl Watchdog {
@@ -59,8 +61,8 @@ impl Watchdog {
             .spawn()?;
         let (line, says) = (child.stdin.take(), child.stdout.take());
         // From here on dropping it collects it, also where it turns out to be none.
-        let started = Self { child, line };
-        let greeting = says.into_iter().flat_map(|says| says.take(GREETING_BYTES_MAX).bytes());
+        let mut started = Self { child, line, says };
+        let greeting = started.says.iter_mut().flat_map(|says| says.take(GREETING_BYTES_MAX).bytes());
         if greeting.map_while(Result::ok).any(|byte| byte == READY) {
             return Ok(started);
         }
