@@ -19,12 +19,14 @@ mod segments;
 
 use std::process::ExitCode;
 
+use tern_node::process::throttle::watchdog;
+
 fn main() -> ExitCode {
     let mut args = std::env::args_os().skip(1);
     match std::env::args().nth(1).as_deref() {
         Some("warden") => return tern_node::process::warden::main_from_args(args.by_ref().skip(1)),
         Some("trampoline") => return tern_node::process::trampoline::main(args.by_ref().skip(1)),
-        Some("throttle-watchdog") => return tern_node::process::throttle::watchdog::main(args.by_ref().skip(1)),
+        Some(watchdog::ARGUMENT) => return watchdog::main(args.by_ref().skip(1)),
         Some("driver") => return driver::main(),
         Some("agent") => return lives::agent(),
         Some("hello") => return lives::hello(),
