@@ -35,6 +35,12 @@ impl AsFd for Pidfd {
     }
 }
 
+impl From<OwnedFd> for Pidfd {
+    fn from(fd: OwnedFd) -> Self {
+        Self(fd)
+    }
+}
+
 impl Pidfd {
     /// # Errors
     /// `ESRCH` when there is no such process; `EMFILE` and the like.

@@ -22,6 +22,7 @@ use super::control::{Control, door};
 use super::hub::Hub;
 use super::recover;
 use crate::home::Home;
+use crate::process::spawn::vfork::reset_ignored_signals;
 use crate::store::segment::{Lane, SegmentWriter};
 
 /// EX_TEMPFAIL: another warden holds the folder.
@@ -99,8 +100,11 @@ fn run(home: &Home, options: Options) -> io::Result<ExitCode> {
     signals.add(Signal::SIGTERM);
     signals.add(Signal::SIGINT);
     signals.thread_block()?;
+    // Ends are heard through pidfds. Unblocked, one in ten would interrupt a thread that has nothing to do with it.
+    SigSet::from(Signal::SIGCHLD).thread_block()?;
     let signals = SignalFd::with_flags(&signals, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
     keep_descriptors_private();
+    reset_ignored_signals();
 
     let (writer, torn) = SegmentWriter::open(home, Lane::Warden, options.node_tag).map_err(io::Error::other)?;
     if let Some(torn) = torn {

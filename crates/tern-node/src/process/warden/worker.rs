@@ -1,7 +1,7 @@
 //! A worker: spawns into its slots, waits for ends, reaps, and enforces time-outs. There is one a core.
 //!
-//! One thread does everything for a task, since a task handed from thread to thread waits for each of them; `posix_spawn`
-//! blocks its caller until the program has begun, which is why there is more than one.
+//! One thread does everything for a task, since a task handed from thread to thread waits for each of them; a
+//! spawn blocks its caller until the program has begun, which is why there is more than one.
 
 use std::os::fd::AsFd;
 use std::sync::Arc;
@@ -21,6 +21,7 @@ use crate::process::inflight::Row;
 use crate::process::outputs::Pair;
 use crate::process::pidfd::{Identity, Pidfd, start_time};
 use crate::process::spawn::launch::{Launcher, Refusal};
+use crate::process::spawn::vfork::block_all_signals;
 
 const WAKE: u64 = u64::MAX;
 const NEVER: u64 = u64::MAX;
@@ -121,6 +122,10 @@ impl Worker {
 
     /// The worker's life; it ends with the process.
     pub fn run(mut self) -> ! {
+        if let Err(error) = block_all_signals() {
+            // Then a child might run a handler of ours; there is none that matters.
+            eprintln!("tern warden: signals cannot be blocked: {}", error.desc());
+        }
         loop {
             self.fill();
             self.wait();
@@ -224,8 +229,8 @@ impl Worker {
                 Err(Refusal::Task { code: 126, why: format!("{}: {error}", order.head.grant.context.display()) })
             }
         };
-        let pid = match launched {
-            Ok(pid) => pid,
+        let (pid, pidfd) = match launched {
+            Ok(started) => started,
             Err(Refusal::Later(error)) => return Err(error),
             Err(Refusal::Task { code, why }) => {
                 pair.complain(&why);
@@ -233,7 +238,6 @@ impl Worker {
                 return Ok(());
             }
         };
-        let pidfd = Pidfd::open(pid).inspect_err(|_| end_at_once(pid))?;
         let identity = match pidfd.inode() {
             Some(inode) if self.hub.pidfs => Identity::Inode(inode),
             _ => Identity::StartTime(start_time(pid).unwrap_or(0)),
