@@ -60,7 +60,7 @@ impl Launcher {
     /// Where `/dev/null` cannot be opened.
     pub fn new() -> std::io::Result<Self> {
         let null = File::open("/dev/null")?;
-        Ok(Self { stack: Stack::new(), null, strings: Vec::new(), pointers: Vec::new() })
+        Ok(Self { stack: Stack::default(), null, strings: Vec::new(), pointers: Vec::new() })
     }
 
     /// Starts a task as the leader of its own process group. The calling thread has all signals blocked.

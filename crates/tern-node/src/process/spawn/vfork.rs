@@ -41,12 +41,13 @@ struct Plan<'a> {
 /// A stack to start children on, one after the other.
 pub struct Stack(Vec<u128>);
 
-impl Stack {
-    #[must_use]
-    pub fn new() -> Self {
+impl Default for Stack {
+    fn default() -> Self {
         Self(vec![0; STACK_BYTES / WORD])
     }
+}
 
+impl Stack {
     /// Starts a program as the leader of its own process group, with no signal blocked or ignored.
     ///
     /// The calling thread must have all signals blocked ([`block_all_signals`]), or a handler might run in the child.
