@@ -19,6 +19,7 @@ pub const TESTS: &[Test] = &[
     ("the warden is killed: no outcome is lost and no task has two copies", warden_killed),
     ("both are killed: no outcome is lost and no task has two copies", both_killed),
     ("the next warden adopts a running task with its output and status", adopted),
+    ("adopted tasks take up slots", adopted_take_slots),
     ("an adopted task can be cancelled", adopted_then_cancelled),
     ("where adopting is not possible the task is killed, then reported as lost", not_adopted),
     ("a task whose process was not noted is found by its environment", unnoted),
@@ -128,15 +129,21 @@ fn waiting(grid: &Grid) -> (PathBuf, Vec<tern_core::words::Bytes>) {
 }
 
 fn until_said(grid: &Grid, what: &str) -> i32 {
+    until_count_said(grid, what, 1)[0]
+}
+
+/// The pids of tasks that said it, when there are so many.
+fn until_count_said(grid: &Grid, what: &str, count: usize) -> Vec<i32> {
     let deadline = std::time::Instant::now() + PATIENCE;
     while std::time::Instant::now() < deadline {
-        for row in tern_node::process::inflight::read(&grid.home).expect("a table") {
-            let path = grid.home.stdout(row.file);
-            if let (Some((pid, _)), Ok(text)) = (row.process, std::fs::read_to_string(path))
-                && text.contains(what)
-            {
-                return pid;
-            }
+        let rows = tern_node::process::inflight::read(&grid.home).expect("a table");
+        let said = rows.iter().filter_map(|row| {
+            let text = std::fs::read_to_string(grid.home.stdout(row.file)).ok()?;
+            row.process.filter(|_| text.contains(what)).map(|(pid, _)| pid)
+        });
+        let said: Vec<i32> = said.collect();
+        if said.len() >= count {
+            return said;
         }
         std::thread::yield_now();
     }
@@ -160,7 +167,7 @@ fn adopted() {
     let (_, flag) = orphan(&mut grid);
     grid.up();
     assert_eq!((grid.running.as_slice(), grid.lost.as_slice()), (&[attempt(0, 1)][..], &[][..]));
-    // Adopted tasks take up slots, and what starts now does not write into their files.
+    // What starts now does not write into its files.
     let context = grid.context(|_| {});
     grid.send(ToWarden::SetSlots(2));
     grid.grant(&context, 2, [(1, sh("echo other"))]);
@@ -171,6 +178,28 @@ fn adopted() {
     assert_eq!(outcome.exit, Exit::Code(5));
     assert_eq!(grid.stdout(&outcome), b"start\nend\n");
     assert_eq!(grid.stdout(&grid.outcomes[&attempt(1, 2)]), b"other\n");
+}
+
+fn adopted_take_slots() {
+    let mut grid = Grid::new(2);
+    let context = grid.context(|_| {});
+    let (flag, command) = waiting(&grid);
+    grid.grant(&context, 1, [(0, command.clone()), (1, command)]);
+    until_count_said(&grid, "start", 2);
+    kill(grid.warden_pid, Signal::SIGKILL);
+    await_end(grid.warden_pid);
+    grid.hang_up();
+    grid.up();
+    assert_eq!(grid.running.len(), 2);
+    let third = format!("[ -e {} ]", flag.display());
+    grid.grant(&context, 2, [(2, sh(&third)), (3, sh(&third)), (4, sh(&third))]);
+    grid.until_nothing_unread();
+    std::fs::write(flag, "").expect("a flag");
+    grid.until_ended(5);
+    assert!(
+        (2..5).all(|task| grid.outcomes[&attempt(task, 2)].exit == Exit::Code(0)),
+        "started while both slots were taken"
+    );
 }
 
 fn adopted_then_cancelled() {

@@ -98,7 +98,7 @@ impl Worker {
     pub fn new(hub: Arc<Hub>, wake: Arc<EventFd>, adopted: Vec<Running>) -> std::io::Result<Self> {
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
         epoll.add(&*wake, EpollEvent::new(EpollFlags::EPOLLIN, WAKE))?;
-        let me = hub.add_desk(Arc::clone(&wake));
+        let me = hub.add_desk(Arc::clone(&wake), adopted.len() as u32);
         let mut worker = Self {
             hub,
             me,
@@ -138,11 +138,11 @@ impl Worker {
             let next = match self.stalled.take() {
                 Some(stalled) => {
                     if !self.ended.is_empty() {
-                        self.hub.exchange(self.me, &mut self.ended, u32::MAX);
+                        self.hub.exchange(self.me, &mut self.ended, self.busy, false);
                     }
                     stalled
                 }
-                None => match self.hub.exchange(self.me, &mut self.ended, self.busy) {
+                None => match self.hub.exchange(self.me, &mut self.ended, self.busy, true) {
                     Some(next) => next,
                     None => return,
                 },
