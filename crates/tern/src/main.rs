@@ -5,18 +5,21 @@
 
 mod cli;
 mod demo;
+mod hogs;
 mod map;
 
 use std::ffi::OsStr;
 use std::process::ExitCode;
 
+use tern_node::process;
+
 fn main() -> ExitCode {
     let mut words = std::env::args_os();
     let first = words.nth(1);
     match first.as_deref().and_then(OsStr::to_str) {
-        // Mounted here when they land, before anything is set up: warden, trampoline, watchdog.
-        Some("warden") => tern_node::process::warden::main_from_args(words),
-        Some("trampoline") => tern_node::process::trampoline::main(words),
+        Some("warden") => process::warden::main_from_args(words),
+        Some("trampoline") => process::trampoline::main(words),
+        Some("watchdog") => process::throttle::watchdog::main(words),
         Some("detached") => cli::node::life::detached(words),
         Some("map") => cli::map(words.collect(), None),
         _ => cli::main(),

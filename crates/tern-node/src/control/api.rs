@@ -115,6 +115,15 @@ pub struct ShowQuery {
     pub wait: bool,
 }
 
+/// What to see of a task's output.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields, default)]
+#[into_params(parameter_in = Query)]
+pub struct OutputQuery {
+    /// Leave out so many bytes at the beginning.
+    pub from: u64,
+}
+
 /// What to run again: all that was not done, unless named.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]

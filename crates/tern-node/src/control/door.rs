@@ -122,7 +122,12 @@ impl Door {
 
     /// All that a task wrote, in chunks.
     pub async fn output(&self, job: &str, number: u32, stream: Stream) -> Result<Output, DoorError> {
-        let path = format!("/v1/jobs/{}/output/{number}/{}", segment(job), stream.name());
+        self.output_from(job, number, stream, 0).await
+    }
+
+    /// What a task wrote without the first `from` bytes; while it runs, what it wrote up to now.
+    pub async fn output_from(&self, job: &str, number: u32, stream: Stream, from: u64) -> Result<Output, DoorError> {
+        let path = format!("/v1/jobs/{}/output/{number}/{}?from={from}", segment(job), stream.name());
         Ok(Output::new(self.reach.open(&path).await?))
     }
 

@@ -12,13 +12,14 @@ use std::task::{Context, Poll};
 use axum::body::{Body, Bytes as Chunk};
 use hyper::body::{Body as HttpBody, Frame};
 use tern_core::promise::{Outcome, Output};
-use tern_core::words::Bytes;
 use tern_core::words::limits::{DOOR_CHUNK_BYTES, DOOR_CHUNKS_MAX};
+use tern_core::words::{Bytes, JobId};
 use tokio::sync::mpsc;
 
 use super::api::TaskResult;
 use crate::home::Home;
 use crate::node::Watch;
+use crate::process::inflight::{self, Row};
 
 /// Output files kept open while results are written out.
 const OPEN_FILES_MAX: usize = 64;
@@ -111,6 +112,27 @@ async fn write_results(mut watch: Watch, mut lines: Lines, follow: bool, sender:
         // The reader may be gone as well; then nobody needs to be told.
         let _gone = sender.send(Err(broken)).await;
     }
+}
+
+/// What a running task has written up to now; None where it does not run here.
+///
+/// The file of a slot serves one task after the other, and the next may begin while the end of this one waits for the
+/// disk. So the length is taken first: a task that wrote before that stands in the table, and its beginning is our end.
+#[must_use]
+pub fn running(home: &Home, job: JobId, task: u32, stream: Stream) -> Option<Output> {
+    let is_it = |row: &Row| row.attempt.job == job && row.attempt.task == task;
+    let file = inflight::read(home).ok()?.into_iter().find(is_it)?.file;
+    let written = std::fs::metadata(stream.path(home, file)).ok()?.len();
+    let rows = inflight::read(home).ok()?;
+    let row = rows.iter().find(|row| is_it(row) && row.file == file)?;
+    let begin = |row: &Row| match stream {
+        Stream::Stdout => row.stdout_at,
+        Stream::Stderr => row.stderr_at,
+    };
+    let offset = begin(row);
+    let later = rows.iter().filter(|row| row.file == file && !is_it(row)).map(begin);
+    let end = later.filter(|at| *at >= offset).min().unwrap_or(written).min(written);
+    Some(Output { file, offset, len: end.saturating_sub(offset) })
 }
 
 /// A whole output in chunks. A range that the file does not hold breaks the body off.

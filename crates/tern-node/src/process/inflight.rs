@@ -86,6 +86,7 @@ impl Table {
         Ok(table)
     }
 
+    #[expect(unsafe_code, clippy::cast_ptr_alignment, reason = "shared memory; a mapping begins at a page")]
     fn word(&self, index: usize) -> &AtomicU64 {
         debug_assert!(index < TABLE_BYTES / 8);
         // SAFETY: the mapping is TABLE_BYTES long, page-aligned, lives as long as `self`, and is only touched through

@@ -147,7 +147,7 @@ fn read_all(mut stream: UnixStream, mut deliver: impl FnMut(LinkEvent)) {
 
 fn hand_on(frames: &mut Frames, deliver: &mut impl FnMut(LinkEvent)) -> Option<LinkError> {
     loop {
-        match frames.next() {
+        match frames.next_frame() {
             Ok(Some(FromWarden::Welcome { version, .. })) if version != PROTOCOL_VERSION => {
                 return Some(LinkError::Version { found: version });
             }

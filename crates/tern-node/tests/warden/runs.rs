@@ -103,7 +103,7 @@ fn not_started() {
         assert!(said.starts_with("tern: ") && said.contains(words), "{said}");
     }
     grid.grant(&nowhere, 2, [(100, argv(["/bin/true"]))]);
-    grid.grant(&"/no/context".into(), 2, [(101, argv(["/bin/true"]))]);
+    grid.grant("/no/context".as_ref(), 2, [(101, argv(["/bin/true"]))]);
     grid.until_ended(cases.len() + 2);
     for (task, words) in [(100, "no such folder to run in"), (101, "/no/context: ")] {
         let outcome = grid.outcomes[&super::grid::attempt(task, 2)];

@@ -2,11 +2,14 @@
 
 use std::io::{self, Write};
 use std::process::ExitCode;
+use std::time::Duration;
 
+use tern_core::words::Bytes;
 use tern_node::control::api::TaskResult;
 use tern_node::control::results::Stream;
-use tern_node::control::{Door, Entry};
+use tern_node::control::{Door, DoorError, Entry};
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::Instant;
 
 use super::failure::{Failure, SOFTWARE};
 use super::submit::request;
@@ -35,26 +38,100 @@ pub async fn run(context: &Context, args: RunArgs) -> Outcome {
     Ok(ExitCode::from(result.status))
 }
 
+/// How often the output of a running command is looked at. Its end is not awaited this way, so a short one never is.
+const LOOK: Duration = Duration::from_millis(40);
+
 async fn follow(context: &Context, door: &Door, job: &str) -> Result<TaskResult, Failure> {
     let mut results = door.results(job, true, true).await?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
+    let mut look = tokio::time::interval_at(Instant::now() + LOOK, LOOK);
+    let mut shown = [Shown::new(Stream::Stdout), Shown::new(Stream::Stderr)];
     let mut last = None;
     loop {
         let batch = tokio::select! {
             batch = results.next() => batch?,
-            _ = interrupt.recv() => { door.cancel(job).await?; continue }
-            _ = terminate.recv() => { door.cancel(job).await?; continue }
+            _ = interrupt.recv() => { cancel(door, job).await?; continue }
+            _ = terminate.recv() => { cancel(door, job).await?; continue }
+            _ = look.tick(), if !context.printer.json => {
+                for stream in &mut shown {
+                    stream.look(door, job).await?;
+                }
+                continue
+            }
         };
         let Some(batch) = batch else { break };
         last = batch.into_iter().last().or(last);
     }
     let result = last.ok_or_else(|| Failure::new(SOFTWARE, "no_result", "it ended without a result"))?;
     if !context.printer.json {
-        pass_on(door, job, &result, Stream::Stdout, &mut io::stdout().lock()).await?;
-        pass_on(door, job, &result, Stream::Stderr, &mut io::stderr().lock()).await?;
+        for stream in &mut shown {
+            stream.finish(door, job, &result).await?;
+        }
     }
     Ok(result)
+}
+
+/// Cancels the job; one that has just ended refuses, which is as good.
+async fn cancel(door: &Door, job: &str) -> Result<(), Failure> {
+    match door.cancel(job).await {
+        Ok(()) | Err(DoorError::Refused { .. }) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// One output of the command, as far as it was passed on.
+struct Shown {
+    stream: Stream,
+    bytes: u64,
+}
+
+impl Shown {
+    const fn new(stream: Stream) -> Self {
+        Self { stream, bytes: 0 }
+    }
+
+    /// Passes on what came since the last look. A task that waits, or has just ended, has nothing to look at.
+    async fn look(&mut self, door: &Door, job: &str) -> Result<(), Failure> {
+        let mut output = match door.output_from(job, 1, self.stream, self.bytes).await {
+            Ok(output) => output,
+            Err(DoorError::Refused { kind, .. }) if kind == "no_result" => return Ok(()),
+            Err(error) => return Err(error.into()),
+        };
+        while let Some(chunk) = output.next().await? {
+            self.bytes += chunk.len() as u64;
+            self.write(&chunk)?;
+        }
+        Ok(())
+    }
+
+    /// Passes on the rest.
+    async fn finish(&mut self, door: &Door, job: &str, result: &TaskResult) -> Result<(), Failure> {
+        let (held, whole) = held(result, self.stream);
+        match held.map(|bytes| &bytes[..]) {
+            _ if self.bytes >= whole => Ok(()),
+            Some(bytes) if bytes.len() as u64 == whole => {
+                let rest = usize::try_from(self.bytes).ok().and_then(|shown| bytes.get(shown..));
+                Ok(self.write(rest.unwrap_or_default())?)
+            }
+            _ => self.look(door, job).await,
+        }
+    }
+
+    fn write(&self, bytes: &[u8]) -> io::Result<()> {
+        match self.stream {
+            Stream::Stdout => io::stdout().lock().write_all(bytes).and_then(|()| io::stdout().flush()),
+            Stream::Stderr => io::stderr().lock().write_all(bytes),
+        }
+    }
+}
+
+/// What a result holds of an output, and how many bytes there are in all.
+fn held(result: &TaskResult, stream: Stream) -> (Option<&Bytes>, u64) {
+    match stream {
+        Stream::Stdout => (result.stdout.as_ref(), result.stdout_bytes),
+        Stream::Stderr => (result.stderr.as_ref(), result.stderr_bytes),
+    }
 }
 
 /// Writes what a task wrote; what did not fit into its line is asked for.
@@ -65,13 +142,9 @@ pub async fn pass_on(
     stream: Stream,
     to: &mut impl Write,
 ) -> Result<(), Failure> {
-    let (held, whole) = match stream {
-        Stream::Stdout => (result.stdout.as_ref(), result.stdout_bytes),
-        Stream::Stderr => (result.stderr.as_ref(), result.stderr_bytes),
-    };
-    match held {
-        Some(bytes) if bytes.len() as u64 == whole => to.write_all(bytes)?,
-        None if whole == 0 => return Ok(()),
+    match held(result, stream) {
+        (Some(bytes), whole) if bytes.len() as u64 == whole => to.write_all(bytes)?,
+        (None, 0) => return Ok(()),
         _ => {
             let mut output = door.output(job, result.number, stream).await?;
             while let Some(chunk) = output.next().await? {

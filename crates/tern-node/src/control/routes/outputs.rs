@@ -7,7 +7,7 @@ use tern_core::promise::Outcome;
 use tern_core::words::limits::{DOOR_INLINE_BYTES, DOOR_INLINE_BYTES_MAX};
 
 use super::App;
-use crate::control::api::{Refusal, ResultsQuery, TaskResult};
+use crate::control::api::{OutputQuery, Refusal, ResultsQuery, TaskResult};
 use crate::control::results::{self, Lines, Stream};
 use crate::control::words::Refused;
 
@@ -32,22 +32,28 @@ pub async fn results(
     Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], body).into_response())
 }
 
-/// All that a task wrote, as it wrote it.
+/// All that a task wrote, as it wrote it; while it runs, what it wrote up to now.
 #[utoipa::path(get, path = "/v1/jobs/{job}/output/{number}/{stream}", tag = "jobs",
     params(("job" = String, Path), ("number" = u32, Path, description = "From 1"),
-           ("stream" = String, Path, description = "stdout or stderr")),
+           ("stream" = String, Path, description = "stdout or stderr"), OutputQuery),
     responses((status = 200, content_type = "application/octet-stream", body = [u8]), (status = 404, body = Refusal)))]
 pub async fn output(
     State(app): State<App>,
     Path((job, number, stream)): Path<(String, String, String)>,
+    Query(query): Query<OutputQuery>,
 ) -> Result<Response, Refused> {
     let id = app.job(&job)?;
     let stream = Stream::parse(&stream)
         .ok_or_else(|| Refused::invalid(format!("{stream:?} is no output: there are stdout and stderr")))?;
     let number: u32 =
         number.parse().ok().filter(|n| *n > 0).ok_or_else(|| Refused::invalid("tasks are numbered from 1"))?;
-    let outcome = find(&app, id, number, &job).await?;
-    let range = stream.of(&outcome);
+    let mut range = match results::running(app.handle.home(), id, number - 1, stream) {
+        Some(range) => range,
+        None => stream.of(&find(&app, id, number, &job).await?),
+    };
+    let skipped = query.from.min(range.len);
+    range.offset += skipped;
+    range.len -= skipped;
     let body = results::whole(stream.path(app.handle.home(), range.file), range);
     let mut response = body.into_response();
     let headers = response.headers_mut();

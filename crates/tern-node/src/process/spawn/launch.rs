@@ -1,12 +1,13 @@
-//! One `posix_spawn`: the program, its folder, its environment, its output files, a process group of its own.
+//! One spawn: the program, its folder, its environment, its output files, a process group of its own.
 //!
 //! What the caller of a program would see in a shell is what the task gets: 127 for a program that is not there, 126
 //! for one that cannot be run, with a line on its standard error that says why. Nothing else of the warden is inherited:
 //! no descriptor, no blocked or ignored signal.
 
+#![expect(unsafe_code, reason = "the kernel takes vectors of pointers")]
+
 use std::ffi::{CStr, CString, c_char};
 use std::fs::File;
-use std::mem::MaybeUninit;
 use std::os::fd::AsRawFd;
 use std::path::Path;
 use std::sync::PoisonError;
@@ -17,7 +18,9 @@ use tern_core::words::{Attempt, Bytes};
 
 use super::context::Prepared;
 use super::search::{Found, search};
+use super::vfork::{Program, Stack};
 use crate::process::outputs::Pair;
+use crate::process::pidfd::Pidfd;
 
 /// Why there is no process.
 #[derive(Debug, PartialEq, Eq)]
@@ -41,9 +44,9 @@ pub fn attempt_text(attempt: &Attempt) -> String {
     format!("{job}.{}.{round}.{n}.{:016x}", u64::from(*task) + 1, epoch.incarnation)
 }
 
-/// Spawns; keeps what is the same for every spawn. One for each worker.
+/// Spawns; keeps what can be used again. One for each worker.
 pub struct Launcher {
-    attributes: libc::posix_spawnattr_t,
+    stack: Stack,
     null: File,
     strings: Vec<u8>,
     pointers: Vec<*const c_char>,
@@ -54,28 +57,13 @@ unsafe impl Send for Launcher {}
 
 impl Launcher {
     /// # Errors
-    /// Where `/dev/null` cannot be opened or memory is short.
+    /// Where `/dev/null` cannot be opened.
     pub fn new() -> std::io::Result<Self> {
         let null = File::open("/dev/null")?;
-        let mut attributes = MaybeUninit::uninit();
-        // SAFETY: `attributes` and the signal sets are initialised by the calls before they are used.
-        let attributes = unsafe {
-            Errno::result_of(libc::posix_spawnattr_init(attributes.as_mut_ptr()))?;
-            let mut attributes = attributes.assume_init();
-            let mut signals = std::mem::zeroed();
-            libc::sigemptyset(&raw mut signals);
-            libc::posix_spawnattr_setsigmask(&raw mut attributes, &raw const signals);
-            libc::sigfillset(&raw mut signals);
-            libc::posix_spawnattr_setsigdefault(&raw mut attributes, &raw const signals);
-            libc::posix_spawnattr_setpgroup(&raw mut attributes, 0);
-            let flags = libc::POSIX_SPAWN_SETPGROUP | libc::POSIX_SPAWN_SETSIGMASK | libc::POSIX_SPAWN_SETSIGDEF;
-            libc::posix_spawnattr_setflags(&raw mut attributes, flags as i16);
-            attributes
-        };
-        Ok(Self { attributes, null, strings: Vec::new(), pointers: Vec::new() })
+        Ok(Self { stack: Stack::default(), null, strings: Vec::new(), pointers: Vec::new() })
     }
 
-    /// Starts a task as the leader of its own process group and returns its pid.
+    /// Starts a task as the leader of its own process group. The calling thread has all signals blocked.
     ///
     /// # Errors
     /// [`Refusal`]; nothing was started then.
@@ -85,11 +73,11 @@ impl Launcher {
         attempt: &Attempt,
         argv: &[Bytes],
         outputs: &Pair,
-    ) -> Result<i32, Refusal> {
+    ) -> Result<(i32, Pidfd), Refusal> {
         check(argv)?;
         let file = locate(context, &argv[0])?;
         match self.spawn(context, attempt, &file, argv, outputs) {
-            Ok(pid) => Ok(pid),
+            Ok(started) => Ok(started),
             Err(Errno::ENOENT) if !argv[0].contains(&b'/') && forget(context) => {
                 // The program may have moved since it was looked up.
                 let file = locate(context, &argv[0])?;
@@ -106,30 +94,20 @@ impl Launcher {
         file: &CStr,
         argv: &[Bytes],
         outputs: &Pair,
-    ) -> Result<i32, Errno> {
+    ) -> Result<(i32, Pidfd), Errno> {
         let through_trampoline = !context.rlimits.is_empty();
         let ours = self.lay_out(context, attempt, file, argv, through_trampoline);
-        let mut actions = Actions::new()?;
         let (stdout, stderr) = outputs.descriptors();
-        actions.dup2(self.null.as_raw_fd(), 0)?;
-        actions.dup2(stdout, 1)?;
-        actions.dup2(stderr, 2)?;
-        actions.chdir(&context.cwd)?;
-        // In the child this names the child's own program: ours, even if its file was replaced or removed.
-        let file = if through_trampoline { c"/proc/self/exe" } else { file };
-        let mut pid = 0;
-        // SAFETY: both vectors of pointers end with a null and point to strings that live in `self` and `context`.
-        let error = unsafe {
-            libc::posix_spawn(
-                &raw mut pid,
-                file.as_ptr(),
-                &raw const actions.0,
-                &raw const self.attributes,
-                self.pointers.as_ptr().cast::<*mut c_char>(),
-                self.pointers.as_ptr().add(ours).cast::<*mut c_char>(),
-            )
+        let program = Program {
+            // In the child this names the child's own program: ours, even if its file was replaced or removed.
+            file: if through_trampoline { c"/proc/self/exe" } else { file },
+            argv: self.pointers.as_ptr(),
+            env: self.pointers[ours..].as_ptr(),
+            cwd: &context.cwd,
+            streams: [self.null.as_raw_fd(), stdout, stderr],
         };
-        if error == 0 { Ok(pid) } else { Err(Errno::from_raw(error)) }
+        // SAFETY: both vectors of pointers end with a null and point to strings that live in `self` and `context`.
+        unsafe { self.stack.spawn(&program) }
     }
 
     /// Fills `strings` and `pointers` with the argument vector and, from the returned index on, the environment.
@@ -146,7 +124,9 @@ impl Launcher {
         strings.clear();
         let mut push = |parts: &[&[u8]]| {
             starts.push(strings.len());
-            parts.iter().for_each(|part| strings.extend_from_slice(part));
+            for part in parts {
+                strings.extend_from_slice(part);
+            }
             strings.push(0);
         };
         if through_trampoline {
@@ -159,7 +139,9 @@ impl Launcher {
             push(&[b"--"]);
             push(&[file.to_bytes()]);
         }
-        argv.iter().for_each(|word| push(&[word]));
+        for word in argv {
+            push(&[word]);
+        }
         push(&[b"TERN_JOB=", attempt.job.to_string().as_bytes()]);
         push(&[b"TERN_TASK=", (u64::from(attempt.task) + 1).to_string().as_bytes()]);
         push(&[b"TERN_ATTEMPT=", attempt_text(attempt).as_bytes()]);
@@ -175,57 +157,6 @@ impl Launcher {
             self.pointers.shrink_to(1024);
         }
         words + 1
-    }
-}
-
-impl Drop for Launcher {
-    fn drop(&mut self) {
-        // SAFETY: initialised in `new` and not used again.
-        unsafe { libc::posix_spawnattr_destroy(&raw mut self.attributes) };
-    }
-}
-
-/// What the child does between the spawn and its program.
-struct Actions(libc::posix_spawn_file_actions_t);
-
-impl Actions {
-    fn new() -> Result<Self, Errno> {
-        let mut actions = MaybeUninit::uninit();
-        // SAFETY: the call initialises the structure.
-        unsafe {
-            Errno::result_of(libc::posix_spawn_file_actions_init(actions.as_mut_ptr()))?;
-            Ok(Self(actions.assume_init()))
-        }
-    }
-
-    fn dup2(&mut self, from: i32, to: i32) -> Result<(), Errno> {
-        // SAFETY: initialised in `new`.
-        Errno::result_of(unsafe { libc::posix_spawn_file_actions_adddup2(&raw mut self.0, from, to) })
-    }
-
-    fn chdir(&mut self, folder: &CStr) -> Result<(), Errno> {
-        if folder.is_empty() {
-            return Ok(());
-        }
-        // SAFETY: initialised in `new`; the name is copied.
-        Errno::result_of(unsafe { libc::posix_spawn_file_actions_addchdir_np(&raw mut self.0, folder.as_ptr()) })
-    }
-}
-
-impl Drop for Actions {
-    fn drop(&mut self) {
-        // SAFETY: initialised in `new` and not used again.
-        unsafe { libc::posix_spawn_file_actions_destroy(&raw mut self.0) };
-    }
-}
-
-/// The posix_spawn family returns the error instead of setting it.
-trait ResultOf {
-    fn result_of(code: i32) -> Result<(), Errno>;
-}
-impl ResultOf for Errno {
-    fn result_of(code: i32) -> Result<(), Self> {
-        if code == 0 { Ok(()) } else { Err(Self::from_raw(code)) }
     }
 }
 
@@ -278,7 +209,7 @@ fn forget(context: &Prepared) -> bool {
     context.found.lock().unwrap_or_else(PoisonError::into_inner).take().is_some()
 }
 
-/// `posix_spawn` gives one number for a missing folder, a missing program and a missing interpreter.
+/// The kernel gives one number for a missing folder, a missing program and a missing interpreter.
 fn explain(error: Errno, context: &Prepared, file: &CStr, argv: &[Bytes]) -> Refusal {
     use std::os::unix::ffi::OsStrExt;
     if matches!(error, Errno::EAGAIN | Errno::ENOMEM | Errno::ENFILE | Errno::EMFILE) {

@@ -83,6 +83,8 @@ struct Desk {
     /// Has a free slot and found no order.
     idle: bool,
     share: u32,
+    /// Slots that a task is in; more than the share after tasks were adopted.
+    busy: u32,
     mail: Vec<Mail>,
 }
 
@@ -98,6 +100,7 @@ struct State {
     pending_since: u64,
     committing: bool,
     desks: Vec<Desk>,
+    slots: u32,
     client: Option<Outbox>,
     closing: bool,
     given_up: bool,
@@ -175,6 +178,11 @@ impl State {
         Some(Assigned { row, attempt, head, argv: order.argv })
     }
 
+    /// Workers share the slots out among them, but what was adopted all went to the first.
+    fn has_free_slot(&self) -> bool {
+        self.desks.iter().map(|desk| desk.busy).sum::<u32>() < self.slots
+    }
+
     fn push_ended(&mut self, ended: Ended) {
         if self.pending.is_empty() {
             self.pending_since = mono();
@@ -234,18 +242,29 @@ impl Hub {
     // ---- for the workers ----
 
     /// Hands over ends and takes the next order, if there is one and `busy` slots are fewer than the worker's share.
-    pub fn exchange(&self, me: usize, ended: &mut Vec<Ended>, busy: u32) -> Option<Assigned> {
+    pub fn exchange(&self, me: usize, ended: &mut Vec<Ended>, busy: u32, wants: bool) -> Option<Assigned> {
         let mut state = self.lock();
         let handed_over = !ended.is_empty();
         let first = state.pending.is_empty();
-        ended.drain(..).for_each(|end| state.push_ended(end));
-        let wants = busy < state.desks[me].share;
-        let open = !state.closing && !self.is_full();
+        for end in ended.drain(..) {
+            state.push_ended(end);
+        }
+        state.desks[me].busy = busy;
+        let wants = wants && busy < state.desks[me].share;
+        let open = !state.closing && !self.is_full() && state.has_free_slot();
         let next = if wants && open { state.take_order(&self.table) } else { None };
-        let newly_idle = wants && next.is_none() && !state.desks[me].idle;
-        state.desks[me].idle = wants && next.is_none();
-        let waiting = !state.pending.is_empty();
-        if waiting && ((handed_over && (first || state.pending.len() >= COMMIT_BATCH || state.urgent())) || newly_idle)
+        state.desks[me].busy += u32::from(next.is_some());
+        let idle = wants && next.is_none();
+        let newly_idle = idle && !std::mem::replace(&mut state.desks[me].idle, idle);
+        if !idle {
+            state.desks[me].idle = false;
+            // Another worker may have found all slots taken by adopted tasks.
+            if state.queued > 0 && state.has_free_slot() {
+                state.wake_desks(1);
+            }
+        }
+        if !state.pending.is_empty()
+            && ((handed_over && (first || state.pending.len() >= COMMIT_BATCH || state.urgent())) || newly_idle)
         {
             self.to_commit.notify_one();
         }
@@ -297,7 +316,9 @@ impl Hub {
 
     /// These ends are durable: their rows are free, and the client is told.
     pub fn durable(&self, batch: &[Ended], at: Position) {
-        batch.iter().for_each(|ended| self.table.clear(ended.row));
+        for ended in batch {
+            self.table.clear(ended.row);
+        }
         self.segment.store(at.segment, Ordering::Relaxed);
         let outcomes = batch.iter().map(|ended| ended.outcome).collect();
         let mut state = self.lock();
@@ -343,15 +364,16 @@ impl Hub {
     // ---- for the control thread ----
 
     /// Adds a worker, whose share is 0 up to the next [`Hub::share_out`].
-    pub fn add_desk(&self, wake: Arc<EventFd>) -> usize {
+    pub fn add_desk(&self, wake: Arc<EventFd>, busy: u32) -> usize {
         let mut state = self.lock();
-        state.desks.push(Desk { wake, idle: false, share: 0, mail: Vec::new() });
+        state.desks.push(Desk { wake, idle: false, share: 0, busy, mail: Vec::new() });
         state.desks.len() - 1
     }
 
     /// Divides the slots among the workers.
     pub fn share_out(&self, slots: u32) {
         let mut state = self.lock();
+        state.slots = slots;
         let workers = state.desks.len() as u32;
         for (index, desk) in state.desks.iter_mut().enumerate() {
             desk.share = slots / workers + u32::from((index as u32) < slots % workers);

@@ -8,6 +8,8 @@
 use std::collections::BTreeSet;
 use std::io;
 
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
 use tern_core::words::Attempt;
 
 use super::hub::Hub;
@@ -68,7 +70,9 @@ pub fn recover(home: &Home, adopt: bool) -> io::Result<Left> {
     if same_boot {
         stray::end_all(&lost.iter().map(|(_, row)| row.attempt).collect::<Vec<_>>());
     }
-    lost.iter().for_each(|(index, _)| table.clear(*index));
+    for (index, _) in &lost {
+        table.clear(*index);
+    }
     table.set_boot(boot);
     let lost: Vec<Attempt> = lost.into_iter().map(|(_, row)| row.attempt).collect();
     if !lost.is_empty() || !adopted.is_empty() {
@@ -156,8 +160,8 @@ fn same_process(pid: i32, identity: Identity) -> Option<Pidfd> {
 /// Kills the group of a leader that is there, and returns when the leader is not.
 fn end(pidfd: &Pidfd, row: &Row) {
     if let Some((pid, _)) = row.process {
-        // SAFETY: a plain system call; the leader is held by its pidfd, so the group is its own.
-        unsafe { libc::kill(-pid, libc::SIGKILL) };
+        // The leader is held by its pidfd, so the group is its own.
+        let _ = killpg(Pid::from_raw(pid), Signal::SIGKILL);
         let _ = pidfd.signal(libc::SIGKILL);
         while pidfd.wait(KILL_PATIENCE_MS) == Ok(false) {
             eprintln!(

@@ -1,7 +1,7 @@
 //! A worker: spawns into its slots, waits for ends, reaps, and enforces time-outs. There is one a core.
 //!
-//! One thread does everything for a task, since a task handed from thread to thread waits for each of them; `posix_spawn`
-//! blocks its caller until the program has begun, which is why there is more than one.
+//! One thread does everything for a task, since a task handed from thread to thread waits for each of them; a
+//! spawn blocks its caller until the program has begun, which is why there is more than one.
 
 use std::os::fd::AsFd;
 use std::sync::Arc;
@@ -9,6 +9,9 @@ use std::sync::Arc;
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::eventfd::EventFd;
+use nix::sys::signal::{Signal, killpg};
+use nix::sys::wait::waitpid;
+use nix::unistd::Pid;
 use tern_core::promise::{Exit, Outcome, Output};
 use tern_core::words::Attempt;
 
@@ -18,6 +21,7 @@ use crate::process::inflight::Row;
 use crate::process::outputs::Pair;
 use crate::process::pidfd::{Identity, Pidfd, start_time};
 use crate::process::spawn::launch::{Launcher, Refusal};
+use crate::process::spawn::vfork::block_all_signals;
 
 const WAKE: u64 = u64::MAX;
 const NEVER: u64 = u64::MAX;
@@ -94,7 +98,7 @@ impl Worker {
     pub fn new(hub: Arc<Hub>, wake: Arc<EventFd>, adopted: Vec<Running>) -> std::io::Result<Self> {
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
         epoll.add(&*wake, EpollEvent::new(EpollFlags::EPOLLIN, WAKE))?;
-        let me = hub.add_desk(Arc::clone(&wake));
+        let me = hub.add_desk(Arc::clone(&wake), adopted.len() as u32);
         let mut worker = Self {
             hub,
             me,
@@ -118,6 +122,10 @@ impl Worker {
 
     /// The worker's life; it ends with the process.
     pub fn run(mut self) -> ! {
+        if let Err(error) = block_all_signals() {
+            // Then a child might run a handler of ours; there is none that matters.
+            eprintln!("tern warden: signals cannot be blocked: {}", error.desc());
+        }
         loop {
             self.fill();
             self.wait();
@@ -130,11 +138,11 @@ impl Worker {
             let next = match self.stalled.take() {
                 Some(stalled) => {
                     if !self.ended.is_empty() {
-                        self.hub.exchange(self.me, &mut self.ended, u32::MAX);
+                        self.hub.exchange(self.me, &mut self.ended, self.busy, false);
                     }
                     stalled
                 }
-                None => match self.hub.exchange(self.me, &mut self.ended, self.busy) {
+                None => match self.hub.exchange(self.me, &mut self.ended, self.busy, true) {
                     Some(next) => next,
                     None => return,
                 },
@@ -221,8 +229,8 @@ impl Worker {
                 Err(Refusal::Task { code: 126, why: format!("{}: {error}", order.head.grant.context.display()) })
             }
         };
-        let pid = match launched {
-            Ok(pid) => pid,
+        let (pid, pidfd) = match launched {
+            Ok(started) => started,
             Err(Refusal::Later(error)) => return Err(error),
             Err(Refusal::Task { code, why }) => {
                 pair.complain(&why);
@@ -230,7 +238,6 @@ impl Worker {
                 return Ok(());
             }
         };
-        let pidfd = Pidfd::open(pid).inspect_err(|_| end_at_once(pid))?;
         let identity = match pidfd.inode() {
             Some(inode) if self.hub.pidfs => Identity::Inode(inode),
             _ => Identity::StartTime(start_time(pid).unwrap_or(0)),
@@ -296,7 +303,7 @@ impl Worker {
             Stage::Runs => self.verdict(&running, exit_of(status)),
             Stage::Asked(exit) | Stage::Killed(exit) => {
                 if outlived {
-                    signal_group(running.pid, libc::SIGKILL);
+                    signal_group(running.pid, Signal::SIGKILL);
                 }
                 exit
             }
@@ -313,9 +320,14 @@ impl Worker {
 
     /// Whoever fails while the disk is full may have failed for that reason, and does not count.
     fn verdict(&self, running: &Running, exit: Exit) -> Exit {
-        let full =
-            || self.hub.is_full() || self.hub.full_times() != running.full_times || commit::is_full(&self.hub.home);
-        if exit.is_success() || !full() { exit } else { Exit::Void }
+        if exit.is_success() {
+            return exit;
+        }
+        if commit::is_full(&self.hub.home) {
+            // At once, or the next task would start into the same wall before the committer looks.
+            self.hub.set_full(true);
+        }
+        if self.hub.is_full() || self.hub.full_times() != running.full_times { Exit::Void } else { exit }
     }
 
     fn ranges(&mut self, slot: usize, noted: &Row, pair: &Pair) -> (Output, Output) {
@@ -413,7 +425,7 @@ impl Worker {
                 match running.stage {
                     Stage::Runs => ask(running, Exit::TimedOut, now),
                     Stage::Asked(exit) => {
-                        signal_group(running.pid, libc::SIGKILL);
+                        signal_group(running.pid, Signal::SIGKILL);
                         running.stage = Stage::Killed(exit);
                         running.deadline = NEVER;
                     }
@@ -434,30 +446,29 @@ struct Usage {
 
 /// TERM, and CONT for those that are stopped: a stopped process takes no notice.
 fn ask(running: &mut Running, exit: Exit, now: u64) {
-    signal_group(running.pid, libc::SIGTERM);
-    signal_group(running.pid, libc::SIGCONT);
+    signal_group(running.pid, Signal::SIGTERM);
+    signal_group(running.pid, Signal::SIGCONT);
     running.stage = Stage::Asked(exit);
     running.deadline = now.saturating_add(u64::from(running.noted.grace_ms) * 1_000_000);
 }
 
 /// The group is that of a leader which has not been reaped, or was found alive just now: its number is not another's.
-fn signal_group(pid: i32, signal: i32) {
-    // SAFETY: a plain system call.
-    unsafe { libc::kill(-pid, signal) };
+fn signal_group(pid: i32, signal: Signal) {
+    // Fails only when nobody is left.
+    let _ = killpg(Pid::from_raw(pid), signal);
 }
 
 fn group_lives(pid: i32) -> bool {
-    // SAFETY: a plain system call; signal 0 only asks.
-    unsafe { libc::kill(-pid, 0) == 0 }
+    killpg(Pid::from_raw(pid), None).is_ok()
 }
 
 /// For a child that cannot be watched: the machine ran out of descriptors between its spawn and now.
 fn end_at_once(pid: i32) {
-    signal_group(pid, libc::SIGKILL);
-    // SAFETY: a plain system call on our own child; no status is asked for.
-    unsafe { libc::waitpid(pid, std::ptr::null_mut(), 0) };
+    signal_group(pid, Signal::SIGKILL);
+    let _ = waitpid(Pid::from_raw(pid), None);
 }
 
+#[expect(unsafe_code, reason = "no safe wait tells what the child used")]
 fn wait_status(running: &Running) -> Option<(i32, Usage)> {
     if running.adopted {
         return Some((running.pidfd.wait_status(running.pid)?, Usage::default()));

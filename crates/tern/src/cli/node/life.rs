@@ -20,6 +20,8 @@ use tern_node::control::serve::ServeError;
 use tern_node::control::{Door, Entry, router, serve};
 use tern_node::home::Home;
 use tern_node::node::{self, Running, StartError, StartOptions};
+use tern_node::process::warden::Options as WardenOptions;
+use tern_node::store;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
@@ -50,30 +52,44 @@ pub fn up(context: &Context, args: &UpArgs) -> Outcome {
     // What is wrong with settings and socket is said here, where somebody reads it, and not in a log.
     config::load(home, &Flags::default())?;
     serve::examine(&home.control_socket())?;
-    if let Some(pid) = holder(home)? {
+    if let Some(pid) = is_held(&home.agent_lock())? {
         return Err(already_runs(home, pid));
     }
     if args.detach {
-        return super::super::block_on(detach(context));
+        return crate::cli::block_on(detach(context));
     }
-    Err(warden_command(home, "warden")?.exec().into())
+    Err(supervised(home, None)?.exec().into())
 }
 
-/// What `tern up --detach` starts: a new session, then the warden in its place.
-pub fn detached(words: impl Iterator<Item = OsString>) -> ExitCode {
-    let become_warden = || -> io::Result<std::convert::Infallible> {
+/// What `tern up --detach` starts: a new session, then the words in its place.
+pub fn detached(mut words: impl Iterator<Item = OsString>) -> ExitCode {
+    let mut become_them = || -> io::Result<std::convert::Infallible> {
         nix::unistd::setsid()?;
-        Err(Command::new(std::env::current_exe()?).arg("warden").args(words).exec())
+        let program = words.next().ok_or(io::ErrorKind::InvalidInput)?;
+        Err(Command::new(program).args(&mut words).exec())
     };
-    match become_warden() {
+    match become_them() {
         Err(error) => Failure::from(error).report(false),
         Ok(never) => match never {},
     }
 }
 
-fn warden_command(home: &Home, word: &str) -> io::Result<Command> {
-    let mut command = Command::new(std::env::current_exe()?);
-    command.arg(word).arg("--home").arg(home.path());
+/// The command that starts the agent: the warden with the agent's words; the agent alone where a warden is there already,
+/// which then watches it. `before` are words of our own that start the command in their place.
+fn supervised(home: &Home, before: Option<&str>) -> Result<Command, Failure> {
+    let this: OsString = std::env::current_exe()?.into();
+    let agent = vec![this.clone(), "agent".into(), "--home".into(), home.path().into()];
+    let words = if is_held(&home.warden_lock())?.is_some() {
+        agent
+    } else {
+        let node_tag = store::key::node_id(home).map_err(|error| Failure::new(CANTCREAT, "no_key", error.to_string()))?.tag();
+        let options = WardenOptions { node_tag, agent: Some(agent), ..WardenOptions::default() };
+        [this.clone(), "warden".into()].into_iter().chain(options.to_args(home)).collect()
+    };
+    let words = before.map(|word| [this, word.into()]).into_iter().flatten().chain(words);
+    let words: Vec<OsString> = words.collect();
+    let mut command = Command::new(words.first().ok_or_else(|| Failure::from(io::Error::from(io::ErrorKind::NotFound)))?);
+    command.args(words.get(1..).unwrap_or_default());
     Ok(command)
 }
 
@@ -85,7 +101,7 @@ async fn detach(context: &Context) -> Outcome {
     }
     let log = OpenOptions::new().create(true).append(true).mode(0o600).open(&log_path)?;
     remove_if_there(&start_error(home))?;
-    let mut command = warden_command(home, "detached")?;
+    let mut command = supervised(home, Some("detached"))?;
     let mut child = command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).spawn()?;
     let waited = tokio::time::timeout(READY_WAIT_MAX, until_ready(home, &mut child)).await;
     let pid = match waited {
@@ -136,9 +152,9 @@ fn did_not_start(home: &Home, log: &Path, how: &str) -> Failure {
     Failure::new(code.parse().unwrap_or(SOFTWARE), "did_not_start", message)
 }
 
-/// Who holds the folder: the pid where it is known, 0 where it is not; None where nobody does.
-fn holder(home: &Home) -> Result<Option<u32>, Failure> {
-    let file = match File::open(home.agent_lock()) {
+/// Who holds a lock: the pid where it is known, 0 where it is not; None where nobody does.
+fn is_held(lock: &Path) -> Result<Option<u32>, Failure> {
+    let file = match File::open(lock) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error.into()),
