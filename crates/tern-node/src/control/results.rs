@@ -12,8 +12,8 @@ use std::task::{Context, Poll};
 use axum::body::{Body, Bytes as Chunk};
 use hyper::body::{Body as HttpBody, Frame};
 use tern_core::promise::{Outcome, Output};
-use tern_core::words::{Bytes, JobId};
 use tern_core::words::limits::{DOOR_CHUNK_BYTES, DOOR_CHUNKS_MAX};
+use tern_core::words::{Bytes, JobId};
 use tokio::sync::mpsc;
 
 use super::api::TaskResult;
