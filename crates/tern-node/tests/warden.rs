@@ -24,7 +24,9 @@ fn main() -> ExitCode {
     match std::env::args().nth(1).as_deref() {
         Some("warden") => return tern_node::process::warden::main_from_args(args.by_ref().skip(1)),
         Some("trampoline") => return tern_node::process::trampoline::main(args.by_ref().skip(1)),
-        Some("throttle-watchdog") => return tern_node::process::throttle::watchdog::main(args.by_ref().skip(1)),
+        Some(tern_node::process::throttle::watchdog::ARGUMENT) => {
+            return tern_node::process::throttle::watchdog::main(args.by_ref().skip(1));
+        }
         Some("driver") => return driver::main(),
         Some("agent") => return lives::agent(),
         Some("hello") => return lives::hello(),
