@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use nix::sys::signal::Signal;
 use tern_core::promise::Exit;
 use tern_node::process::link::{WardenLink, spawn_warden};
-use tern_node::process::protocol::{PROTOCOL_VERSION, Throttle, ThrottleMethod, ToWarden};
+use tern_node::process::protocol::{FromWarden, PROTOCOL_VERSION, Throttle, ThrottleMethod, ToWarden};
 use tern_node::process::warden::Options;
 use tern_node::store::segment::{HEADER_BYTES, Lane, numbers};
 
@@ -27,6 +27,7 @@ pub const TESTS: &[Test] = &[
     ("files are removed when nothing needs them", dropped),
     ("a long path to the state folder is no obstacle", long_path),
     ("a throttle is held, listed and released at the end", throttled),
+    ("when the warden is killed its watchdog lets the victim go", watched),
     ("a full disk stops the start of tasks and voids what failed", full_disk),
 ];
 
@@ -198,13 +199,12 @@ fn throttled() {
     let pid = victim.id() as i32;
     let wish = Throttle { pid, percent: 50, method: Some(ThrottleMethod::DutyCycle) };
     grid.send(ToWarden::Throttle(wish));
-    grid.until("throttles", |_, message| {
-        matches!(message, tern_node::process::protocol::FromWarden::Throttles(held) if held.len() == 1 && held[0].pid == pid)
-    });
+    grid.until(
+        "throttles",
+        |_, message| matches!(message, FromWarden::Throttles(held) if held.len() == 1 && held[0].pid == pid),
+    );
     grid.send(ToWarden::Throttle(Throttle { pid: 1, percent: 50, method: None }));
-    grid.until("a refusal", |_, message| {
-        matches!(message, tern_node::process::protocol::FromWarden::ThrottleRefused { pid: 1, .. })
-    });
+    grid.until("a refusal", |_, message| matches!(message, FromWarden::ThrottleRefused { pid: 1, .. }));
     grid.send(ToWarden::Quit { end_tasks: true });
     grid.drain();
     await_end(grid.warden_pid);
@@ -212,6 +212,34 @@ fn throttled() {
     assert!(!stat.contains(") T "), "it goes on");
     victim.kill().expect("killed");
     victim.wait().expect("ended");
+}
+
+fn watched() {
+    let mut grid = Grid::new(1);
+    let mut victim = Command::new("yes").stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("a burner");
+    let pid = victim.id() as i32;
+    // One per cent: it is nearly always found stopped.
+    grid.send(ToWarden::Throttle(Throttle { pid, percent: 1, method: Some(ThrottleMethod::DutyCycle) }));
+    grid.until("throttles", |_, message| matches!(message, FromWarden::Throttles(held) if !held.is_empty()));
+    let look = || tern_node::sense::stat(pid).expect("readable").expect("it lives");
+    await_that("it is stopped", || look().state == 'T');
+    kill(grid.warden_pid, Signal::SIGKILL);
+    let before = look().cpu_ticks;
+    await_that("it burns again", || look().cpu_ticks > before + 20);
+    let list = || fs::read_to_string(grid.home.throttles()).expect("the list");
+    await_that("the list is empty", || list().contains("\"throttles\": []"));
+    victim.kill().expect("killed");
+    victim.wait().expect("ended");
+}
+
+fn await_that(what: &str, so: impl Fn() -> bool) {
+    for _ in 0..6000 {
+        if so() {
+            return;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    panic!("never: {what}");
 }
 
 fn full_disk() {

@@ -153,7 +153,7 @@ const fn protected_word(why: Protected) -> &'static str {
     match why {
         Protected::Init => "process 1",
         Protected::KernelThread => "kernel thread",
-        Protected::Own => "part of tern",
+        Protected::Own => "tern or its parents",
         Protected::OtherUser => "another user's",
         Protected::Listed => "needed by the system",
     }

@@ -71,7 +71,8 @@ impl Look {
             "load_ratio_smoothed": self.smoothed(),
             "load1": reading.load1,
             "cpus": reading.cpus,
-            "cpu_pressure": reading.cpu_pressure,
+            // As the kernel says it, with two digits: the way through f32 would add seven.
+            "cpu_pressure": reading.cpu_pressure.map(|pressure| (f64::from(pressure) * 100.0).round() / 100.0),
             "memory_total_kib": reading.memory_total_kib,
             "memory_available_kib": reading.memory_available_kib,
             "source": sense::SOURCE,

@@ -47,25 +47,25 @@ impl Throttles {
         new.watch()?;
         // From here on the list is ours, and the earlier holder's watchdog leaves it alone.
         new.list.write(new.holder, found.clone())?;
-        let notes = found.into_iter().filter_map(|record| new.readopt(record)).collect();
+        let notes = found.into_iter().map(|record| new.readopt(record)).collect();
         // Before a watchdog that is no longer needed is awaited: it takes the lock too.
         drop(lock);
         new.settle();
         Ok((new, notes))
     }
 
-    fn readopt(&mut self, record: Record) -> Option<String> {
+    fn readopt(&mut self, record: Record) -> String {
         let pid = record.pid;
         match Held::readopt(record) {
             Ok(held) if held.is_over() => match held.release() {
-                Ok(()) => Some(format!("process {pid}, which was held back, has ended")),
-                Err(error) => Some(error.to_string()),
+                Ok(()) => format!("process {pid}, which was held back, has ended"),
+                Err(error) => error.to_string(),
             },
             Ok(held) => {
                 self.held.insert(pid, held);
-                Some(format!("process {pid} is held back as before"))
+                format!("process {pid} is held back as before")
             }
-            Err(error) => Some(error.to_string()),
+            Err(error) => error.to_string(),
         }
     }
 

@@ -7,7 +7,7 @@
 //! with the last.
 
 use std::ffi::{OsStr, OsString};
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, BufReader, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitCode, Stdio};
 
@@ -62,7 +62,10 @@ impl Watchdog {
         let (line, says) = (child.stdin.take(), child.stdout.take());
         // From here on dropping it collects it, also where it turns out to be none.
         let mut started = Self { child, line, says };
-        let greeting = started.says.iter_mut().flat_map(|says| says.take(GREETING_BYTES_MAX).bytes());
+        let greeting = started
+            .says
+            .iter_mut()
+            .flat_map(|says| BufReader::with_capacity(64, says.take(GREETING_BYTES_MAX)).bytes());
         if greeting.map_while(Result::ok).any(|byte| byte == READY) {
             return Ok(started);
         }
