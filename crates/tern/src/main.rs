@@ -4,6 +4,7 @@
 //! told by its first word, and are started before anything else is set up: they must stay small.
 
 mod cli;
+mod demo;
 mod map;
 
 use std::ffi::OsStr;

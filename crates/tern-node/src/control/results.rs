@@ -12,8 +12,8 @@ use std::task::{Context, Poll};
 use axum::body::{Body, Bytes as Chunk};
 use hyper::body::{Body as HttpBody, Frame};
 use tern_core::promise::{Outcome, Output};
-use tern_core::words::{Bytes, JobId};
 use tern_core::words::limits::{DOOR_CHUNK_BYTES, DOOR_CHUNKS_MAX};
+use tern_core::words::{Bytes, JobId};
 use tokio::sync::mpsc;
 
 use super::api::TaskResult;
@@ -95,7 +95,14 @@ async fn write_results(mut watch: Watch, mut lines: Lines, follow: bool, sender:
             update = watch.next() => update,
             () = sender.closed() => return,
         };
-        let Some(update) = update else { break };
+        let update = match update {
+            Ok(Some(update)) => update,
+            Ok(None) => break,
+            Err(error) => {
+                let _gone = sender.send(Err(std::io::Error::other(error))).await;
+                return;
+            }
+        };
         over |= update.view.state.is_over();
         for outcome in &update.outcomes {
             lines.push(outcome);

@@ -70,6 +70,7 @@ fn dispatch(context: &Context, command: Command) -> Outcome {
         Command::Forget(args) => block_on(order::forget(context, args)),
         Command::Up(args) => node::life::up(context, &args),
         Command::Down(args) => block_on(node::life::down(context, args)),
+        Command::Demo(args) => block_on(async { Ok(crate::demo::run(args, context.printer.json).await) }),
         Command::Agent => node::life::agent(context),
         Command::Config(args) => node::config::config(context, args),
         Command::Doctor => block_on(node::doctor::doctor(context)),

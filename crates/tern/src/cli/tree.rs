@@ -56,6 +56,8 @@ pub enum Command {
     Up(UpArgs),
     /// Drain the agent and stop it
     Down(DownArgs),
+    /// Three nodes on this machine share one node's flood of work
+    Demo(crate::demo::DemoArgs),
     /// Show and check settings
     #[command(subcommand_required = true, arg_required_else_help = true)]
     Config(ConfigArgs),

@@ -212,10 +212,10 @@ async fn agent(home: &Home) -> Check {
     match answer {
         Ok(status) if status.version != env!("CARGO_PKG_VERSION") => Check::warn(
             NAME,
-            format!("{} runs version {}", status.pid, status.version),
+            format!("{} runs version {}", status.agent_pid, status.version),
             "Start it again to use this version: `tern down --keep-tasks`, then `tern up --detach`.",
         ),
-        Ok(status) => Check::ok(NAME, format!("{} answers", status.pid)),
+        Ok(status) => Check::ok(NAME, format!("{} answers", status.agent_pid)),
         Err(DoorError::Unreachable { kind: "no_agent", .. }) => {
             Check::ok(NAME, "none runs; commands use a node of their own (`tern up --detach` starts one)")
         }
