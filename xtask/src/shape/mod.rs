@@ -9,6 +9,7 @@ mod functions;
 mod graph;
 mod lexer;
 mod names;
+mod pages;
 mod report;
 mod source;
 

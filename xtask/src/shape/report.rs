@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::source::sources;
-use super::{crates, files, functions, graph, names};
+use super::{crates, files, functions, graph, names, pages};
 use crate::run::root;
 
 /// What the rules have to say.
@@ -43,6 +43,7 @@ fn report(root: &Path, bless: bool) -> Result<Report, String> {
     files::judge_folders(&sources, &mut report);
     graph::judge(root, &sources, bless, &mut report)?;
     crates::judge(root, &mut report)?;
+    pages::judge(root, &sources, &mut report)?;
     Ok(report)
 }
 

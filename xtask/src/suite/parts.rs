@@ -27,7 +27,7 @@ pub fn test() -> Result<(), String> {
         parts.part("tests", || run_tests(&tests, &skips, &tally));
         let planted = ["test", "--release", "-p", "tern-sim", "--features", "planted", "--locked", "--no-fail-fast"];
         parts.part("planted bugs", || run_tests(&planted, &skips, &tally));
-        parts.part("fresh seeds", || fresh_seeds(&["--seconds", FRESH_SEED_SECONDS]));
+        parts.part("fresh seeds", || fresh_seeds(&["--seconds", FRESH_SEED_SECONDS, "--seeds", "1000000"]));
     }
     let mut tally = tally.into_inner();
     parts.part("skips", || skips.settle(&mut tally));
