@@ -3,6 +3,7 @@
 //! What it shares with GNU parallel is in `parallel.rs`.
 
 use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -74,9 +75,38 @@ fn bad_input_is_said_before_anything_runs() {
 }
 
 #[test]
-fn an_argument_keeps_its_spaces_and_newlines() {
+fn an_input_file_that_vanishes_is_named_and_nothing_is_started() {
+    let place = place();
+    let list = place.path().join("list");
+    std::fs::write(&list, "a\n").expect("can be written");
+    std::fs::remove_file(&list).expect("is there");
+    let output = tern(&place, &["touch", "started", ":::", "1", "::::", "list"]).output().expect("tern is there");
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(66), "{said}");
+    assert!(said.contains("list") && said.contains("nothing was started"), "{said}");
+    assert_eq!(std::fs::read_dir(place.path()).expect("is there").count(), 0);
+}
+
+#[test]
+fn arguments_with_newlines_reach_the_program_as_one() {
     let output = ran(&["printf", "[%s][%s]", "a  b", "{}", ":::", "c\nd  e"]);
     assert_eq!(text(&output.stdout), "[a  b][c\nd  e]");
+    let output = fed(&place(), &["-0", "-k", "printf", "[%s]", "{}"], b"a\nb\0\nc\0");
+    assert_eq!(text(&output.stdout), "[a\nb][\nc]");
+}
+
+#[test]
+fn arguments_that_are_not_text_reach_the_program_byte_for_byte() {
+    let bytes = b"\xff a\xfe\x80'";
+    let argument = std::ffi::OsStr::from_bytes(bytes);
+    let output = tern(&place(), &["printf", "%s", "{}", ":::"]).arg(argument).output().expect("tern is there");
+    assert_eq!(output.stdout, bytes, "{}", text(&output.stderr));
+    let output =
+        tern(&place(), &["--json", "printf", "%s", "{}", ":::"]).arg(argument).output().expect("tern is there");
+    let stdout = text(&output.stdout);
+    let line: serde_json::Value = serde_json::from_str(stdout.lines().next().expect("a line")).expect("is JSON");
+    assert_eq!(line["stdout"], serde_json::json!(bytes));
+    assert_eq!(line["args"], serde_json::json!([bytes]));
 }
 
 #[test]
@@ -95,10 +125,37 @@ fn a_nul_byte_is_refused_unless_it_separates() {
 }
 
 #[test]
-fn a_program_that_is_not_there_fails_its_task_and_is_named() {
+fn a_program_that_does_not_exist_fails_its_task_with_127_and_the_job_goes_on() {
+    let lines = ["no-such-program", "echo after", "no-such-program again"];
+    let output = ran(&[&["--json", "-j1", "-k", ":::"], &lines[..]].concat());
+    let stdout = text(&output.stdout);
+    let ends: Vec<serde_json::Value> =
+        stdout.lines().map(|line| serde_json::from_str(line).expect("is JSON")).collect();
+    let statuses: Vec<_> = ends.iter().take(3).map(|end| &end["status"]).collect();
+    assert_eq!((statuses, output.status.code()), (vec![&127.into(), &0.into(), &127.into()], Some(2)), "{stdout}");
     let output = ran(&["-j1", "no-such-program", ":::", "a", "b"]);
     assert_eq!(output.status.code(), Some(2));
-    assert!(text(&output.stderr).contains("no-such-program b"), "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("no-such-program"), "{}", text(&output.stderr));
+}
+
+#[test]
+fn output_of_gigabytes_is_passed_through_in_bounded_memory() {
+    const BYTES: u64 = 2_200_000_000;
+    const PEAK_KIB_MAX: i64 = 256 * 1024;
+    let place = place();
+    let free = nix::sys::statvfs::statvfs(place.path()).expect("is there");
+    if free.blocks_available() * free.fragment_size() < 2 * BYTES {
+        return skipped("output_of_gigabytes_is_passed_through_in_bounded_memory", "less than 5 GB free for it");
+    }
+    let mut child =
+        tern(&place, &["head", "-c", "{}", "/dev/zero", ":::", &BYTES.to_string()]).spawn().expect("is there");
+    let mut reader = child.stdout.take().expect("is piped");
+    let passed = std::io::copy(&mut reader, &mut std::io::sink()).expect("it writes");
+    let (status, said) = ended(child);
+    assert_eq!((status, passed), (Some(0), BYTES), "{said}");
+    let peak =
+        nix::sys::resource::getrusage(nix::sys::resource::UsageWho::RUSAGE_CHILDREN).expect("is known").max_rss();
+    assert!(peak < PEAK_KIB_MAX, "{peak} KiB");
 }
 
 #[test]
@@ -118,7 +175,8 @@ fn output_of_megabytes_comes_whole_and_in_order() {
 fn json_is_one_object_a_task_and_a_summary() {
     let output = ran(&["--json", "-k", "--shell", "echo {}; exit {}", ":::", "0", "3"]);
     let stdout = text(&output.stdout);
-    let lines: Vec<serde_json::Value> = stdout.lines().map(|line| serde_json::from_str(line).expect("is JSON")).collect();
+    let lines: Vec<serde_json::Value> =
+        stdout.lines().map(|line| serde_json::from_str(line).expect("is JSON")).collect();
     let [first, second, last] = lines.as_slice() else { panic!("{stdout}") };
     assert_eq!((&first["args"][0], &first["stdout"], &first["status"]), (&"0".into(), &"0\n".into(), &0.into()));
     assert_eq!((&second["number"], &second["status"]), (&2.into(), &3.into()));
@@ -128,7 +186,7 @@ fn json_is_one_object_a_task_and_a_summary() {
 }
 
 #[test]
-fn a_reader_that_goes_away_ends_the_batch_quietly() {
+fn a_closed_pipe_ends_quietly() {
     let place = place();
     let numbers: String = (0..2000).map(|number| number.to_string() + "\n").collect();
     std::fs::write(place.path().join("numbers"), numbers).expect("can be written");
@@ -159,6 +217,15 @@ fn an_interrupt_ends_the_running_tasks_and_gives_130() {
         wait_until("the tasks to be gone", || !Path::new(&format!("/proc/{pid}")).exists());
     }
     assert_eq!((pid(3), pid(4)), (None, None), "no more tasks were started");
+}
+
+/// Says that a test could not run, where `cargo xtask test` counts it.
+fn skipped(name: &str, why: &str) {
+    eprintln!("skipped {name}: {why}");
+    if let Some(log) = std::env::var_os("TERN_SKIP_LOG") {
+        let log = std::fs::File::options().append(true).create(true).open(log);
+        log.and_then(|mut log| writeln!(log, "{name}\t{why}")).expect("the skip can be logged");
+    }
 }
 
 /// Exit status and standard error.
