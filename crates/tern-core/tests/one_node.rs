@@ -38,8 +38,10 @@ fn a_job_is_answered_after_the_disk_and_runs_to_its_end() {
     assert!(world.node(0).hand.is_empty(), "started before it was durable");
     world.sync(0);
     let Some(Ok(Answer::Accepted(job))) = world.reply(0, ticket) else { panic!("not accepted") };
-    expect!["Running 0 done 0 failed 0 cancelled 2 running 3 queued; round 0; waits for a slot: 4 of 4 places are taken"]
-        .assert_eq(&view(&world, job));
+    expect![
+        "Running 0 done 0 failed 0 cancelled 2 running 3 queued; round 0; waits for a slot: 4 of 4 places are taken"
+    ]
+    .assert_eq(&view(&world, job));
     world.run(0);
     expect!["Done 5 done 0 failed 0 cancelled 0 running 0 queued; round 0; "].assert_eq(&view(&world, job));
     assert_eq!(over(&world, job), 1);

@@ -261,7 +261,8 @@ fn lies_change_nothing() {
         world.sync(0);
         assert_eq!(done(&world, job), before);
     };
-    let results = |attempt| Message::Results { grant, outcomes: vec![ended(attempt, Exit::Code(0))], output: Vec::new() };
+    let results =
+        |attempt| Message::Results { grant, outcomes: vec![ended(attempt, Exit::Code(0))], output: Vec::new() };
     say(liar, results(attempt));
     say(borrower, results(tern_core::words::Attempt { task: u32::MAX, ..attempt }));
     say(borrower, results(tern_core::words::Attempt { task: 0, ..attempt }));

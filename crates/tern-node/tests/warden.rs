@@ -4,10 +4,18 @@
 
 #[path = "warden/bench.rs"]
 mod bench;
+#[path = "warden/driver.rs"]
+mod driver;
 #[path = "warden/grid.rs"]
 mod grid;
+#[path = "warden/kills.rs"]
+mod kills;
+#[path = "warden/lives.rs"]
+mod lives;
 #[path = "warden/runs.rs"]
 mod runs;
+#[path = "warden/segments.rs"]
+mod segments;
 
 use std::process::ExitCode;
 
@@ -16,11 +24,16 @@ fn main() -> ExitCode {
     match std::env::args().nth(1).as_deref() {
         Some("warden") => return tern_node::process::warden::main_from_args(args.by_ref().skip(1)),
         Some("trampoline") => return tern_node::process::trampoline::main(args.by_ref().skip(1)),
+        Some(tern_node::process::throttle::watchdog::ARGUMENT) => {
+            return tern_node::process::throttle::watchdog::main(args.by_ref().skip(1));
+        }
+        Some("driver") => return driver::main(),
+        Some("agent") => return lives::agent(),
+        Some("hello") => return lives::hello(),
         Some("bench") => return bench::main(),
         _ => {}
     }
     let filter = std::env::args().nth(1).filter(|word| !word.starts_with('-'));
-    let mut tests = Vec::new();
-    tests.extend_from_slice(runs::TESTS);
+    let tests = [segments::TESTS, runs::TESTS, lives::TESTS, kills::TESTS].concat();
     grid::run_all(&tests, filter.as_deref())
 }

@@ -28,15 +28,36 @@ pub enum What {
     Connect(usize),
     /// The agent's alarm.
     Alarm(usize),
-    FsyncReturns { node: usize, generation: u32 },
-    WardenReads { node: usize, generation: u32 },
-    AgentReads { node: usize, generation: u32 },
-    RunEnds { node: usize, run: u64 },
-    SegmentSynced { node: usize, generation: u32 },
+    FsyncReturns {
+        node: usize,
+        generation: u32,
+    },
+    WardenReads {
+        node: usize,
+        generation: u32,
+    },
+    AgentReads {
+        node: usize,
+        generation: u32,
+    },
+    RunEnds {
+        node: usize,
+        run: u64,
+    },
+    SegmentSynced {
+        node: usize,
+        generation: u32,
+    },
     /// The sensors have a new sample.
-    Sense { node: usize, generation: u32 },
+    Sense {
+        node: usize,
+        generation: u32,
+    },
     /// Link monitoring of the first has an opinion of the second.
-    Look { at: usize, peer: usize },
+    Look {
+        at: usize,
+        peer: usize,
+    },
     Deliver(Box<Parcel>),
     Lie(usize),
     /// The client asks for something.

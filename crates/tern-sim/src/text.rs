@@ -116,7 +116,9 @@ fn record(record: &Record) -> String {
         Record::Released { job } => format!("released {job}"),
         Record::Cancelled { job } => format!("cancelled {job}"),
         Record::Retried { job, round, tasks } => format!("retried {tasks:?} of {job} in round {round}"),
-        Record::Lent { grant: id, job, to, tasks, .. } => format!("lent {tasks:?} of {job} to {to} as grant {}", grant(id)),
+        Record::Lent { grant: id, job, to, tasks, .. } => {
+            format!("lent {tasks:?} of {job} to {to} as grant {}", grant(id))
+        }
         Record::Reclaimed { grant: id } => format!("reclaimed grant {}", grant(id)),
         Record::Outcomes { via, outcomes: list } => {
             let by = via.as_ref().map_or_else(String::new, |id| format!(" by grant {}", grant(id)));

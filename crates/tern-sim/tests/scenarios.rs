@@ -23,7 +23,11 @@ fn a_job_is_submitted_and_finishes() {
         world.submit(0, plain_job(1, 3, 40));
         world.run_for_ms(200);
     };
-    check(1, 2, script, expect![[r#"
+    check(
+        1,
+        2,
+        script,
+        expect![[r#"
            0.000000  1  power   boots
            0.001000  1  warden  starts: 0 orphans killed, 0 adopted
            0.002000  1  agent   starts from 0 records and 0 ends of attempts
@@ -52,7 +56,8 @@ fn a_job_is_submitted_and_finishes() {
            0.064285  1  warden  reports 1-11111111/2 (1@132e) success
            0.064285  1  agent   counts 1-11111111/2 (1@132e) success
            0.064285  1  agent   1-11111111 is over
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -64,7 +69,11 @@ fn an_agent_dies_and_its_running_tasks_are_adopted() {
         world.kill_agent(0, 30);
         world.run_for_ms(600);
     };
-    check(1, 2, script, expect![[r#"
+    check(
+        1,
+        2,
+        script,
+        expect![[r#"
            0.000000  1  power   boots
            0.001000  1  warden  starts: 0 orphans killed, 0 adopted
            0.002000  1  agent   starts from 0 records and 0 ends of attempts
@@ -101,7 +110,8 @@ fn an_agent_dies_and_its_running_tasks_are_adopted() {
            0.271497  1  warden  reports 1-11111111/2 (1@132e) success
            0.271497  1  agent   counts 1-11111111/2 (1@132e) success
            0.271497  1  agent   1-11111111 is over
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -113,7 +123,11 @@ fn a_warden_dies_and_what_ran_runs_again_after_the_orphans_are_gone() {
         world.kill_warden(0, 10);
         world.run_for_ms(600);
     };
-    check(1, 2, script, expect![[r#"
+    check(
+        1,
+        2,
+        script,
+        expect![[r#"
            0.000000  1  power   boots
            0.001000  1  warden  starts: 0 orphans killed, 0 adopted
            0.002000  1  agent   starts from 0 records and 0 ends of attempts
@@ -146,7 +160,8 @@ fn a_warden_dies_and_what_ran_runs_again_after_the_orphans_are_gone() {
            0.223664  1  warden  reports 1-11111111/0 (2@132e) success
            0.223664  1  agent   counts 1-11111111/0 (2@132e) success
            0.223664  1  agent   1-11111111 is over
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -158,7 +173,11 @@ fn an_idle_node_borrows_and_dies_and_nothing_is_lost() {
         world.power_fails(1, 60_000);
         world.run_for_ms(6_000);
     };
-    check(2, 1, script, expect![[r#"
+    check(
+        2,
+        1,
+        script,
+        expect![[r#"
            0.000000  1  power   boots
            0.001000  2  power   boots
            0.001000  1  warden  starts: 0 orphans killed, 0 adopted
@@ -227,7 +246,8 @@ fn an_idle_node_borrows_and_dies_and_nothing_is_lost() {
            6.024072  1  warden  reports 1-11111111/7 (7@132e) success
            6.024072  1  agent   counts 1-11111111/7 (7@132e) success
            6.024072  1  agent   1-11111111 is over
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -242,7 +262,11 @@ fn a_torn_journal_ends_before_the_first_record_that_is_not_whole() {
         world.power_fails(0, 50);
         world.run_for_ms(400);
     };
-    check(1, 1, script, expect![[r#"
+    check(
+        1,
+        1,
+        script,
+        expect![[r#"
            0.000000  1  power   boots
            0.001000  1  warden  starts: 0 orphans killed, 0 adopted
            0.002000  1  agent   starts from 0 records and 0 ends of attempts
@@ -301,5 +325,6 @@ fn a_torn_journal_ends_before_the_first_record_that_is_not_whole() {
            0.202923  1  warden  reports 4-11111111/0 (3@5dd5) success
            0.202923  1  agent   counts 4-11111111/0 (3@5dd5) success
            0.202923  1  agent   4-11111111 is over
-    "#]]);
+    "#]],
+    );
 }

@@ -5,6 +5,7 @@
 
 mod cli;
 mod demo;
+mod hogs;
 mod map;
 
 use std::ffi::OsStr;

@@ -141,7 +141,7 @@ impl fmt::Display for Protected {
         out.pad(match self {
             Self::Init => "process 1",
             Self::KernelThread => "kernel thread",
-            Self::Own => "part of tern",
+            Self::Own => "tern, or what started it",
             Self::OtherUser => "another user's",
             Self::Listed => "needed by the system",
         })

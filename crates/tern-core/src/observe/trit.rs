@@ -164,10 +164,6 @@ impl Smoothed {
             self.last = Some((at, sample));
             return sample;
         };
-        #[expect(
-            clippy::cast_precision_loss,
-            reason = "a span of 2^53 ns is a hundred days; beyond it the weight is 1 anyway"
-        )]
         let weight = match self.constant.0 {
             0 => 1.0,
             constant => 1.0 - libm::exp(-(at.saturating_sub(before) as f64) / constant as f64),

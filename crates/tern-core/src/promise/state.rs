@@ -69,8 +69,7 @@ impl State {
     /// A node that has promised nothing yet.
     #[must_use]
     pub fn new(node: NodeId) -> Self {
-        let head =
-            Head { node, incarnations: Vec::new(), next_job: 1, lent: BTreeMap::new(), last_grant: None };
+        let head = Head { node, incarnations: Vec::new(), next_job: 1, lent: BTreeMap::new(), last_grant: None };
         Self::from_parts(head, [])
     }
 
@@ -222,10 +221,7 @@ impl State {
     }
 
     fn lend(&mut self, grant: GrantId, loan: Loan) -> bool {
-        let known = self
-            .head
-            .last_grant
-            .is_some_and(|last| last.incarnation == grant.incarnation && grant.n <= last.n);
+        let known = self.head.last_grant.is_some_and(|last| last.incarnation == grant.incarnation && grant.n <= last.n);
         if known || !self.jobs.contains_key(&loan.job) {
             return false;
         }

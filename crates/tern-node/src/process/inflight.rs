@@ -73,13 +73,8 @@ impl Table {
     /// # Errors
     /// Those of the file system.
     pub fn open(home: &Home) -> io::Result<Self> {
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(home.inflight())?;
+        let file =
+            OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(home.inflight())?;
         let mut magic = [0; 8];
         let known = file.read_at(&mut magic, 0)? == 8 && u64::from_le_bytes(magic) == MAGIC;
         if !known || file.metadata()?.len() != TABLE_BYTES as u64 {
@@ -91,6 +86,7 @@ impl Table {
         Ok(table)
     }
 
+    #[expect(unsafe_code, clippy::cast_ptr_alignment, reason = "shared memory; a mapping begins at a page")]
     fn word(&self, index: usize) -> &AtomicU64 {
         debug_assert!(index < TABLE_BYTES / 8);
         // SAFETY: the mapping is TABLE_BYTES long, page-aligned, lives as long as `self`, and is only touched through

@@ -35,7 +35,9 @@ pub enum LinkError {
     Spawn { exe: PathBuf, source: io::Error },
     #[error("the warden did not begin: it ended, or took longer than {READY_MS} ms; its standard error says why")]
     NotReady,
-    #[error("the warden speaks version {found} of the protocol, this agent {PROTOCOL_VERSION}: it goes when its tasks have ended")]
+    #[error(
+        "the warden speaks version {found} of the protocol, this agent {PROTOCOL_VERSION}: it goes when its tasks have ended"
+    )]
     Version { found: u16 },
     #[error("the line to the warden broke: {0}; its tasks go on")]
     Io(#[from] io::Error),
@@ -145,7 +147,7 @@ fn read_all(mut stream: UnixStream, mut deliver: impl FnMut(LinkEvent)) {
 
 fn hand_on(frames: &mut Frames, deliver: &mut impl FnMut(LinkEvent)) -> Option<LinkError> {
     loop {
-        match frames.next() {
+        match frames.next_frame() {
             Ok(Some(FromWarden::Welcome { version, .. })) if version != PROTOCOL_VERSION => {
                 return Some(LinkError::Version { found: version });
             }

@@ -72,11 +72,7 @@ pub struct Pair {
 
 impl Pair {
     fn open(home: &Home, number: u32) -> io::Result<Self> {
-        Ok(Self {
-            number,
-            stdout: OutFile::open(&home.stdout(number))?,
-            stderr: OutFile::open(&home.stderr(number))?,
-        })
+        Ok(Self { number, stdout: OutFile::open(&home.stdout(number))?, stderr: OutFile::open(&home.stderr(number))? })
     }
 
     /// Tells the user of this task something, on its standard error.

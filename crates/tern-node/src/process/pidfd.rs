@@ -3,14 +3,18 @@
 //! A process is told from a later one with the same pid by the inode of its pidfd where the kernel has pidfs (6.9 and
 //! later), else by its start time; both together with the boot they belong to.
 
+#![expect(unsafe_code, reason = "pidfds are in no safe library")]
+
 use std::fs;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use nix::errno::Errno;
+use nix::sys::stat::fstat;
+use nix::sys::statfs::{FsType, fstatfs};
 
 /// `f_type` of the pid file system.
-const PIDFS_MAGIC: i64 = 0x5049_4446;
+const PIDFS_MAGIC: FsType = FsType(0x5049_4446);
 
 /// What tells a process from every other of the same boot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,24 +67,16 @@ impl Pidfd {
         poll(&mut [PollFd::new(self.as_fd(), PollFlags::POLLIN)], PollTimeout::from(timeout_ms)).map(|ready| ready > 0)
     }
 
-    /// The inode on pidfs, or none where pidfds are all alike.
+    /// The inode on pidfs; where there is none, the same for all.
     #[must_use]
     pub fn inode(&self) -> Option<u64> {
-        // SAFETY: the kernel fills the structure that it is handed.
-        unsafe {
-            let mut stat: libc::stat = std::mem::zeroed();
-            (libc::fstat(self.0.as_raw_fd(), &raw mut stat) == 0).then_some(stat.st_ino)
-        }
+        fstat(&self.0).ok().map(|stat| stat.st_ino)
     }
 
     /// Whether this kernel has pidfs.
     #[must_use]
     pub fn on_pidfs(&self) -> bool {
-        // SAFETY: the kernel fills the structure that it is handed.
-        unsafe {
-            let mut stat: libc::statfs = std::mem::zeroed();
-            libc::fstatfs(self.0.as_raw_fd(), &raw mut stat) == 0 && stat.f_type == PIDFS_MAGIC
-        }
+        fstatfs(&self.0).is_ok_and(|stat| stat.filesystem_type() == PIDFS_MAGIC)
     }
 
     /// The wait status of an ended process that is not our child: from the pidfd when somebody has reaped it, from
@@ -152,7 +148,8 @@ fn stat_field<T: std::str::FromStr>(stat: &str, number: usize) -> Option<T> {
 /// Where `/proc` is not mounted.
 pub fn boot_id() -> io::Result<[u8; 16]> {
     let text = fs::read_to_string("/proc/sys/kernel/random/boot_id")?;
-    let digits: Vec<u8> = text.bytes().filter_map(|byte| (byte as char).to_digit(16)).map(|digit| digit as u8).collect();
+    let digits: Vec<u8> =
+        text.bytes().filter_map(|byte| (byte as char).to_digit(16)).map(|digit| digit as u8).collect();
     let mut id = [0; 16];
     for (byte, pair) in id.iter_mut().zip(digits.chunks_exact(2)) {
         *byte = pair[0] << 4 | pair[1];

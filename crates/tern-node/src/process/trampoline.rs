@@ -75,7 +75,9 @@ fn become_program(mut args: impl Iterator<Item = OsString>) -> (u8, String) {
     };
     match nix::unistd::execv(file, argv) {
         Ok(never) => match never {},
-        Err(error) => (if error == Errno::ENOENT { 127 } else { 126 }, format!("{}: {}", file.to_string_lossy(), error.desc())),
+        Err(error) => {
+            (if error == Errno::ENOENT { 127 } else { 126 }, format!("{}: {}", file.to_string_lossy(), error.desc()))
+        }
     }
 }
 
@@ -87,5 +89,6 @@ fn set(text: &str) -> Result<(), String> {
     let Some((name, resource, soft, hard)) = parsed else {
         return Err(format!("{text}: not a resource limit (NAME=SOFT:HARD)"));
     };
-    setrlimit(resource, soft, hard).map_err(|error| format!("cannot set the limit {name} to {soft}:{hard}: {}", error.desc()))
+    setrlimit(resource, soft, hard)
+        .map_err(|error| format!("cannot set the limit {name} to {soft}:{hard}: {}", error.desc()))
 }

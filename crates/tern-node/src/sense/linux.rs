@@ -96,6 +96,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(unsafe_code, reason = "an independent reader: the C library")]
     fn this_machine_can_be_read_and_agrees_with_an_independent_reader() {
         let reading = read().unwrap();
         let mut loads = [0f64; 3];

@@ -15,6 +15,7 @@ pub const SOURCE: &str = "getloadavg (macOS source, untested)";
 ///
 /// # Errors
 /// If the system does not give its load average.
+#[expect(unsafe_code, reason = "getloadavg has no safe wrapper")]
 pub fn read() -> Result<Reading, SenseError> {
     let mut load = [0f64; 1];
     // SAFETY: the array has room for the one average that is asked for.
@@ -26,6 +27,7 @@ pub fn read() -> Result<Reading, SenseError> {
     Ok(Reading { at: clock::now().boot, load1: load[0], cpus, memory_total_kib, ..Reading::default() })
 }
 
+#[expect(unsafe_code, reason = "sysctl has no safe wrapper")]
 fn memory_bytes() -> Option<u64> {
     let mut bytes = 0u64;
     let mut size = size_of::<u64>();

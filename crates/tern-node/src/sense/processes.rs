@@ -76,7 +76,6 @@ struct Machine {
 impl Machine {
     fn read() -> Self {
         let value = |name| nix::unistd::sysconf(name).ok().flatten();
-        #[expect(clippy::cast_precision_loss, reason = "a hundred or a thousand")]
         let ticks_per_second = value(nix::unistd::SysconfVar::CLK_TCK).filter(|ticks| *ticks > 0).unwrap_or(100) as f64;
         let page_bytes = value(nix::unistd::SysconfVar::PAGE_SIZE).and_then(|bytes| u64::try_from(bytes).ok());
         Self {
@@ -98,7 +97,6 @@ impl Machine {
         let folder = format!("/proc/{}", now.pid);
         let uid = std::fs::metadata(&folder).ok()?.uid();
         let rss_kib = now.rss_pages.saturating_mul(self.page_kib);
-        #[expect(clippy::cast_precision_loss, reason = "ticks and kibibytes of one machine stay far below 2^53")]
         let (used, rss, memory, started) = (
             now.cpu_ticks.saturating_sub(past.cpu_ticks) as f64 / self.ticks_per_second,
             rss_kib as f64,

@@ -77,6 +77,29 @@ pub fn discard_job(home: &Home, job: JobId) -> Result<(), StoreError> {
     }
 }
 
+/// Removes the folders of jobs that `knows` does not know: of submissions that died before they were accepted, and of
+/// borrowed jobs. Not to be called while tasks of such a job wait in the warden. Returns how many were removed.
+///
+/// # Errors
+/// [`StoreError::Io`]
+pub fn sweep_jobs(home: &Home, knows: impl Fn(JobId) -> bool) -> Result<usize, StoreError> {
+    let folder = home.path().join("jobs");
+    let entries = match fs::read_dir(&folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
+        Err(error) => return Err(StoreError::io("cannot be read", &folder)(error)),
+    };
+    let mut swept = 0;
+    for entry in entries.flatten() {
+        let Some(job) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
+        if !knows(job) && !is_aside(home, job) {
+            discard_job(home, job)?;
+            swept += 1;
+        }
+    }
+    Ok(swept)
+}
+
 pub(super) fn mark_aside(home: &Home, job: JobId) -> Result<(), StoreError> {
     let folder = home.job(job);
     fs::create_dir_all(&folder).map_err(StoreError::io("cannot be made", &folder))?;
@@ -102,7 +125,9 @@ pub mod context {
     use std::io::Write;
     use std::os::unix::fs::OpenOptionsExt;
 
-    use super::*;
+    use std::{fs, io};
+
+    use super::{Context, Home, JobId, JobSpec, Path, StoreError, make_folder};
 
     const MAGIC: [u8; 8] = *b"TERNCTX\n";
     /// Behind the content: CRC-32 of it (4), version (2), zero (2), magic (8).

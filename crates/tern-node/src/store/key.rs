@@ -34,23 +34,13 @@ pub fn node_id(home: &Home) -> Result<NodeId, StoreError> {
     Ok(NodeId(*secret(home)?.public().as_bytes()))
 }
 
-/// 64 bits from the kernel.
+/// 64 random bits, from the same source as keys.
 ///
 /// # Errors
-/// Those of `getrandom(2)`.
+/// None on the systems of today; the signature leaves room for one that has to ask.
 pub fn random_u64() -> io::Result<u64> {
-    let mut bytes = [0u8; 8];
-    random(&mut bytes)?;
-    Ok(u64::from_le_bytes(bytes))
-}
-
-fn random(bytes: &mut [u8]) -> io::Result<()> {
-    // SAFETY: the pointer and the length are those of one live, writable slice. Up to 256 bytes come whole, once the
-    // kernel has gathered its entropy; more than that is refused with EIO.
-    match unsafe { libc::getentropy(bytes.as_mut_ptr().cast(), bytes.len()) } {
-        0 => Ok(()),
-        _ => Err(io::Error::last_os_error()),
-    }
+    let bytes = SecretKey::generate().to_bytes();
+    Ok(u64::from_le_bytes(std::array::from_fn(|index| bytes[index])))
 }
 
 fn read(mut file: File, path: &Path) -> Result<SecretKey, StoreError> {
@@ -73,7 +63,8 @@ fn read(mut file: File, path: &Path) -> Result<SecretKey, StoreError> {
 fn make(home: &Home, path: &Path) -> Result<SecretKey, StoreError> {
     let folder = home.path();
     fs::create_dir_all(folder).map_err(StoreError::io("the state folder cannot be made", folder))?;
-    let new = folder.join(format!("key.new.{}", std::process::id()));
+    let mine = random_u64().map_err(StoreError::io("no random bits", path))?;
+    let new = folder.join(format!("key.new.{mine:016x}"));
     let written = write(&new).and_then(|()| match fs::hard_link(&new, path) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         other => other,
@@ -86,14 +77,7 @@ fn make(home: &Home, path: &Path) -> Result<SecretKey, StoreError> {
 }
 
 fn write(path: &Path) -> io::Result<()> {
-    let mut bytes = [0u8; KEY_BYTES];
-    random(&mut bytes)?;
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        // Left by a process of the same number that died here.
-        _ => {}
-    }
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    file.write_all(&bytes)?;
+    file.write_all(&SecretKey::generate().to_bytes())?;
     file.sync_data()
 }

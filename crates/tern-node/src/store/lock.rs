@@ -10,7 +10,14 @@ use crate::home::Home;
 /// Held as long as this lives. The file stays; only the lock on it counts.
 #[derive(Debug)]
 pub struct Lock {
-    _file: File,
+    file: File,
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Closing would do, but for a child that is just being spawned and holds the file, too.
+        let _ = self.file.unlock();
+    }
 }
 
 /// Takes the folder for this process, and makes it where it is not there.
@@ -40,7 +47,7 @@ pub fn lock(home: &Home) -> Result<Lock, StoreError> {
     match written {
         Err(error) if !super::error::is_full(&error) => Err(StoreError::io("the lock cannot be written", &path)(error)),
         // On a full disk the lock holds all the same; only its holder cannot be named.
-        _ => Ok(Lock { _file: file }),
+        _ => Ok(Lock { file }),
     }
 }
 

@@ -11,9 +11,11 @@ pub mod lock;
 pub mod results;
 pub mod rows;
 pub mod segment;
+#[cfg(test)]
+mod tests;
 
 pub use error::StoreError;
-pub use job::{context, discard_job, write_inputs};
+pub use job::{context, discard_job, sweep_jobs, write_inputs};
 pub use journal::{Journal, Note, Recovery};
 pub use lock::{Lock, lock};
 pub use results::{Garbage, Tail, garbage, segments_after};

@@ -39,7 +39,7 @@ const CHUNK_BYTES_MAX: usize = CHUNK_BYTES + 2 * ARGV_BYTES_MAX;
 pub struct Rows {
     path: PathBuf,
     file: File,
-    rows: u32,
+    count: u32,
     chunks: u32,
     index: u64,
     last: Mutex<Option<Chunk>>,
@@ -82,22 +82,22 @@ impl Rows {
         if found > VERSION {
             return Err(StoreError::Newer { path: path.to_owned(), found, known: VERSION });
         }
-        let (rows, chunks) = (word(12), word(16));
+        let (count, chunks) = (word(12), word(16));
         let index = u64::from(word(20)) | u64::from(word(24)) << 32;
         if index.checked_add(u64::from(chunks) * INDEX_BYTES) != Some(length) {
             return Err(StoreError::damaged(path, "it is shorter or longer than its header says"));
         }
-        Ok(Self { path: path.to_owned(), file, rows, chunks, index, last: Mutex::new(None) })
+        Ok(Self { path: path.to_owned(), file, count, chunks, index, last: Mutex::new(None) })
     }
 
     /// Number of rows.
     #[must_use]
     pub const fn len(&self) -> u32 {
-        self.rows
+        self.count
     }
     #[must_use]
     pub const fn is_empty(&self) -> bool {
-        self.rows == 0
+        self.count == 0
     }
 
     /// The columns of one task.
@@ -116,8 +116,11 @@ impl Rows {
         if tasks.is_empty() {
             return Ok(Vec::new());
         }
-        if *tasks.end() >= self.rows {
-            return Err(StoreError::damaged(&self.path, format!("it has {} rows, not {}", self.rows, tasks.end() + 1)));
+        if *tasks.end() >= self.count {
+            return Err(StoreError::damaged(
+                &self.path,
+                format!("it has {} rows, not {}", self.count, tasks.end() + 1),
+            ));
         }
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         let mut taken = Vec::with_capacity((tasks.end() - tasks.start()) as usize + 1);

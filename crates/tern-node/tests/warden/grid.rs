@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::FileExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
@@ -16,6 +17,14 @@ use tern_node::process::warden::Options;
 
 pub type Test = (&'static str, fn());
 
+static SKIPPED: AtomicU32 = AtomicU32::new(0);
+
+/// Says why a test could not run; it is counted.
+pub fn skip(why: &str) {
+    println!("skipped: {why}");
+    SKIPPED.fetch_add(1, Ordering::Relaxed);
+}
+
 /// Runs those whose names hold the filter, each with its own state folders.
 pub fn run_all(tests: &[Test], filter: Option<&str>) -> ExitCode {
     let mut failed = 0;
@@ -25,7 +34,7 @@ pub fn run_all(tests: &[Test], filter: Option<&str>) -> ExitCode {
         println!("{} {name} ({:.2} s)", if passed { "ok    " } else { "FAILED" }, began.elapsed().as_secs_f64());
         failed += u32::from(!passed);
     }
-    println!("{failed} failed");
+    println!("{failed} failed, {} skipped", SKIPPED.load(Ordering::Relaxed));
     ExitCode::from(u8::from(failed > 0))
 }
 
@@ -50,7 +59,8 @@ pub struct Grid {
     pub lost: Vec<Attempt>,
     pub revoked: Vec<Attempt>,
     pub full: bool,
-    _folder: Option<tempfile::TempDir>,
+    /// Removed with the grid.
+    folder: Option<tempfile::TempDir>,
 }
 
 pub const EPOCH: Epoch = Epoch { counter: 0, keeper: 7, incarnation: 0xabcd };
@@ -60,7 +70,7 @@ impl Grid {
     pub fn new(slots: u32) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let mut grid = Self::at(folder.path().join("home"), slots, Options { node_tag: 7, ..Options::default() });
-        grid._folder = Some(folder);
+        grid.folder = Some(folder);
         grid.up();
         grid
     }
@@ -81,7 +91,7 @@ impl Grid {
             lost: Vec::new(),
             revoked: Vec::new(),
             full: false,
-            _folder: None,
+            folder: None,
         }
     }
 
@@ -127,6 +137,12 @@ impl Grid {
         }
     }
 
+    /// The warden answers in order: what was sent before was read when this returns.
+    pub fn until_nothing_unread(&mut self) {
+        self.send(ToWarden::ListThrottles);
+        self.until("an answer", |_, message| matches!(message, FromWarden::Throttles(_)));
+    }
+
     /// Takes in what is there until the line breaks.
     pub fn drain(&mut self) {
         let Some(from) = self.from.take() else { return };
@@ -165,19 +181,19 @@ impl Grid {
         let env = std::env::vars_os().map(|(name, value)| (bytes(name), bytes(value))).collect();
         let mut context = Context { cwd: "/".into(), env, grace_ms: 300, ..Context::default() };
         change(&mut context);
-        let path = self.home.path().join(format!("context-{}", fastrand()));
+        let path = self.home.path().join(format!("context-{}", fresh_number()));
         std::fs::write(&path, postcard::to_allocvec(&context).expect("encodes")).expect("written");
         path
     }
 
-    pub fn grant(&mut self, context: &PathBuf, n: u32, tasks: impl IntoIterator<Item = (u32, Vec<Bytes>)>) {
+    pub fn grant(&mut self, context: &Path, n: u32, tasks: impl IntoIterator<Item = (u32, Vec<Bytes>)>) {
         let tasks = tasks.into_iter().map(|(task, argv)| Order { task, argv }).collect();
-        let grant = Grant { job: JOB, round: 0, epoch: EPOCH, n, context: context.clone(), tasks };
+        let grant = Grant { job: JOB, round: 0, epoch: EPOCH, n, context: context.to_owned(), tasks };
         self.send(ToWarden::Grant(grant));
     }
 
     /// Grants tasks 0, 1, … and returns their outcomes in that order.
-    pub fn run(&mut self, context: &PathBuf, commands: &[Vec<Bytes>]) -> Vec<Outcome> {
+    pub fn run(&mut self, context: &Path, commands: &[Vec<Bytes>]) -> Vec<Outcome> {
         self.grant(context, 1, (0..).zip(commands.iter().cloned()));
         self.until_ended(commands.len());
         self.outcomes.values().copied().collect()
@@ -207,8 +223,8 @@ impl Drop for Grid {
     }
 }
 
-fn fastrand() -> u64 {
-    use std::sync::atomic::{AtomicU64, Ordering};
+fn fresh_number() -> u64 {
+    use std::sync::atomic::AtomicU64;
     static NEXT: AtomicU64 = AtomicU64::new(0);
     NEXT.fetch_add(1, Ordering::Relaxed)
 }

@@ -88,7 +88,13 @@ fn not_started() {
         (path(&plain), 126, "begins with #!"),
         (argv(["/bin/echo", &long]), 126, "argument 1 has 131072 bytes; the kernel takes up to 131071"),
         (argv([""]), 127, "empty"),
-        (std::iter::repeat_n(argv(["/bin/echo"]).remove(0), 1).chain((0..40).map(|_| "y".repeat(100_000).into())).collect(), 126, "quarter of the stack"),
+        (
+            std::iter::repeat_n(argv(["/bin/echo"]).remove(0), 1)
+                .chain((0..40).map(|_| "y".repeat(100_000).into()))
+                .collect(),
+            126,
+            "quarter of the stack",
+        ),
     ];
     let commands: Vec<_> = cases.iter().map(|case| case.0.clone()).collect();
     for (outcome, (argv, code, words)) in grid.run(&context, &commands).iter().zip(&cases) {
@@ -97,7 +103,7 @@ fn not_started() {
         assert!(said.starts_with("tern: ") && said.contains(words), "{said}");
     }
     grid.grant(&nowhere, 2, [(100, argv(["/bin/true"]))]);
-    grid.grant(&"/no/context".into(), 2, [(101, argv(["/bin/true"]))]);
+    grid.grant("/no/context".as_ref(), 2, [(101, argv(["/bin/true"]))]);
     grid.until_ended(cases.len() + 2);
     for (task, words) in [(100, "no such folder to run in"), (101, "/no/context: ")] {
         let outcome = grid.outcomes[&super::grid::attempt(task, 2)];
@@ -174,7 +180,8 @@ fn left_behind() {
     let flag = grid.home.path().join("flag");
     let flag = flag.display();
     // The child writes only after the second task has ended.
-    let first = format!("(while ! [ -e {flag} ]; do sleep 0.01; done; echo late; echo done > {flag}.done) & echo first");
+    let first =
+        format!("(while ! [ -e {flag} ]; do sleep 0.01; done; echo late; echo done > {flag}.done) & echo first");
     let second = format!("echo second; touch {flag}; while ! [ -e {flag}.done ]; do sleep 0.01; done");
     let outcomes = grid.run(&context, &[sh(&first), sh(&second)]);
     assert_eq!(grid.stdout(&outcomes[0]), b"first\n");

@@ -21,9 +21,16 @@ pub enum ToWarden {
 #[derive(Clone, Debug)]
 pub enum FromWarden {
     /// The welcome of the warden of this generation.
-    Up { generation: u32, running: Vec<Attempt>, queued: Vec<Attempt> },
+    Up {
+        generation: u32,
+        running: Vec<Attempt>,
+        queued: Vec<Attempt>,
+    },
     /// The segment is durable up to this index; `again` earlier ends are told once more.
-    Finished { end: usize, again: usize },
+    Finished {
+        end: usize,
+        again: usize,
+    },
     Revoked(Vec<Attempt>),
     Full(bool),
     /// The socket closed.

@@ -35,16 +35,17 @@ impl World {
     fn acknowledged(&self, asked: &Asked, answer: &Answer) -> Finding {
         let job = |id: &JobId| self.ledger.jobs.get(id).filter(|job| job.durable && job.owner == asked.node);
         // A record of this kind is durable that no earlier one of the opposite kind follows.
-        let stands = |id: &JobId, at: fn(&Job) -> Option<usize>, against: fn(&Job) -> Option<usize>, initially: bool| {
-            job(id).is_some_and(|job| {
-                let against = against(job).filter(|index| *index < asked.since);
-                match (at(job), against) {
-                    (Some(at), Some(against)) => at > against,
-                    (Some(_), None) => true,
-                    (None, against) => initially && against.is_none(),
-                }
-            })
-        };
+        let stands =
+            |id: &JobId, at: fn(&Job) -> Option<usize>, against: fn(&Job) -> Option<usize>, initially: bool| {
+                job(id).is_some_and(|job| {
+                    let against = against(job).filter(|index| *index < asked.since);
+                    match (at(job), against) {
+                        (Some(at), Some(against)) => at > against,
+                        (Some(_), None) => true,
+                        (None, against) => initially && against.is_none(),
+                    }
+                })
+            };
         let durable = match (&asked.command, answer) {
             (Command::Submit(spec), Answer::Accepted(id)) => job(id).is_some_and(|job| job.spec == **spec),
             (Command::Submit(_), _) => false,
@@ -71,7 +72,8 @@ impl World {
     fn drained(&self, node: usize) -> Finding {
         let warden = &self.nodes[node].warden;
         let runs = warden.running.len() + warden.queue.len();
-        (warden.alive && runs > 0).then(|| ("anytime_drained_is_empty", format!("{runs} attempts on node {}", node + 1)))
+        (warden.alive && runs > 0)
+            .then(|| ("anytime_drained_is_empty", format!("{runs} attempts on node {}", node + 1)))
     }
 
     fn denied(&self, asked: &Asked, deny: &Deny, outcome: &Result<Answer, Deny>) -> Finding {

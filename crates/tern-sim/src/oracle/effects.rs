@@ -30,7 +30,8 @@ impl World {
 
     fn own_dispatch(&self, node: usize, dispatch: &Dispatch) -> Finding {
         let Dispatch { job: id, epoch, tasks, .. } = dispatch;
-        let granted = |why: &str| Some(("anytime_runs_were_granted", format!("{dispatch:?} on node {}: {why}", node + 1)));
+        let granted =
+            |why: &str| Some(("anytime_runs_were_granted", format!("{dispatch:?} on node {}: {why}", node + 1)));
         let Some(job) = self.ledger.jobs.get(id).filter(|job| job.durable && job.owner == node) else {
             return granted("the job is not durable here");
         };
@@ -84,7 +85,8 @@ impl World {
                 let open = self.ledger.grants.get(grant).filter(|known| known.owner == node && !known.closed);
                 let open = open.filter(|known| honest && !known.closing && known.to == to);
                 open.filter(|known| !known.open.0.is_disjoint(&tasks.0)).map(|known| {
-                    let detail = format!("{tasks:?} of {grant:?} are acknowledged, {:?} have no durable end", known.open);
+                    let detail =
+                        format!("{tasks:?} of {grant:?} are acknowledged, {:?} have no durable end", known.open);
                     ("anytime_received_is_durable", detail)
                 })
             }
@@ -147,7 +149,8 @@ impl World {
         if task.counted {
             return Some(("anytime_a_task_counts_once", what()));
         }
-        let mut ends = task.ends.iter().filter(|(attempt, exit, _)| (*attempt, *exit) == (outcome.attempt, outcome.exit));
+        let mut ends =
+            task.ends.iter().filter(|(attempt, exit, _)| (*attempt, *exit) == (outcome.attempt, outcome.exit));
         let Some((_, _, first)) = ends.next() else { return Some(("anytime_counted_is_durable", what())) };
         if !first && !ends.any(|(_, _, valid)| *valid) {
             return Some(("anytime_late_results_are_refused", what()));

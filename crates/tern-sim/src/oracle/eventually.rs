@@ -14,7 +14,10 @@ impl World {
     /// Lives on without faults until everything is over, then judges. Returns whether all is well.
     pub fn live_out(&mut self) -> bool {
         let limit = self.now + self.plan.calm_ms * MS;
-        while self.failure.is_none() && self.now < limit && (self.unfinished().is_some() || self.all_answered().is_some()) {
+        while self.failure.is_none()
+            && self.now < limit
+            && (self.unfinished().is_some() || self.all_answered().is_some())
+        {
             self.run_for_ms(500);
         }
         if let Some((id, why)) = self.unfinished().filter(|_| self.failure.is_none()) {
@@ -54,7 +57,8 @@ impl World {
     }
 
     fn refused_left_no_trace(&self) -> Finding {
-        let job = self.ledger.jobs.iter().find(|(_, job)| job.durable && self.client.refused.contains(&job.spec.name))?;
+        let job =
+            self.ledger.jobs.iter().find(|(_, job)| job.durable && self.client.refused.contains(&job.spec.name))?;
         Some(("anytime_denied_leaves_no_trace", format!("{} ({}) was denied and is there", job.0, job.1.spec.name)))
     }
 
@@ -100,7 +104,9 @@ impl World {
             let (lives, recovered) = (computer.agent.as_ref()?.machine.state(), again.machine.state());
             let differs = lives.jobs().iter().find(|(id, job)| {
                 // When a job ended is for people only, and may be forgotten of rounds that are void.
-                let same = |other: &tern_core::promise::Job| *other == tern_core::promise::Job { ended_ms: other.ended_ms, ..(*job).clone() };
+                let same = |other: &tern_core::promise::Job| {
+                    *other == tern_core::promise::Job { ended_ms: other.ended_ms, ..(*job).clone() }
+                };
                 !recovered.job(**id).is_some_and(same)
             });
             if differs.is_some() || lives.jobs().len() != recovered.jobs().len() {

@@ -49,7 +49,8 @@ impl World {
             let same = |run: &&Run| run.attempt.job == attempt.job && run.attempt.task == attempt.task;
             if let Some(run) = computer.warden.live().filter(same).find(|run| self.is_valid(other, run.grant)) {
                 let (at, with) = (node + 1, other + 1);
-                let detail = format!("{attempt:?} has valid leases on node {at} and on node {with} ({:?})", run.attempt);
+                let detail =
+                    format!("{attempt:?} has valid leases on node {at} and on node {with} ({:?})", run.attempt);
                 return Some(("anytime_one_valid_holder", detail));
             }
         }
@@ -120,7 +121,10 @@ impl World {
     pub(crate) fn check_warden_queue(&mut self, node: usize) {
         let queued = self.nodes[node].warden.queue.len();
         if queued > WARDEN_QUEUE_MAX {
-            self.fail("anytime_queues_are_bounded", format!("{queued} attempts wait with the warden of node {}", node + 1));
+            self.fail(
+                "anytime_queues_are_bounded",
+                format!("{queued} attempts wait with the warden of node {}", node + 1),
+            );
         }
     }
 

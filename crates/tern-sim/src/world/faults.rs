@@ -93,7 +93,9 @@ impl World {
         self.stats.faults += u64::from(both);
         match fault {
             Fault::Partition if other != node => self.cut(node, other, span),
-            Fault::Island => (0..self.nodes.len()).filter(|peer| *peer != node).for_each(|peer| self.cut(node, peer, span)),
+            Fault::Island => {
+                (0..self.nodes.len()).filter(|peer| *peer != node).for_each(|peer| self.cut(node, peer, span))
+            }
             Fault::LinkFlaps if other != node => self.flap(node, other),
             _ if !both => {}
             Fault::AgentDies if self.dice.fault.bool() => self.doom(node),

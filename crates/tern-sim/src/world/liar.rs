@@ -31,7 +31,8 @@ impl World {
         let (grant, attempt, from_whom) = self.stolen(to);
         let asked = self.nodes[to].clock.boot(self.now).saturating_sub(self.dice.lie.u64(..2_000) * MS);
         let dice = &mut self.dice.lie;
-        let tasks: TaskSet = if dice.bool() { [attempt.task].into_iter().collect() } else { TaskSet::first(dice.u32(..40)) };
+        let tasks: TaskSet =
+            if dice.bool() { [attempt.task].into_iter().collect() } else { TaskSet::first(dice.u32(..40)) };
         let lied = |exit| lied_end(attempt, exit);
         match dice.u8(..12) {
             0 => Message::Vitals {
@@ -49,7 +50,13 @@ impl World {
             6 => Message::Results { grant, outcomes: vec![lied(Exit::Code(0))], output: vec![Default::default(); 2] },
             7 => Message::Results { grant, outcomes: vec![lied(Exit::Code(1))], output: vec![Default::default()] },
             8 => Message::Received { grant, tasks },
-            9 => if dice.bool() { Message::Return { grant, tasks } } else { Message::Revoke { grant } },
+            9 => {
+                if dice.bool() {
+                    Message::Return { grant, tasks }
+                } else {
+                    Message::Revoke { grant }
+                }
+            }
             10 => self.forged_loan(node, to, grant, asked, tasks, from_whom),
             _ => self.twisted(heard, to).unwrap_or(Message::Revoke { grant }),
         }
@@ -58,7 +65,8 @@ impl World {
     /// A grant and an attempt as they really are, or nearly.
     fn stolen(&mut self, to: usize) -> (GrantId, Attempt, usize) {
         let dice = &mut self.dice.lie;
-        let owned: Vec<_> = self.ledger.grants.iter().filter(|(_, grant)| grant.owner == to || dice.u32(..3) == 0).collect();
+        let owned: Vec<_> =
+            self.ledger.grants.iter().filter(|(_, grant)| grant.owner == to || dice.u32(..3) == 0).collect();
         let Some((grant, known)) = owned.get(dice.usize(..owned.len().max(1))) else {
             let incarnation = self.ledger.incarnations.keys().next().copied().unwrap_or(7);
             let job = self.ledger.jobs.keys().next().copied().unwrap_or(JobId(9));
@@ -80,7 +88,15 @@ impl World {
     }
 
     /// A loan of a job that is not the liar's, or of tasks that no job has.
-    fn forged_loan(&mut self, node: usize, to: usize, grant: GrantId, asked: u64, tasks: TaskSet, owner: usize) -> Message {
+    fn forged_loan(
+        &mut self,
+        node: usize,
+        to: usize,
+        grant: GrantId,
+        asked: u64,
+        tasks: TaskSet,
+        owner: usize,
+    ) -> Message {
         let dice = &mut self.dice.lie;
         let tag = match dice.u8(..4) {
             0 => self.nodes[to].id.tag(),

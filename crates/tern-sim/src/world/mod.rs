@@ -18,10 +18,10 @@ use crate::client::Client;
 use crate::computer::Computer;
 use crate::oracle::{Failure, Ledger};
 use crate::plan::Plan;
+pub use crate::queue::{Parcel, Queue, What};
 use crate::story::Story;
 pub(crate) use agents::Cause;
 pub use network::Network;
-pub use crate::queue::{Parcel, Queue, What};
 
 /// What a life came to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -83,9 +83,9 @@ impl World {
                 let back = computer.warden.revoke(job, &tasks);
                 self.tell_agent(node, FromWarden::Revoked(back));
             }
-            Some(ToWarden::End { job, tasks }) => self.end_tasks(node, |run| {
-                run.attempt.job == job && tasks.contains(run.attempt.task)
-            }),
+            Some(ToWarden::End { job, tasks }) => {
+                self.end_tasks(node, |run| run.attempt.job == job && tasks.contains(run.attempt.task))
+            }
         }
     }
 
@@ -142,7 +142,14 @@ impl World {
 
     /// Appends the end of an attempt to the segment; it counts when the fsync has returned.
     fn write_end(&mut self, node: usize, run: &Run) {
-        say!(self, Some(node), "warden", "{} ends: {}", crate::text::attempt(&run.attempt), crate::text::exit(run.exit));
+        say!(
+            self,
+            Some(node),
+            "warden",
+            "{} ends: {}",
+            crate::text::attempt(&run.attempt),
+            crate::text::exit(run.exit)
+        );
         let computer = &mut self.nodes[node];
         let outcome = Outcome {
             attempt: run.attempt,

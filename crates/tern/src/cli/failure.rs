@@ -5,6 +5,8 @@ use std::process::ExitCode;
 
 use tern_node::control::DoorError;
 
+use crate::hogs::Trouble;
+
 /// Command line used wrongly.
 pub const USAGE: u8 = 64;
 /// The job is not in a state for this.
@@ -85,6 +87,16 @@ impl From<DoorError> for Failure {
             DoorError::Refused { kind, .. } => Self { code: code_of(&kind), kind, message },
             DoorError::Unreachable { kind, .. } => Self::new(code_of(kind), kind, message),
             DoorError::Io(error) => Self { message, ..Self::from(error) },
+        }
+    }
+}
+
+impl From<Trouble> for Failure {
+    fn from(trouble: Trouble) -> Self {
+        match trouble {
+            Trouble::Here { code, kind, message } => Self::new(code, kind, message),
+            Trouble::Door(error) => error.into(),
+            Trouble::Print(error) => error.into(),
         }
     }
 }

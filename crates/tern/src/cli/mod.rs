@@ -4,6 +4,7 @@
 
 mod failure;
 mod generate;
+mod hogs;
 mod look;
 pub mod node;
 mod order;
@@ -63,6 +64,9 @@ fn dispatch(context: &Context, command: Command) -> Outcome {
         Command::Logs(args) => block_on(look::logs(context, args)),
         Command::Wait(args) => block_on(look::wait(context, args)),
         Command::Status => block_on(look::status(context)),
+        Command::Trit(args) => block_on(hogs::trit(context, args)),
+        Command::Scum(args) => hogs::scum(context, &args),
+        Command::Throttle(args) => block_on(hogs::throttle(context, args)),
         Command::Cancel(args) => block_on(order::cancel(context, args)),
         Command::Hold(args) => block_on(order::hold(context, args)),
         Command::Release(args) => block_on(order::release(context, args)),

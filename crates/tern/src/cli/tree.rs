@@ -52,6 +52,12 @@ pub enum Command {
     Forget(JobsArgs),
     /// Show this node and its peers
     Status,
+    /// Say whether this machine is overloaded, balanced or idle
+    Trit(crate::hogs::trit::TritArgs),
+    /// List the processes that take most of this machine
+    Scum(crate::hogs::scum::ScumArgs),
+    /// Hold a process back, and let it go again
+    Throttle(crate::hogs::throttle::ThrottleArgs),
     /// Start the agent
     Up(UpArgs),
     /// Drain the agent and stop it

@@ -114,9 +114,10 @@ impl Machine {
             LaneKey::Borrowed(grant) => self.sharing.borrowed.get(&grant).is_some_and(|held| !held.ending),
             LaneKey::Own(job) => {
                 self.state.knows_epoch(attempt.epoch)
-                    && self.state.job(job).is_some_and(|job| {
-                        attempt.round >= job.round_of(attempt.task) && attempt.task < job.spec.tasks
-                    })
+                    && self
+                        .state
+                        .job(job)
+                        .is_some_and(|job| attempt.round >= job.round_of(attempt.task) && attempt.task < job.spec.tasks)
             }
         };
         let Some(lane) = self.lanes.get_mut(&key).filter(|_| sound) else { return false };

@@ -14,7 +14,9 @@ use crate::machine::node::Machine;
 use crate::machine::plant::Plant;
 use crate::promise::{Outcome, Refusal, lease};
 use crate::wire::Message;
-use crate::words::limits::{ASK_AGAIN_FIRST, FRAME_BYTES_MAX, GRANT_TASKS_MAX, GRANTS_HELD_MAX, RESEND, RESULT_OUTPUT_BYTES_MAX};
+use crate::words::limits::{
+    ASK_AGAIN_FIRST, FRAME_BYTES_MAX, GRANT_TASKS_MAX, GRANTS_HELD_MAX, RESEND, RESULT_OUTPUT_BYTES_MAX,
+};
 use crate::words::{Attempt, GrantId, JobId, NodeId, Now, TaskSet};
 
 /// Bytes of output in one message of results; what is left of the frame is for the rest.

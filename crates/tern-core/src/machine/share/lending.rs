@@ -59,7 +59,8 @@ impl Machine {
     }
 
     pub(super) fn asked_for(&mut self, from: NodeId, tasks: u32, asked: u64, now: Now, out: &mut Vec<Effect>) {
-        let repeated = self.sharing.peers.get_mut(&from).is_some_and(|peer| peer.answered.replace(asked) == Some(asked));
+        let repeated =
+            self.sharing.peers.get_mut(&from).is_some_and(|peer| peer.answered.replace(asked) == Some(asked));
         if repeated {
             return;
         }
@@ -73,7 +74,8 @@ impl Machine {
         // One's own tag as borrower could not be told from own attempts.
         let same = to.tag() == self.state.node().tag();
         // Before the warden has said what it holds, any task that waits here may run there.
-        if same || !self.here.started || !self.here.met || self.here.full || self.sharing.loans.len() >= GRANTS_OPEN_MAX {
+        if same || !self.here.started || !self.here.met || self.here.full || self.sharing.loans.len() >= GRANTS_OPEN_MAX
+        {
             return false;
         }
         let (jobs, queues): (Vec<JobId>, Vec<u32>) = self.lendable().unzip();

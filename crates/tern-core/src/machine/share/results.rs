@@ -17,14 +17,7 @@ use crate::words::{Attempt, Epoch, GrantId, NodeId, Now, TaskSet};
 
 impl Machine {
     /// Tasks that the borrower will not run: ends that do not count.
-    pub(super) fn returned(
-        &mut self,
-        from: NodeId,
-        grant: GrantId,
-        tasks: &TaskSet,
-        now: Now,
-        out: &mut Vec<Effect>,
-    ) {
+    pub(super) fn returned(&mut self, from: NodeId, grant: GrantId, tasks: &TaskSet, now: Now, out: &mut Vec<Effect>) {
         let Some(loan) = self.state.lent().get(&grant) else { return self.received(from, grant, tasks.clone(), out) };
         let &Loan { job, round, n, .. } = loan;
         let epoch = Epoch { incarnation: grant.incarnation, ..self.epoch() };

@@ -66,7 +66,9 @@ impl Prepared {
             path,
             timeout_ms: context.timeout_ms,
             grace_ms: context.grace_ms,
-            rlimits: rlimits.filter_map(|(name, soft, hard)| CString::new(format!("{name}={soft}:{hard}")).ok()).collect(),
+            rlimits: rlimits
+                .filter_map(|(name, soft, hard)| CString::new(format!("{name}={soft}:{hard}")).ok())
+                .collect(),
             found: Mutex::new(None),
         }
     }

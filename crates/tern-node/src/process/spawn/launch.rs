@@ -4,6 +4,8 @@
 //! for one that cannot be run, with a line on its standard error that says why. Nothing else of the warden is inherited:
 //! no descriptor, no blocked or ignored signal.
 
+#![expect(unsafe_code, reason = "no safe library spawns into a folder")]
+
 use std::ffi::{CStr, CString, c_char};
 use std::fs::File;
 use std::mem::MaybeUninit;
@@ -45,6 +47,7 @@ pub fn attempt_text(attempt: &Attempt) -> String {
 pub struct Launcher {
     attributes: libc::posix_spawnattr_t,
     null: File,
+    actions: Option<Actions>,
     strings: Vec<u8>,
     pointers: Vec<*const c_char>,
 }
@@ -72,7 +75,7 @@ impl Launcher {
             libc::posix_spawnattr_setflags(&raw mut attributes, flags as i16);
             attributes
         };
-        Ok(Self { attributes, null, strings: Vec::new(), pointers: Vec::new() })
+        Ok(Self { attributes, null, actions: None, strings: Vec::new(), pointers: Vec::new() })
     }
 
     /// Starts a task as the leader of its own process group and returns its pid.
@@ -93,8 +96,7 @@ impl Launcher {
             Err(Errno::ENOENT) if !argv[0].contains(&b'/') && forget(context) => {
                 // The program may have moved since it was looked up.
                 let file = locate(context, &argv[0])?;
-                self.spawn(context, attempt, &file, argv, outputs)
-                    .map_err(|error| explain(error, context, &file, argv))
+                self.spawn(context, attempt, &file, argv, outputs).map_err(|error| explain(error, context, &file, argv))
             }
             Err(error) => Err(explain(error, context, &file, argv)),
         }
@@ -110,12 +112,12 @@ impl Launcher {
     ) -> Result<i32, Errno> {
         let through_trampoline = !context.rlimits.is_empty();
         let ours = self.lay_out(context, attempt, file, argv, through_trampoline);
-        let mut actions = Actions::new()?;
+        // Usually the same as last time: checking three descriptors costs the C library six system calls.
         let (stdout, stderr) = outputs.descriptors();
-        actions.dup2(self.null.as_raw_fd(), 0)?;
-        actions.dup2(stdout, 1)?;
-        actions.dup2(stderr, 2)?;
-        actions.chdir(&context.cwd)?;
+        let actions = match &self.actions {
+            Some(actions) if actions.serve(stdout, stderr, &context.cwd) => actions,
+            _ => self.actions.insert(Actions::new(self.null.as_raw_fd(), stdout, stderr, &context.cwd)?),
+        };
         // In the child this names the child's own program: ours, even if its file was replaced or removed.
         let file = if through_trampoline { c"/proc/self/exe" } else { file };
         let mut pid = 0;
@@ -124,7 +126,7 @@ impl Launcher {
             libc::posix_spawn(
                 &raw mut pid,
                 file.as_ptr(),
-                &raw const actions.0,
+                &raw const actions.list,
                 &raw const self.attributes,
                 self.pointers.as_ptr().cast::<*mut c_char>(),
                 self.pointers.as_ptr().add(ours).cast::<*mut c_char>(),
@@ -147,7 +149,9 @@ impl Launcher {
         strings.clear();
         let mut push = |parts: &[&[u8]]| {
             starts.push(strings.len());
-            parts.iter().for_each(|part| strings.extend_from_slice(part));
+            for part in parts {
+                strings.extend_from_slice(part);
+            }
             strings.push(0);
         };
         if through_trampoline {
@@ -160,7 +164,9 @@ impl Launcher {
             push(&[b"--"]);
             push(&[file.to_bytes()]);
         }
-        argv.iter().for_each(|word| push(&[word]));
+        for word in argv {
+            push(&[word]);
+        }
         push(&[b"TERN_JOB=", attempt.job.to_string().as_bytes()]);
         push(&[b"TERN_TASK=", (u64::from(attempt.task) + 1).to_string().as_bytes()]);
         push(&[b"TERN_ATTEMPT=", attempt_text(attempt).as_bytes()]);
@@ -187,36 +193,42 @@ impl Drop for Launcher {
 }
 
 /// What the child does between the spawn and its program.
-struct Actions(libc::posix_spawn_file_actions_t);
+struct Actions {
+    list: libc::posix_spawn_file_actions_t,
+    stdout: i32,
+    stderr: i32,
+    cwd: CString,
+}
 
 impl Actions {
-    fn new() -> Result<Self, Errno> {
-        let mut actions = MaybeUninit::uninit();
-        // SAFETY: the call initialises the structure.
+    fn new(stdin: i32, stdout: i32, stderr: i32, cwd: &CStr) -> Result<Self, Errno> {
+        let mut list = MaybeUninit::uninit();
+        // SAFETY: the first call initialises the list, which is dropped with `actions`; the folder's name is copied.
         unsafe {
-            Errno::result_of(libc::posix_spawn_file_actions_init(actions.as_mut_ptr()))?;
-            Ok(Self(actions.assume_init()))
+            Errno::result_of(libc::posix_spawn_file_actions_init(list.as_mut_ptr()))?;
+            let mut actions = Self { list: list.assume_init(), stdout, stderr, cwd: cwd.to_owned() };
+            for (target, from) in [stdin, stdout, stderr].into_iter().enumerate() {
+                let list = &raw mut actions.list;
+                Errno::result_of(libc::posix_spawn_file_actions_adddup2(list, from, target as i32))?;
+            }
+            if !cwd.is_empty() {
+                let list = &raw mut actions.list;
+                Errno::result_of(libc::posix_spawn_file_actions_addchdir_np(list, cwd.as_ptr()))?;
+            }
+            Ok(actions)
         }
     }
 
-    fn dup2(&mut self, from: i32, to: i32) -> Result<(), Errno> {
-        // SAFETY: initialised in `new`.
-        Errno::result_of(unsafe { libc::posix_spawn_file_actions_adddup2(&raw mut self.0, from, to) })
-    }
-
-    fn chdir(&mut self, folder: &CStr) -> Result<(), Errno> {
-        if folder.is_empty() {
-            return Ok(());
-        }
-        // SAFETY: initialised in `new`; the name is copied.
-        Errno::result_of(unsafe { libc::posix_spawn_file_actions_addchdir_np(&raw mut self.0, folder.as_ptr()) })
+    /// Numbers are enough: what stands behind them is looked at only at the spawn.
+    fn serve(&self, stdout: i32, stderr: i32, cwd: &CStr) -> bool {
+        (self.stdout, self.stderr, self.cwd.as_c_str()) == (stdout, stderr, cwd)
     }
 }
 
 impl Drop for Actions {
     fn drop(&mut self) {
         // SAFETY: initialised in `new` and not used again.
-        unsafe { libc::posix_spawn_file_actions_destroy(&raw mut self.0) };
+        unsafe { libc::posix_spawn_file_actions_destroy(&raw mut self.list) };
     }
 }
 
@@ -247,7 +259,10 @@ fn check(argv: &[Bytes]) -> Result<(), Refusal> {
             ));
         }
         if word.contains(&0) {
-            return Err(Refusal::task(126, format!("argument {index} holds a NUL byte, which no program can be given")));
+            return Err(Refusal::task(
+                126,
+                format!("argument {index} holds a NUL byte, which no program can be given"),
+            ));
         }
     }
     Ok(())
@@ -296,12 +311,16 @@ fn explain(error: Errno, context: &Prepared, file: &CStr, argv: &[Bytes]) -> Ref
             Refusal::task(126, format!("{name}: is a folder"))
         }
         Errno::EACCES => Refusal::task(126, format!("{name} (in {}): permission denied", folder.display())),
-        Errno::ENOEXEC => Refusal::task(126, format!("{name}: not a program for this machine, nor a script that begins with #!")),
+        Errno::ENOEXEC => {
+            Refusal::task(126, format!("{name}: not a program for this machine, nor a script that begins with #!"))
+        }
         Errno::E2BIG => {
             let bytes: usize = argv.iter().map(|word| word.len() + 9).sum::<usize>() + context.env.len();
             Refusal::task(
                 126,
-                format!("arguments and environment take {bytes} bytes; the kernel gives them a quarter of the stack limit (usually {ARGV_BYTES_MAX})"),
+                format!(
+                    "arguments and environment take {bytes} bytes; the kernel gives them a quarter of the stack limit (usually {ARGV_BYTES_MAX})"
+                ),
             )
         }
         error => Refusal::task(126, format!("{name}: {}", error.desc())),

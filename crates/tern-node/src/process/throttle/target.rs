@@ -54,6 +54,7 @@ impl Target {
     }
 
     /// Sends a signal to this process and no other. False: it has ended.
+    #[expect(unsafe_code, reason = "signals through a descriptor have no safe wrapper")]
     pub fn signal(&self, signal: libc::c_int) -> io::Result<bool> {
         // SAFETY: the descriptor is open for the length of the call; no information is passed beside the signal.
         let status = unsafe {
@@ -68,6 +69,7 @@ impl Target {
     }
 
     /// Whether it has ended, collected by its parent or not.
+    #[expect(unsafe_code, reason = "one poll of a descriptor that is ours")]
     pub fn is_over(&self) -> bool {
         let mut poll = libc::pollfd { fd: self.descriptor.as_raw_fd(), events: libc::POLLIN, revents: 0 };
         // SAFETY: one entry, and it outlives the call, which does not wait.
@@ -80,6 +82,7 @@ impl Target {
     }
 
     /// CPU time of all its threads so far, nanoseconds. None: it has ended.
+    #[expect(unsafe_code, reason = "another process's CPU clock has no safe wrapper")]
     pub fn cpu_ns(&self) -> Option<u64> {
         let (mut clock, mut time) = (0, libc::timespec { tv_sec: 0, tv_nsec: 0 });
         // SAFETY: both calls write only to the variables given to them.
@@ -93,6 +96,7 @@ impl Target {
 }
 
 /// None: there is no such process, or the number is that of a thread.
+#[expect(unsafe_code, reason = "descriptors of processes have no safe wrapper")]
 fn open_descriptor(pid: i32) -> io::Result<Option<OwnedFd>> {
     // SAFETY: the call takes a number and flags, and gives a new descriptor, closed on exec.
     let raw = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };

@@ -7,16 +7,21 @@
 //! with the last.
 
 use std::ffi::{OsStr, OsString};
-use std::io::{self, Read as _};
+use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, ExitCode, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, ExitCode, Stdio};
 
 use super::ThrottleError;
 use super::held::Held;
 use super::record::{Holder, ListFile};
 
 /// The first word after the program's name that makes it a watchdog.
-pub const ARGUMENT: &str = "throttle-watchdog";
+pub const ARGUMENT: &str = "watchdog";
+
+/// What it says once it watches (the ASCII code for it).
+const READY: u8 = 6;
+/// Bytes that are read in search of that: a program that says something else is no watchdog.
+const GREETING_BYTES_MAX: u64 = 4096;
 
 /// How to start one.
 #[derive(Clone, Debug)]
@@ -40,6 +45,8 @@ pub(super) struct Watchdog {
     child: Child,
     /// Closed by the kernel when this process ends, whatever ended it.
     line: Option<ChildStdin>,
+    /// Kept open, so that nothing that it may still say ends it.
+    says: Option<ChildStdout>,
 }
 
 impl Watchdog {
@@ -49,11 +56,17 @@ impl Watchdog {
             .arg(list)
             .args([holder.pid.to_string(), holder.start_time.to_string()])
             .stdin(Stdio::piped())
-            .stdout(Stdio::null())
+            .stdout(Stdio::piped())
             .current_dir("/")
             .spawn()?;
-        let line = child.stdin.take();
-        Ok(Self { child, line })
+        let (line, says) = (child.stdin.take(), child.stdout.take());
+        // From here on dropping it collects it, also where it turns out to be none.
+        let mut started = Self { child, line, says };
+        let greeting = started.says.iter_mut().flat_map(|says| says.take(GREETING_BYTES_MAX).bytes());
+        if greeting.map_while(Result::ok).any(|byte| byte == READY) {
+            return Ok(started);
+        }
+        Err(io::Error::other("it ended before it watched"))
     }
 
     pub fn is_alive(&mut self) -> bool {
@@ -80,7 +93,10 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         );
         return ExitCode::from(64);
     };
-    wait_for_the_end();
+    // Without an ear there is no holder any more, and the list is looked at at once.
+    if io::stdout().write_all(&[READY]).and_then(|()| io::stdout().flush()).is_ok() {
+        wait_for_the_end();
+    }
     match release_all_of(&list, holder) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

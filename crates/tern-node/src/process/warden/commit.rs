@@ -3,9 +3,11 @@
 //! A full disk loses nothing: what could not be written stays in memory (no more than was running, since nothing
 //! starts any more) and is tried again until there is room.
 
-use std::os::unix::ffi::OsStrExt;
 use std::thread;
 use std::time::Duration;
+
+use nix::sys::statvfs::statvfs;
+use nix::unistd::geteuid;
 
 use super::hub::{Duty, Ended, Hub};
 use crate::home::Home;
@@ -21,17 +23,9 @@ const TRIES_WHEN_CLOSING: u32 = 20;
 
 /// Bytes that this user may still write under the state folder.
 pub fn room(home: &Home) -> u64 {
-    let mut path = home.path().as_os_str().as_bytes().to_vec();
-    path.push(0);
-    // SAFETY: the path ends with a NUL and the kernel fills the structure.
-    unsafe {
-        let mut stat: libc::statvfs = std::mem::zeroed();
-        if libc::statvfs(path.as_ptr().cast(), &raw mut stat) != 0 {
-            return u64::MAX;
-        }
-        let blocks = if libc::geteuid() == 0 { stat.f_bfree } else { stat.f_bavail };
-        (blocks as u64).saturating_mul(stat.f_frsize as u64)
-    }
+    let Ok(stat) = statvfs(home.path()) else { return u64::MAX };
+    let blocks = if geteuid().is_root() { stat.blocks_free() } else { stat.blocks_available() };
+    blocks.saturating_mul(stat.fragment_size())
 }
 
 /// Whether the disk is full now.
@@ -67,9 +61,10 @@ fn commit(hub: &Hub, writer: &mut SegmentWriter, batch: &[Ended]) -> Option<Posi
     let outcomes: Vec<_> = batch.iter().map(|ended| ended.outcome).collect();
     let mut tries = 0;
     loop {
-        match sync_outputs(batch).map_err(|error| error.to_string()).and_then(|()| {
-            writer.append(&outcomes).map_err(|error| error.to_string())
-        }) {
+        match sync_outputs(batch)
+            .map_err(|error| error.to_string())
+            .and_then(|()| writer.append(&outcomes).map_err(|error| error.to_string()))
+        {
             Ok(at) => return Some(at),
             Err(error) => {
                 if tries == 0 {

@@ -56,7 +56,10 @@ pub struct Ended {
 /// What a worker is told besides orders.
 #[derive(Clone)]
 pub enum Mail {
-    End { job: JobId, tasks: Arc<TaskSet> },
+    End {
+        job: JobId,
+        tasks: Arc<TaskSet>,
+    },
     EndAll,
     /// Let go of these output files at the next task boundary.
     Retire(Arc<Vec<u32>>),
@@ -235,15 +238,16 @@ impl Hub {
         let mut state = self.lock();
         let handed_over = !ended.is_empty();
         let first = state.pending.is_empty();
-        ended.drain(..).for_each(|end| state.push_ended(end));
+        for end in ended.drain(..) {
+            state.push_ended(end);
+        }
         let wants = busy < state.desks[me].share;
         let open = !state.closing && !self.is_full();
         let next = if wants && open { state.take_order(&self.table) } else { None };
         let newly_idle = wants && next.is_none() && !state.desks[me].idle;
         state.desks[me].idle = wants && next.is_none();
         let waiting = !state.pending.is_empty();
-        if waiting
-            && ((handed_over && (first || state.pending.len() >= COMMIT_BATCH || state.urgent())) || newly_idle)
+        if waiting && ((handed_over && (first || state.pending.len() >= COMMIT_BATCH || state.urgent())) || newly_idle)
         {
             self.to_commit.notify_one();
         }
@@ -295,7 +299,9 @@ impl Hub {
 
     /// These ends are durable: their rows are free, and the client is told.
     pub fn durable(&self, batch: &[Ended], at: Position) {
-        batch.iter().for_each(|ended| self.table.clear(ended.row));
+        for ended in batch {
+            self.table.clear(ended.row);
+        }
         self.segment.store(at.segment, Ordering::Relaxed);
         let outcomes = batch.iter().map(|ended| ended.outcome).collect();
         let mut state = self.lock();

@@ -8,6 +8,8 @@
 use std::collections::BTreeSet;
 use std::io;
 
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
 use tern_core::words::Attempt;
 
 use super::hub::Hub;
@@ -68,7 +70,9 @@ pub fn recover(home: &Home, adopt: bool) -> io::Result<Left> {
     if same_boot {
         stray::end_all(&lost.iter().map(|(_, row)| row.attempt).collect::<Vec<_>>());
     }
-    lost.iter().for_each(|(index, _)| table.clear(*index));
+    for (index, _) in &lost {
+        table.clear(*index);
+    }
     table.set_boot(boot);
     let lost: Vec<Attempt> = lost.into_iter().map(|(_, row)| row.attempt).collect();
     if !lost.is_empty() || !adopted.is_empty() {
@@ -91,7 +95,10 @@ fn ended_lately(home: &Home) -> Result<BTreeSet<Attempt>, SegmentError> {
             match block {
                 Block::Outcomes { outcomes, .. } => ended.extend(outcomes.iter().map(|outcome| outcome.attempt)),
                 Block::Corrupt { start, end } | Block::Torn { start, end } => {
-                    eprintln!("tern warden: {}: bytes {start} to {end} are damaged; results in them are lost, their tasks run again", home.segment(*number).display());
+                    eprintln!(
+                        "tern warden: {}: bytes {start} to {end} are damaged; results in them are lost, their tasks run again",
+                        home.segment(*number).display()
+                    );
                 }
             }
         }
@@ -153,11 +160,13 @@ fn same_process(pid: i32, identity: Identity) -> Option<Pidfd> {
 /// Kills the group of a leader that is there, and returns when the leader is not.
 fn end(pidfd: &Pidfd, row: &Row) {
     if let Some((pid, _)) = row.process {
-        // SAFETY: a plain system call; the leader is held by its pidfd, so the group is its own.
-        unsafe { libc::kill(-pid, libc::SIGKILL) };
+        // The leader is held by its pidfd, so the group is its own.
+        let _ = killpg(Pid::from_raw(pid), Signal::SIGKILL);
         let _ = pidfd.signal(libc::SIGKILL);
         while pidfd.wait(KILL_PATIENCE_MS) == Ok(false) {
-            eprintln!("tern warden: process {pid} was killed and does not go (waits for a device?); its task is not run again before");
+            eprintln!(
+                "tern warden: process {pid} was killed and does not go (waits for a device?); its task is not run again before"
+            );
         }
     }
 }

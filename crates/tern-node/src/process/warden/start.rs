@@ -61,11 +61,33 @@ pub fn main(home: &Home, options: Options) -> ExitCode {
 /// Keeps the heap in one place and gives back what is large.
 fn thrift() {
     #[cfg(target_env = "gnu")]
+    #[expect(unsafe_code, reason = "the C library's allocator has no other switch")]
     // SAFETY: plain settings, made before any other thread exists.
     unsafe {
         libc::mallopt(libc::M_ARENA_MAX, 1);
         libc::mallopt(libc::M_MMAP_THRESHOLD, 128 << 10);
         libc::mallopt(libc::M_TRIM_THRESHOLD, 128 << 10);
+    }
+}
+
+/// Gives back the program text that only the start needed; what is needed again is mapped again from the page cache.
+/// Nearly all of a warden's memory is text, mapped around every touched page by the kernel.
+fn forget_start_up_text() {
+    let Ok(maps) = fs::read_to_string("/proc/self/maps") else { return };
+    for line in maps.lines() {
+        let mut words = line.split_ascii_whitespace();
+        let (Some(range), Some("r-xp"), Some(file)) = (words.next(), words.next(), words.nth(3)) else { continue };
+        let ends =
+            range.split_once('-').map(|(from, to)| (usize::from_str_radix(from, 16), usize::from_str_radix(to, 16)));
+        if let Some((Ok(from), Ok(to))) = ends
+            && file.starts_with('/')
+        {
+            #[expect(unsafe_code, reason = "the kernel is told by address")]
+            // SAFETY: text is mapped from its file and never written, so the kernel finds the same bytes there again.
+            unsafe {
+                libc::madvise(from as *mut libc::c_void, to - from, libc::MADV_DONTNEED)
+            };
+        }
     }
 }
 
@@ -82,7 +104,12 @@ fn run(home: &Home, options: Options) -> io::Result<ExitCode> {
 
     let (writer, torn) = SegmentWriter::open(home, Lane::Warden, options.node_tag).map_err(io::Error::other)?;
     if let Some(torn) = torn {
-        eprintln!("tern warden: {}: bytes {} to {} were cut off: a write that was not finished", torn.path.display(), torn.start, torn.end);
+        eprintln!(
+            "tern warden: {}: bytes {} to {} were cut off: a write that was not finished",
+            torn.path.display(),
+            torn.start,
+            torn.end
+        );
     }
     let left = recover::recover(home, !options.no_adopt)?;
     let held: Vec<_> = left.adopted.iter().map(|adopted| (adopted.row, adopted.noted.attempt)).collect();
@@ -101,6 +128,7 @@ fn run(home: &Home, options: Options) -> io::Result<ExitCode> {
         .stack_size(STACK_BYTES)
         .spawn(move || commit::run(&committer, writer))?;
     tell_ready(ready_fd);
+    forget_start_up_text();
 
     control.run();
     hub.stop();
@@ -132,11 +160,13 @@ fn lock(home: &Home) -> io::Result<Option<Flock<fs::File>>> {
 }
 
 /// Descriptors that came along from whoever started us are not for the tasks.
+#[expect(unsafe_code, reason = "no safe library has close_range")]
 fn keep_descriptors_private() {
     // SAFETY: a plain system call; it closes nothing.
     unsafe { libc::syscall(libc::SYS_close_range, 3, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC) };
 }
 
+#[expect(unsafe_code, reason = "a descriptor came by number, as all do over an exec")]
 fn tell_ready(fd: Option<i32>) {
     if let Some(fd) = fd {
         // SAFETY: whoever started us opened this descriptor for us and nobody else here knows it.

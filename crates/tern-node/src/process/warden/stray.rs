@@ -4,6 +4,7 @@
 
 use std::fs;
 
+use nix::unistd::{Pid, getpgid};
 use tern_core::words::Attempt;
 
 use crate::process::pidfd::Pidfd;
@@ -51,8 +52,7 @@ pub fn find(attempts: &[Attempt]) -> Vec<(usize, Found)> {
             let env = fs::read(format!("/proc/{pid}/environ")).ok()?;
             let word = env.split(|byte| *byte == 0).find(|word| word.starts_with(b"TERN_ATTEMPT="))?;
             let which = wanted.iter().position(|wanted| wanted == word)?;
-            // SAFETY: a plain system call.
-            let group = unsafe { libc::getpgid(pid) };
+            let group = getpgid(Some(Pid::from_raw(pid))).ok()?.as_raw();
             Some((which, Found { pid, group }))
         })
         .collect()

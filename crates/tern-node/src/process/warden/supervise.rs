@@ -10,6 +10,8 @@ use std::os::unix::ffi::OsStringExt;
 use nix::spawn::{PosixSpawnAttr, PosixSpawnFileActions, PosixSpawnFlags, posix_spawn};
 use nix::sys::epoll::{Epoll, EpollEvent, EpollFlags};
 use nix::sys::signal::SigSet;
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::Pid;
 
 use super::hub::mono;
 use crate::process::pidfd::Pidfd;
@@ -82,7 +84,7 @@ impl Supervisor {
         if let Some(before) = self.agent.take() {
             let _ = epoll.delete(before.pidfd.as_fd());
             if before.child {
-                reap(before.pid, libc::WNOHANG);
+                reap(before.pid, Some(WaitPidFlag::WNOHANG));
             }
         }
         self.start_at = None;
@@ -105,9 +107,13 @@ impl Supervisor {
     pub fn ended(&mut self, epoll: &Epoll) {
         let Some(agent) = self.agent.take() else { return };
         let _ = epoll.delete(agent.pidfd.as_fd());
-        let status = if agent.child { reap(agent.pid, 0) } else { agent.pidfd.wait_status(agent.pid) };
+        let well = if agent.child {
+            reap(agent.pid, None)
+        } else {
+            agent.pidfd.wait_status(agent.pid).map(|status| status == 0)
+        };
         // Where nobody tells how it ended it is taken for a crash: one agent too many finds the lock held and goes.
-        if status == Some(0) {
+        if well == Some(true) {
             return;
         }
         if mono().saturating_sub(agent.since) > GROWN_NS {
@@ -139,16 +145,18 @@ impl Supervisor {
         if let Some(agent) = self.agent.take()
             && agent.child
         {
-            reap(agent.pid, libc::WNOHANG);
+            reap(agent.pid, Some(WaitPidFlag::WNOHANG));
         }
     }
 }
 
-fn reap(pid: i32, flags: i32) -> Option<i32> {
-    let mut status = 0;
-    // SAFETY: a plain system call on our own child.
-    let reaped = unsafe { libc::waitpid(pid, &raw mut status, flags) };
-    (reaped == pid).then_some(status)
+/// Whether our own child ended well; none where it has not ended.
+fn reap(pid: i32, flags: Option<WaitPidFlag>) -> Option<bool> {
+    match waitpid(Pid::from_raw(pid), flags) {
+        Ok(WaitStatus::Exited(_, code)) => Some(code == 0),
+        Ok(WaitStatus::Signaled(..)) => Some(false),
+        _ => None,
+    }
 }
 
 fn spawn(argv: &[OsString]) -> Result<i32, String> {
@@ -164,5 +172,5 @@ fn spawn(argv: &[OsString]) -> Result<i32, String> {
         attributes.set_sigdefault(&SigSet::all())?;
         posix_spawn(words[0].as_c_str(), &PosixSpawnFileActions::init()?, &attributes, &words, &env)
     })();
-    spawned.map(nix::unistd::Pid::as_raw).map_err(|error: nix::errno::Errno| error.desc().to_owned())
+    spawned.map(Pid::as_raw).map_err(|error: nix::errno::Errno| error.desc().to_owned())
 }

@@ -9,6 +9,9 @@ use std::sync::Arc;
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::eventfd::EventFd;
+use nix::sys::signal::{Signal, killpg};
+use nix::sys::wait::waitpid;
+use nix::unistd::Pid;
 use tern_core::promise::{Exit, Outcome, Output};
 use tern_core::words::Attempt;
 
@@ -217,10 +220,9 @@ impl Worker {
                 self.hub.table.starting(order.row, &noted);
                 self.launcher.launch(context, &order.attempt, &order.argv, &pair)
             }
-            Err(error) => Err(Refusal::Task {
-                code: 126,
-                why: format!("{}: {error}", order.head.grant.context.display()),
-            }),
+            Err(error) => {
+                Err(Refusal::Task { code: 126, why: format!("{}: {error}", order.head.grant.context.display()) })
+            }
         };
         let pid = match launched {
             Ok(pid) => pid,
@@ -297,7 +299,7 @@ impl Worker {
             Stage::Runs => self.verdict(&running, exit_of(status)),
             Stage::Asked(exit) | Stage::Killed(exit) => {
                 if outlived {
-                    signal_group(running.pid, libc::SIGKILL);
+                    signal_group(running.pid, Signal::SIGKILL);
                 }
                 exit
             }
@@ -314,10 +316,14 @@ impl Worker {
 
     /// Whoever fails while the disk is full may have failed for that reason, and does not count.
     fn verdict(&self, running: &Running, exit: Exit) -> Exit {
-        let full = || {
-            self.hub.is_full() || self.hub.full_times() != running.full_times || commit::is_full(&self.hub.home)
-        };
-        if exit.is_success() || !full() { exit } else { Exit::Void }
+        if exit.is_success() {
+            return exit;
+        }
+        if commit::is_full(&self.hub.home) {
+            // At once, or the next task would start into the same wall before the committer looks.
+            self.hub.set_full(true);
+        }
+        if self.hub.is_full() || self.hub.full_times() != running.full_times { Exit::Void } else { exit }
     }
 
     fn ranges(&mut self, slot: usize, noted: &Row, pair: &Pair) -> (Output, Output) {
@@ -415,7 +421,7 @@ impl Worker {
                 match running.stage {
                     Stage::Runs => ask(running, Exit::TimedOut, now),
                     Stage::Asked(exit) => {
-                        signal_group(running.pid, libc::SIGKILL);
+                        signal_group(running.pid, Signal::SIGKILL);
                         running.stage = Stage::Killed(exit);
                         running.deadline = NEVER;
                     }
@@ -436,30 +442,29 @@ struct Usage {
 
 /// TERM, and CONT for those that are stopped: a stopped process takes no notice.
 fn ask(running: &mut Running, exit: Exit, now: u64) {
-    signal_group(running.pid, libc::SIGTERM);
-    signal_group(running.pid, libc::SIGCONT);
+    signal_group(running.pid, Signal::SIGTERM);
+    signal_group(running.pid, Signal::SIGCONT);
     running.stage = Stage::Asked(exit);
     running.deadline = now.saturating_add(u64::from(running.noted.grace_ms) * 1_000_000);
 }
 
 /// The group is that of a leader which has not been reaped, or was found alive just now: its number is not another's.
-fn signal_group(pid: i32, signal: i32) {
-    // SAFETY: a plain system call.
-    unsafe { libc::kill(-pid, signal) };
+fn signal_group(pid: i32, signal: Signal) {
+    // Fails only when nobody is left.
+    let _ = killpg(Pid::from_raw(pid), signal);
 }
 
 fn group_lives(pid: i32) -> bool {
-    // SAFETY: a plain system call; signal 0 only asks.
-    unsafe { libc::kill(-pid, 0) == 0 }
+    killpg(Pid::from_raw(pid), None).is_ok()
 }
 
 /// For a child that cannot be watched: the machine ran out of descriptors between its spawn and now.
 fn end_at_once(pid: i32) {
-    signal_group(pid, libc::SIGKILL);
-    // SAFETY: a plain system call on our own child; no status is asked for.
-    unsafe { libc::waitpid(pid, std::ptr::null_mut(), 0) };
+    signal_group(pid, Signal::SIGKILL);
+    let _ = waitpid(Pid::from_raw(pid), None);
 }
 
+#[expect(unsafe_code, reason = "no safe wait tells what the child used")]
 fn wait_status(running: &Running) -> Option<(i32, Usage)> {
     if running.adopted {
         return Some((running.pidfd.wait_status(running.pid)?, Usage::default()));

@@ -85,6 +85,12 @@ impl Backend {
         *self.mode() = Mode::Ended;
     }
 
+    /// Gives up the lock on the file. Closing would do, but for a child that is just being spawned and holds it, too.
+    pub fn unlock(&self) {
+        // Without a lock there is nothing to give up.
+        let _ = self.0.file.unlock();
+    }
+
     /// Whether an fsync failed: then the page cache may differ from the disk, and nothing is to be built on it.
     pub fn sync_failed(&self) -> bool {
         self.0.sync_failed.load(Ordering::Relaxed)

@@ -13,7 +13,7 @@ use super::super::segment::{HEADER_BYTES, Lane, SegmentWriter};
 use super::FORMAT;
 use super::database::{JOBS, KEY_CHECKPOINT, KEY_FORMAT, KEY_NODE, META, RECORDS, Store};
 use super::outputs::PeerOutputs;
-use super::row::{self, Checkpoint, Entry};
+use super::row::{self, Checkpoint, Written};
 use super::witness::Witness;
 use crate::home::Home;
 
@@ -145,7 +145,7 @@ impl Journal {
             let job = row::job_of(record);
             let entry = match record {
                 Record::Outcomes { via: Some(via), outcomes } => self.append(*via, outcomes)?,
-                other => Entry::Record(other.clone()),
+                other => Written::Record(other),
             };
             let row = sealed(&row_key(sequence, place), job, &entry)
                 .map_err(|error| StoreError::damaged(&self.home.journal(), error.to_string()))?;
@@ -155,7 +155,7 @@ impl Journal {
     }
 
     /// Outcomes of another node, and the output that they point to, on the disk.
-    fn append(&mut self, via: GrantId, outcomes: &[Outcome]) -> Result<Entry, StoreError> {
+    fn append(&mut self, via: GrantId, outcomes: &[Outcome]) -> Result<Written<'static>, StoreError> {
         self.outputs.sync(&self.home)?;
         if self.peers.is_none() {
             // A torn tail was never noted in the journal: nobody was told of it.
@@ -165,7 +165,7 @@ impl Journal {
         let before = writer.position();
         let after = writer.append(outcomes)?;
         let start = if after.segment == before.segment { before.end } else { HEADER_BYTES };
-        Ok(Entry::Block { via, segment: after.segment, start, end: after.end })
+        Ok(Written::Block { via, segment: after.segment, start, end: after.end })
     }
 
     /// One durable transaction. After an error the file is opened anew by the next call.

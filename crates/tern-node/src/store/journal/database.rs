@@ -69,6 +69,7 @@ impl Store {
             Ok(db) => Ok(Self { db: Some(db), backend }),
             Err(error) => {
                 backend.end();
+                backend.unlock();
                 Err(error)
             }
         }
@@ -89,6 +90,7 @@ impl Drop for Store {
         let db = self.db.take();
         // redb writes its last page on dropping, into a backend that has ended; what it panics on is of no interest.
         let _ = catch_unwind(AssertUnwindSafe(|| drop(db)));
+        self.backend.unlock();
     }
 }
 

@@ -14,6 +14,8 @@ pub enum Note {
     ResultsDamaged { path: PathBuf, start: u64, end: u64 },
     /// A whole segment that cannot be read.
     SegmentUnreadable { why: String },
+    /// Files of jobs that the journal does not know: submissions that died half way, or it is not the newest journal.
+    Ahead { journal: PathBuf, known: u32, found: u32 },
     /// A new journal was begun in a folder that holds jobs or results of an older one.
     Beside { journal: PathBuf, next_job: u32 },
 }
@@ -34,6 +36,13 @@ impl fmt::Display for Note {
             Self::SegmentUnreadable { why } => {
                 write!(f, "{why}; tasks whose results stood only there run again")
             }
+            Self::Ahead { journal, known, found } => write!(
+                f,
+                "{}: knows jobs up to {known}, but there are files of job {found}: it was never accepted, or this is an older \
+                 journal; new jobs count from {}",
+                journal.display(),
+                found.saturating_add(1)
+            ),
             Self::Beside { journal, next_job } => write!(
                 f,
                 "{}: begun anew beside jobs or results of an older journal, which are left alone; new jobs count from {next_job}",

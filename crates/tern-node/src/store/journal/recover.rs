@@ -5,7 +5,7 @@ use std::fs::OpenOptions;
 use std::path::Path;
 
 use redb::{Database, ReadableDatabase, ReadableTable, TableError};
-use tern_core::promise::{Head, Job, Record, State};
+use tern_core::promise::{Dirty, Head, Job, Record, State};
 use tern_core::words::{JobId, NodeId};
 
 use super::super::segment::{Block, SegmentReader};
@@ -41,6 +41,23 @@ struct Contents {
     bad: BTreeSet<JobId>,
 }
 
+impl Recovery {
+    /// Without a witness nobody knows whether the journal is the newest: a number that left anything here is not given out
+    /// again. Returns what the state would have had written at the next checkpoint.
+    fn skip_used_numbers(&mut self, home: &Home) -> Result<Dirty, StoreError> {
+        let head = self.state.head();
+        let used = results::last_number(home, head.node.tag())?.unwrap_or(0);
+        if used < head.next_job {
+            return Ok(Dirty::default());
+        }
+        self.notes.push(Note::Ahead { journal: home.journal(), known: head.next_job.saturating_sub(1), found: used });
+        let head = Head { next_job: used.saturating_add(1), ..head.clone() };
+        let dirty = Dirty { head: true, ..self.state.take_dirty() };
+        self.state = State::from_parts(head, self.state.jobs().clone());
+        Ok(dirty)
+    }
+}
+
 impl Journal {
     /// Opens the journal of a state folder, or with `create` begins one, and recovers what it holds: the last checkpoint,
     /// the records after it, and the results that the warden wrote since.
@@ -68,7 +85,10 @@ impl Journal {
         if let Said::Seen { sequence, .. } = said
             && sequence > last
         {
-            let what = format!("it ends with record {last}, but record {sequence} was acknowledged");
+            let what = format!(
+                "it ends with record {last}, but record {sequence} was acknowledged (to go on without what is missing, \
+                 remove journal.seen)"
+            );
             return Err(StoreError::damaged(&path, what));
         }
         store.backend.go_live().map_err(StoreError::io("cannot be written", &path))?;
@@ -78,7 +98,10 @@ impl Journal {
         journal.last = last;
         journal.uncovered = !contents.entries.is_empty();
         journal.positions.clone_from(&contents.checkpoint.positions);
-        let recovery = contents.replay(home)?;
+        let mut recovery = contents.replay(home)?;
+        if said == Said::Nothing {
+            journal.dirty = recovery.skip_used_numbers(home)?;
+        }
         Ok((journal, recovery))
     }
 
@@ -113,7 +136,7 @@ impl Journal {
             last: 0,
             uncovered: false,
             positions: BTreeMap::new(),
-            dirty: Default::default(),
+            dirty: Dirty::default(),
             witness: None,
             peers: None,
             outputs: PeerOutputs::default(),
@@ -145,7 +168,7 @@ fn check_owner(store: &Store, path: &Path, node: NodeId) -> Result<(), StoreErro
 }
 
 fn read_all(store: &Store, path: &Path) -> Result<Contents, StoreError> {
-    let contents = store.with(path, |db| Ok(read_tables(db)?))?;
+    let contents = store.with(path, read_tables)?;
     contents.map_err(|what| StoreError::damaged(path, what))
 }
 
@@ -205,25 +228,32 @@ fn put_aside(home: &Home, store: &Store, path: &Path, contents: &Contents) -> Re
     if contents.bad.is_empty() {
         return Ok(());
     }
-    let about = |entry: &Entry| matches!(entry, Entry::Record(record) if row::job_of(record).is_some_and(|job| contents.bad.contains(&job)));
     store.with(path, |db| {
         let txn = db.begin_write()?;
         {
             let (mut aside, mut jobs) = (txn.open_table(ASIDE)?, txn.open_table(JOBS)?);
             for id in &contents.bad {
-                if let Some(found) = jobs.remove(id.0)? {
-                    aside.insert((id.0, 0, 0), found.value())?;
-                }
+                let found = jobs.remove(id.0)?;
+                // A job that is in no checkpoint yet still has to be remembered as damaged.
+                aside.insert((id.0, 0, 0), found.as_ref().map_or(&[][..], |row| row.value()))?;
             }
-            let mut records = txn.open_table(RECORDS)?;
-            records.retain(|(sequence, place), found| match row::open::<Entry>(&row_key(sequence, place), found) {
-                Ok(entry) => !about(&entry),
-                Err(_) => false,
+            txn.open_table(RECORDS)?.retain(|(sequence, place), found| {
+                let job = row_job(sequence, place, found).filter(|job| contents.bad.contains(job));
+                job.is_none_or(|job| aside.insert((job.0, sequence, place), found).is_err())
             })?;
         }
         txn.commit()?;
         Ok(())
     })
+}
+
+/// The job that a record's row is about, whether or not the row is good.
+fn row_job(sequence: u64, place: u32, found: &[u8]) -> Option<JobId> {
+    match row::open::<Entry>(&row_key(sequence, place), found) {
+        Ok(Entry::Record(record)) => row::job_of(&record),
+        Ok(Entry::Block { .. }) | Err(BadRow::OfUnknown) => None,
+        Err(BadRow::OfJob(job)) => Some(job),
+    }
 }
 
 impl Contents {

@@ -16,7 +16,7 @@ const FRAME_BYTES: usize = 16;
 const NO_JOB: u64 = 0;
 
 /// What stands in the table of records.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Deserialize)]
 pub enum Entry {
     Record(Record),
     /// Outcomes from another node: they lie in an agent's segment, `start..end`, and count here in this order.
@@ -26,6 +26,13 @@ pub enum Entry {
         start: u64,
         end: u64,
     },
+}
+
+/// [`Entry`] as it is written: the same bytes, without a copy of the record.
+#[derive(Debug, Serialize)]
+pub enum Written<'a> {
+    Record(&'a Record),
+    Block { via: GrantId, segment: u32, start: u64, end: u64 },
 }
 
 /// The state without its jobs, and how much it covers.
@@ -92,6 +99,8 @@ pub fn open<T: DeserializeOwned>(key: &[u8], row: &[u8]) -> Result<T, BadRow> {
 
 fn checksum(parts: &[&[u8]]) -> u32 {
     let mut hasher = crc32fast::Hasher::new();
-    parts.iter().for_each(|part| hasher.update(part));
+    for part in parts {
+        hasher.update(part);
+    }
     hasher.finalize()
 }

@@ -10,6 +10,7 @@ use super::super::segment::{Lane, numbers};
 use super::super::{StoreError, job};
 use super::summary::{path_of, segments, summary};
 use crate::home::{FROM_PEERS, Home};
+use crate::process::inflight;
 
 /// Files that hold nothing of any job that lives, for the warden to drop. What the agent itself wrote is gone already.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -28,7 +29,7 @@ pub fn garbage(home: &Home, knows: impl Fn(JobId) -> bool) -> Result<Garbage, St
     // Files are listed before segments are read: one that is newer than this list is not looked at.
     let mut outputs = output_numbers(&home.outputs())?;
     outputs.extend(output_numbers(&home.peer_outputs())?);
-    let in_use = in_use(home);
+    let in_use = in_use(home)?;
     let mut dead = Vec::new();
     for (number, finished) in segments(home)? {
         // Of a segment that cannot be read nobody knows what it held: it stays, and so do all outputs.
@@ -60,9 +61,9 @@ pub fn garbage(home: &Home, knows: impl Fn(JobId) -> bool) -> Result<Garbage, St
 }
 
 /// Output files of attempts whose end is not durable yet.
-fn in_use(home: &Home) -> BTreeSet<u32> {
-    let _ = home;
-    BTreeSet::new()
+fn in_use(home: &Home) -> Result<BTreeSet<u32>, StoreError> {
+    let rows = inflight::read(home).map_err(StoreError::io("cannot be read", &home.inflight()))?;
+    Ok(rows.into_iter().map(|row| row.file).collect())
 }
 
 fn output_numbers(folder: &Path) -> Result<BTreeSet<u32>, StoreError> {

@@ -11,7 +11,7 @@ mod tail;
 #[cfg(test)]
 mod tests;
 
-pub use counted::{counted, counted_page};
+pub use counted::{Past, counted, counted_page};
 pub use garbage::{Garbage, garbage};
 pub use output::read_output;
 pub(super) use summary::last_number;

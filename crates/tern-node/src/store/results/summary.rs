@@ -114,7 +114,9 @@ pub fn last_number(home: &Home, tag: u32) -> Result<Option<u32>, StoreError> {
     let folder = home.path().join("jobs");
     match fs::read_dir(&folder) {
         Ok(entries) => {
-            entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<JobId>().ok()).for_each(&mut see)
+            for entry in entries.flatten() {
+                entry.file_name().to_str().and_then(|name| name.parse().ok()).into_iter().for_each(&mut see);
+            }
         }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
         Err(error) => return Err(StoreError::io("cannot be read", &folder)(error)),

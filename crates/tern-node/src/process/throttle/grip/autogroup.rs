@@ -49,7 +49,6 @@ pub fn prepare(target: &Target, in_cpu_group: bool) -> Result<Autogroup, String>
 }
 
 /// The nice value at which a session gets about `percent` of what an equal neighbour gets.
-#[expect(clippy::cast_possible_truncation, reason = "between 0 and 39")]
 pub fn lowered(nice: i32, percent: u8) -> i32 {
     let steps = (100.0 / f64::from(percent.clamp(1, 100))).ln() / STEP.ln();
     (nice + steps.round().max(1.0) as i32).clamp(-20, 19)

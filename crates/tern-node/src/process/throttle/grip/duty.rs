@@ -12,6 +12,8 @@ const STEP_NS_MIN: f64 = 1_000_000.0;
 /// The least that must come together before the process goes on.
 const TURN_NS_MIN: f64 = 1_000_000.0;
 
+/// A look that is late by up to this costs the process nothing.
+const LATE_NS: f64 = 50_000_000.0;
 /// The most that a process can owe: what it used while the holder was late.
 const DEBT_NS_MAX: f64 = 1_000_000_000.0;
 /// Before it was seen running: short first turns, whatever it is.
@@ -46,24 +48,23 @@ impl DutyCycle {
         new
     }
 
-    /// What one busy thread uses up in a turn beyond what comes in meanwhile. Also the most that is ever saved, so that
-    /// a process that slept for an hour cannot burn for half of one.
+    /// What one busy thread uses up in a turn beyond what comes in meanwhile.
     fn full(&self) -> f64 {
         (PERIOD_NS * self.share * (1.0 - self.share)).max(TURN_NS_MIN)
     }
 
+    /// The most that is saved: a turn, and what comes in while a look is late. A process that slept for an hour cannot
+    /// burn for half of one.
+    fn cap(&self) -> f64 {
+        self.full() + LATE_NS * self.share
+    }
+
     /// Takes the time and the CPU time that the process has used so far (nanoseconds), and says what it shall do for how
     /// many nanoseconds until the next look.
-    #[expect(
-        clippy::cast_precision_loss,
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "spans of milliseconds"
-    )]
     pub fn look(&mut self, mono_ns: u64, cpu_ns: u64) -> (Turn, u64) {
         let (then, before) = self.last.replace((mono_ns, cpu_ns)).unwrap_or((mono_ns, cpu_ns));
         let (passed, used) = (mono_ns.saturating_sub(then) as f64, cpu_ns.saturating_sub(before) as f64);
-        self.credit = (self.credit + passed * self.share - used).clamp(-DEBT_NS_MAX, self.full());
+        self.credit = (self.credit + passed * self.share - used).clamp(-DEBT_NS_MAX, self.cap());
         if self.turn == Turn::Run && passed > 0.0 {
             self.width = (used / passed).max(1.0);
         }
@@ -140,7 +141,7 @@ mod tests {
         assert_eq!(duty.look(0, 0).0, Turn::Run);
         assert_eq!(duty.look(3_600_000_000_000, 0).0, Turn::Run);
         assert_eq!(
-            duty.look(3_600_100_000_000, 80_000_000).0,
+            duty.look(3_600_100_000_000, 105_000_000).0,
             Turn::Stop,
             "an hour of sleep is not half an hour to burn"
         );

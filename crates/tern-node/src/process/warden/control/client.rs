@@ -43,8 +43,8 @@ impl Client {
     ///
     /// # Errors
     /// A bad frame: the connection is of no use any more.
-    pub fn next(&mut self) -> Result<Option<ToWarden>, FrameError> {
-        self.frames.next()
+    pub fn next_message(&mut self) -> Result<Option<ToWarden>, FrameError> {
+        self.frames.next_frame()
     }
 
     /// The other end is gone, and all it said was read.

@@ -20,8 +20,8 @@ use super::super::worker::{Running, Worker};
 use super::client::Client;
 use super::door;
 use super::outbox::Outbox;
-use crate::process::throttle::{ThrottleError, Throttles, watchdog};
 use crate::process::protocol::{FromWarden, PROTOCOL_VERSION, ToWarden};
+use crate::process::throttle::{ThrottleError, Throttles, watchdog};
 use crate::store::segment::Lane;
 
 const LISTENER: u64 = 0;
@@ -82,7 +82,9 @@ impl Control {
         let agent = Supervisor::new(options.agent.clone());
         let (throttles, remarks) =
             Throttles::open(&hub.home.throttles(), watchdog::Start::own_program()).map_err(std::io::Error::other)?;
-        remarks.iter().for_each(|remark| eprintln!("tern warden: {remark}"));
+        for remark in remarks {
+            eprintln!("tern warden: {remark}");
+        }
         Ok(Self {
             throttles,
             tick_at: None,
@@ -214,7 +216,7 @@ impl Control {
     fn greet(&mut self) {
         let Some(mut candidate) = self.candidate.take() else { return };
         candidate.read();
-        match candidate.next() {
+        match candidate.next_message() {
             Ok(Some(ToWarden::Hello { version, agent_pid, slots })) => {
                 if version != PROTOCOL_VERSION {
                     self.run_dry = true;
@@ -235,7 +237,7 @@ impl Control {
         let Some(mut client) = self.client.take() else { return };
         client.read();
         let over = loop {
-            match client.next() {
+            match client.next_message() {
                 Ok(Some(message)) if !self.run_dry => self.obey(message),
                 Ok(Some(_)) => {}
                 Ok(None) => break client.is_over(),

@@ -1,0 +1,48 @@
+//! The doors that trit, scum and throttle need: an agent where one runs, none for what this machine knows by itself.
+
+use tern_core::observe::NodeTrit;
+use tern_node::control::{Door, Entry};
+
+use super::{Context, Outcome};
+use crate::hogs::scum::ScumArgs;
+use crate::hogs::throttle::{Ask, ThrottleArgs};
+use crate::hogs::trit::{Tracked, TritArgs};
+
+pub async fn trit(context: &Context, args: TritArgs) -> Outcome {
+    let mut out = context.printer.out();
+    Ok(crate::hogs::trit::run(&args, context.printer.json, tracked(context).await, &mut out)?)
+}
+
+/// What the agent makes of its readings; none without an agent that answers, since this machine can still be read.
+async fn tracked(context: &Context) -> Option<Tracked> {
+    let door = Door::open(&context.home, Entry::Agent, None).await.ok()?;
+    let status = door.status().await.ok();
+    door.close(true).await.ok()?;
+    let status = status?;
+    let trit = match status.trit {
+        ..0 => NodeTrit::Idle,
+        0 => NodeTrit::Balanced,
+        1.. => NodeTrit::Overloaded,
+    };
+    Some(Tracked { trit, smoothed: status.load_ratio_smoothed })
+}
+
+pub fn scum(context: &Context, args: &ScumArgs) -> Outcome {
+    Ok(crate::hogs::scum::run(args, context.printer.json, &mut context.printer.out())?)
+}
+
+/// A throttle outlives this command, so that only an agent's warden may hold it.
+pub async fn throttle(context: &Context, args: ThrottleArgs) -> Outcome {
+    let ask = async |ask| {
+        let door = Door::open(&context.home, Entry::Agent, None).await?;
+        let answer = match ask {
+            Ask::Hold(wish) => door.throttle(wish).await.map(|state| vec![state]),
+            Ask::Release(pid) => door.release_throttle(pid).await.map(|()| Vec::new()),
+            Ask::List => door.throttles().await,
+        };
+        door.close(true).await?;
+        answer
+    };
+    let mut out = context.printer.out();
+    Ok(crate::hogs::throttle::run(&args, context.printer.json, ask, &mut out).await?)
+}

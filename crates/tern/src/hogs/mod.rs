@@ -1,0 +1,9 @@
+//! How loaded this machine is, which processes load it, and holding one of them back.
+
+pub mod escape;
+pub mod scum;
+pub mod throttle;
+pub mod trit;
+pub mod trouble;
+
+pub use trouble::Trouble;

@@ -1,0 +1,172 @@
+//! `tern scum`: the processes that take most of this machine, with their score, band, and whether one may act on them.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use tern_core::decide::scum::{ProcTrit, ProcessFacts, Protected, ScumSettings, Usage, band, protection, score};
+use tern_node::sense::{ProcessSample, own_and_ancestors, sample_processes};
+
+use super::Trouble;
+use super::escape::plain;
+
+/// The words after `tern scum`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct ScumArgs {
+    /// Also those that are quiet
+    #[arg(long)]
+    pub all: bool,
+    /// Measure for so many milliseconds
+    #[arg(long, value_name = "MS", default_value_t = 1000, value_parser = clap::value_parser!(u64).range(200..=60_000))]
+    pub interval: u64,
+    /// Show at most so many, the highest scores first
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub top: usize,
+}
+
+/// One process, judged.
+#[derive(Clone, Debug)]
+pub struct Row {
+    pub sample: ProcessSample,
+    pub user: String,
+    pub score: f64,
+    pub band: ProcTrit,
+    pub protected: Option<Protected>,
+}
+
+/// Measures, judges and prints.
+pub fn run(args: &ScumArgs, json: bool, out: &mut impl Write) -> Result<ExitCode, Trouble> {
+    let samples = sample_processes(Duration::from_millis(args.interval))?;
+    let looked_at = samples.len();
+    let rows: Vec<Row> = judge(samples, &ScumSettings::default())
+        .into_iter()
+        .filter(|row| args.all || row.band > ProcTrit::Quiet)
+        .take(args.top)
+        .collect();
+    if json {
+        print_json(&rows, out)?;
+    } else {
+        print_table(&rows, looked_at, out)?;
+    }
+    out.flush()?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Scores processes, the highest first.
+pub fn judge(samples: Vec<ProcessSample>, settings: &ScumSettings) -> Vec<Row> {
+    let (own, user) = (own_and_ancestors(), nix::unistd::geteuid().as_raw());
+    let mut names = BTreeMap::new();
+    let mut rows: Vec<Row> = samples
+        .into_iter()
+        .map(|sample| {
+            let score = score(&usage(&sample), settings);
+            let facts = ProcessFacts {
+                pid: sample.pid,
+                uid: sample.uid,
+                kernel_thread: sample.kernel_thread,
+                same_program: sample.same_program,
+                own: own.contains(&sample.pid),
+                name: &sample.name,
+            };
+            let protected = protection(&facts, user, &[]);
+            let user = names.entry(sample.uid).or_insert_with(|| user_name(sample.uid)).clone();
+            Row { user, score, band: band(score, settings), protected, sample }
+        })
+        .collect();
+    rows.sort_by(|one, other| other.score.total_cmp(&one.score).then(one.sample.pid.cmp(&other.sample.pid)));
+    rows
+}
+
+fn usage(sample: &ProcessSample) -> Usage {
+    Usage {
+        cpu_percent: sample.cpu_percent,
+        memory_percent: sample.memory_percent.unwrap_or(0.0),
+        age_hours: sample.age.as_secs_f64() / 3600.0,
+    }
+}
+
+fn user_name(uid: u32) -> String {
+    let known = nix::unistd::User::from_uid(nix::unistd::Uid::from_raw(uid)).ok().flatten();
+    known.map_or_else(|| uid.to_string(), |user| user.name)
+}
+
+fn print_json(rows: &[Row], out: &mut impl Write) -> Result<(), Trouble> {
+    let values: Vec<_> = rows
+        .iter()
+        .map(|row| {
+            let sign: i8 = match row.band {
+                ProcTrit::Quiet => -1,
+                ProcTrit::Watch => 0,
+                ProcTrit::Hog => 1,
+            };
+            serde_json::json!({
+                "pid": row.sample.pid,
+                "start_time": row.sample.start_time,
+                "uid": row.sample.uid,
+                "user": row.user,
+                "name": row.sample.name,
+                "command": row.sample.command,
+                "cpu_percent": row.sample.cpu_percent,
+                "memory_percent": row.sample.memory_percent,
+                "rss_kib": row.sample.rss_kib,
+                "age_s": row.sample.age.as_secs(),
+                "score": row.score,
+                "trit": sign,
+                "band": row.band,
+                "protected": row.protected,
+            })
+        })
+        .collect();
+    serde_json::to_writer(&mut *out, &values)?;
+    Ok(writeln!(out)?)
+}
+
+fn print_table(rows: &[Row], looked_at: usize, out: &mut impl Write) -> Result<(), Trouble> {
+    if rows.is_empty() {
+        return Ok(writeln!(out, "no hogs among {looked_at} processes (--all shows the quiet ones)")?);
+    }
+    let header = ["PID", "USER", "CPU %", "MEM %", "AGE", "SCORE", "BAND", "PROTECTED", "COMMAND"];
+    let [pid, user, cpu, memory, age, score, band, protected, command] = header;
+    writeln!(out, "{pid:>8} {user:<10} {cpu:>6} {memory:>6} {age:>6} {score:>6}  {band:<9} {protected:<20} {command}")?;
+    for row in rows {
+        let sample = &row.sample;
+        let memory = sample.memory_percent.map_or("-".into(), |share| format!("{share:.1}"));
+        let protected = row.protected.map_or("no", protected_word);
+        let command = if sample.command.is_empty() { format!("[{}]", sample.name) } else { sample.command.clone() };
+        writeln!(
+            out,
+            "{:>8} {:<10} {:>6.1} {memory:>6} {:>6} {:>6.3}  {:<9} {protected:<20} {}",
+            sample.pid,
+            plain(&row.user, 10),
+            sample.cpu_percent,
+            age_word(sample.age),
+            row.score,
+            row.band,
+            plain(&command, 60),
+        )?;
+    }
+    Ok(())
+}
+
+const fn protected_word(why: Protected) -> &'static str {
+    match why {
+        Protected::Init => "process 1",
+        Protected::KernelThread => "kernel thread",
+        Protected::Own => "tern or its parents",
+        Protected::OtherUser => "another user's",
+        Protected::Listed => "needed by the system",
+    }
+}
+
+fn age_word(age: Duration) -> String {
+    match age.as_secs() {
+        seconds @ 0..60 => format!("{seconds}s"),
+        seconds @ 60..3_600 => format!("{}m", seconds / 60),
+        seconds @ 3_600..172_800 => format!("{}h", seconds / 3_600),
+        seconds => format!("{}d", seconds / 86_400),
+    }
+}
+
+#[cfg(test)]
+mod tests;
