@@ -186,7 +186,7 @@ fn down_waits_for_what_runs_and_down_now_does_not() {
 }
 
 #[test]
-fn a_second_agent_on_a_folder_is_refused_by_the_pid_of_the_first() {
+fn a_second_agent_on_one_folder_is_refused_with_the_pid_of_the_first() {
     let tern = Tern::new();
     let pid = tern.up();
     for words in [&["up"][..], &["up", "--detach"], &["agent"]] {

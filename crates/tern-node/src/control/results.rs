@@ -81,7 +81,6 @@ impl HttpBody for Chunks {
 
 /// All results of a watch as NDJSON. A node that stops before the job is over breaks the body off, so that no reader takes
 /// a torn stream for a whole one.
-#[must_use]
 pub fn stream(watch: Watch, lines: Lines, follow: bool) -> Body {
     let (sender, receiver) = mpsc::channel(DOOR_CHUNKS_MAX);
     tokio::spawn(write_results(watch, lines, follow, sender));
@@ -143,7 +142,6 @@ pub fn running(home: &Home, job: JobId, task: u32, stream: Stream) -> Option<Out
 }
 
 /// A whole output in chunks. A range that the file does not hold breaks the body off.
-#[must_use]
 pub fn whole(path: PathBuf, range: Output) -> Body {
     if range.len == 0 {
         return Body::empty();

@@ -27,7 +27,9 @@ enum Verdict {
 
 #[derive(Debug, Serialize)]
 struct Check {
-    check: &'static str,
+    /// `check` to those who read JSON.
+    #[serde(rename = "check")]
+    name: &'static str,
     verdict: Verdict,
     found: String,
     #[serde(skip_serializing_if = "str::is_empty")]
@@ -35,14 +37,14 @@ struct Check {
 }
 
 impl Check {
-    fn ok(check: &'static str, found: impl Into<String>) -> Self {
-        Self { check, verdict: Verdict::Ok, found: found.into(), what_to_do: "" }
+    fn ok(name: &'static str, found: impl Into<String>) -> Self {
+        Self { name, verdict: Verdict::Ok, found: found.into(), what_to_do: "" }
     }
-    fn warn(check: &'static str, found: impl Into<String>, what_to_do: &'static str) -> Self {
-        Self { check, verdict: Verdict::Warn, found: found.into(), what_to_do }
+    fn warn(name: &'static str, found: impl Into<String>, what_to_do: &'static str) -> Self {
+        Self { name, verdict: Verdict::Warn, found: found.into(), what_to_do }
     }
-    fn fail(check: &'static str, found: impl Into<String>, what_to_do: &'static str) -> Self {
-        Self { check, verdict: Verdict::Fail, found: found.into(), what_to_do }
+    fn fail(name: &'static str, found: impl Into<String>, what_to_do: &'static str) -> Self {
+        Self { name, verdict: Verdict::Fail, found: found.into(), what_to_do }
     }
 }
 
@@ -71,7 +73,7 @@ pub async fn doctor(context: &Context) -> Outcome {
                 Verdict::Warn => ("warn", "33"),
                 Verdict::Fail => ("FAIL", "31"),
             };
-            writeln!(out, "{} {:<12} {}", context.printer.painted(word, colour), check.check, check.found)?;
+            writeln!(out, "{} {:<12} {}", context.printer.painted(word, colour), check.name, check.found)?;
             if !check.what_to_do.is_empty() {
                 writeln!(out, "     {:<12} → {}", "", check.what_to_do)?;
             }
@@ -183,7 +185,7 @@ fn room(home: &Home) -> Check {
             return Check::fail(NAME, format!("{}: {error}", there.display()), "Name another folder with --home.");
         }
     };
-    let free_mib = u64::from(stat.blocks_available()) * u64::from(stat.fragment_size()) / (1 << 20);
+    let free_mib = stat.blocks_available() * stat.fragment_size() / (1 << 20);
     let found = format!("{free_mib} MiB free, {} files more", stat.files_available());
     if free_mib < 64 {
         return Check::fail(NAME, found, "New work is refused until there is room.");

@@ -1,0 +1,184 @@
+//! Three agents with folders and keys of their own, that know each other and nobody else.
+
+use std::fs;
+use std::net::{SocketAddr, UdpSocket};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tern_node::control::api::StatusView;
+use tern_node::control::door::{Door, Entry};
+use tern_node::home::Home;
+use tern_node::store;
+
+use super::DemoError;
+
+/// People's names for the three; the first is flooded.
+const NAMES: [&str; 3] = ["alice", "bob", "carol"];
+/// Until an agent answers.
+const START_PATIENCE: Duration = Duration::from_secs(20);
+/// Slots of each node.
+const SLOTS: u32 = 2;
+
+struct DemoNode {
+    name: &'static str,
+    home: Home,
+    tag: String,
+    child: Child,
+    door: Option<Door>,
+    killed: bool,
+}
+
+/// The three nodes.
+pub struct Trio {
+    folder: PathBuf,
+    keep: bool,
+    nodes: Vec<DemoNode>,
+}
+
+impl Trio {
+    /// Makes folders, keys and settings, starts the agents and waits until they answer.
+    pub async fn start(keep: bool) -> Result<Self, DemoError> {
+        let folder = std::env::temp_dir().join(format!("tern-demo-{}", std::process::id()));
+        fs::create_dir(&folder)?;
+        let mut trio = Self { folder, keep, nodes: Vec::new() };
+        let made = trio.make().await;
+        if let Err(error) = made {
+            trio.stop().await;
+            return Err(error);
+        }
+        Ok(trio)
+    }
+
+    async fn make(&mut self) -> Result<(), DemoError> {
+        let mut facts = Vec::new();
+        for name in NAMES {
+            let home = Home::new(self.folder.join(name));
+            fs::create_dir(home.path())?;
+            let node = store::key::node_id(&home).map_err(|error| DemoError::Failed(error.to_string()))?;
+            facts.push((home, node, free_address()?));
+        }
+        for (index, name) in NAMES.into_iter().enumerate() {
+            let (home, node, listen) = &facts[index];
+            let peers = facts.iter().filter(|(_, other, _)| other != node);
+            let peers: String = peers
+                .map(|(_, other, address)| {
+                    format!("\n[[peers]]\nkey = \"{}\"\naddress = \"{address}\"\n", other.to_hex())
+                })
+                .collect();
+            fs::write(home.config(), format!("slots = {SLOTS}\nlisten = \"{listen}\"\n{peers}"))?;
+            self.nodes.push(spawn(name, home.clone(), node.to_string())?);
+        }
+        for node in &mut self.nodes {
+            node.door = Some(wait_for(&node.home).await?);
+        }
+        Ok(())
+    }
+
+    pub fn door(&self, index: usize) -> Result<&Door, DemoError> {
+        let node = &self.nodes[index];
+        node.door.as_ref().ok_or_else(|| DemoError::Failed(format!("{} has no open door", node.name)))
+    }
+
+    /// Names and tags, in order.
+    pub fn names(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        self.nodes.iter().map(|node| (node.name, node.tag.as_str()))
+    }
+
+    /// What each node says of itself; None: killed, or it does not answer.
+    pub async fn statuses(&self) -> Vec<(&'static str, String, Option<StatusView>)> {
+        let mut statuses = Vec::new();
+        for node in &self.nodes {
+            let status = match &node.door {
+                Some(door) if !node.killed => door.status().await.ok(),
+                _ => None,
+            };
+            statuses.push((node.name, node.tag.clone(), status));
+        }
+        statuses
+    }
+
+    /// Ends a node as a power cut would: agent, warden and what they run.
+    pub async fn kill(&mut self, index: usize) -> Result<String, DemoError> {
+        let status = self.door(index)?.status().await?;
+        let node = &mut self.nodes[index];
+        node.killed = true;
+        for pid in [Some(status.agent_pid), status.warden_pid].into_iter().flatten() {
+            // One that has gone by itself needs no signal.
+            let _ = kill(Pid::from_raw(i32::try_from(pid).unwrap_or(0)), Signal::SIGKILL);
+        }
+        Ok(format!("{} was killed: its agent and its warden, in the middle of its tasks", node.name))
+    }
+
+    /// Stops what runs and removes the folders, unless they are to be kept.
+    pub async fn stop(mut self) {
+        for node in &mut self.nodes {
+            if let (Some(door), false) = (&node.door, node.killed) {
+                // An agent that is gone already is what we want.
+                let _ = door.stop(false, false).await;
+            }
+        }
+        for node in &mut self.nodes {
+            if node.killed {
+                // Its warden was the child; wait only reaps it.
+                let _ = node.child.wait();
+            } else {
+                end(&mut node.child);
+            }
+        }
+        if self.keep {
+            println!("the nodes' folders: {}", self.folder.display());
+        } else if let Err(error) = fs::remove_dir_all(&self.folder) {
+            eprintln!("tern demo: {} could not be removed: {error}", self.folder.display());
+        }
+    }
+}
+
+/// Waits a moment for a child to end by itself, then ends it.
+fn end(child: &mut Child) {
+    for _ in 0..100 {
+        if !matches!(child.try_wait(), Ok(None)) {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let _ = child.kill();
+    let _ = child.wait();
+}
+
+fn spawn(name: &'static str, home: Home, tag: String) -> Result<DemoNode, DemoError> {
+    let log = fs::File::create(home.path().join("log"))?;
+    let child = Command::new(std::env::current_exe()?)
+        .arg("--home")
+        .arg(home.path())
+        .arg("up")
+        .stdin(Stdio::null())
+        .stdout(log.try_clone()?)
+        .stderr(log)
+        .spawn()?;
+    Ok(DemoNode { name, home, tag, child, door: None, killed: false })
+}
+
+async fn wait_for(home: &Home) -> Result<Door, DemoError> {
+    let deadline = tokio::time::Instant::now() + START_PATIENCE;
+    loop {
+        match Door::open(home, Entry::Agent, None).await {
+            Ok(door) if door.status().await.is_ok() => return Ok(door),
+            Ok(_) | Err(_) if tokio::time::Instant::now() < deadline => {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            Ok(_) => return Err(DemoError::Failed("an agent does not answer".to_owned())),
+            Err(error) => {
+                let log = fs::read_to_string(home.path().join("log")).unwrap_or_default();
+                return Err(DemoError::Failed(format!("an agent did not start: {error}\n{log}")));
+            }
+        }
+    }
+}
+
+/// A free port on loopback. Another program may take it before the agent does; the demo then says so and ends.
+fn free_address() -> Result<SocketAddr, DemoError> {
+    Ok(UdpSocket::bind("127.0.0.1:0")?.local_addr()?)
+}
