@@ -12,6 +12,7 @@ use serde::Serialize;
 use tern_node::config::{self, Flags};
 use tern_node::control::{Door, DoorError, Entry};
 use tern_node::home::Home;
+use tern_node::process::pidfd;
 
 use crate::cli::failure::UNAVAILABLE;
 use crate::cli::{Context, Outcome};
@@ -83,26 +84,22 @@ pub async fn doctor(context: &Context) -> Outcome {
     Ok(if failed { ExitCode::from(UNAVAILABLE) } else { ExitCode::SUCCESS })
 }
 
-/// pidfds came with 5.3; with 6.15 they tell the exit status of a process that is not ours.
+/// pidfds came with 5.3; whether they tell the exit status of a process that is not ours is tried out.
 fn kernel() -> Check {
     const NAME: &str = "kernel";
     let release = uname().map(|name| name.release().to_string_lossy().into_owned()).unwrap_or_default();
-    match version(&release) {
-        None => Check::warn(
-            NAME,
-            format!("{release}: not a version that can be read"),
-            "Tern is built for Linux 5.3 and later.",
-        ),
-        Some(version) if version < (5, 3) => {
-            Check::fail(NAME, format!("{release}: no pidfd"), "Tasks cannot be held safely: use Linux 5.3 or later.")
-        }
-        Some(version) if version < (6, 15) => Check::warn(
-            NAME,
-            format!("{release}: pidfd without exit status of foreign processes"),
-            "If the warden is killed, what it ran is ended and run again; Linux 6.15 and later adopt it.",
-        ),
-        Some(_) => Check::ok(NAME, format!("{release}: pidfd with exit status")),
+    if version(&release).is_some_and(|version| version < (5, 3)) {
+        let found = format!("{release}: no pidfd");
+        return Check::fail(NAME, found, "Tasks cannot be held safely: use Linux 5.3 or later.");
     }
+    if pidfd::kernel_tells_status() {
+        return Check::ok(NAME, format!("{release}: pidfd with exit status"));
+    }
+    Check::warn(
+        NAME,
+        format!("{release}: pidfd without exit status of foreign processes"),
+        "If the warden is killed, what it ran is ended and run again; Linux 6.15 and later adopt it.",
+    )
 }
 
 /// Major and minor number of a kernel's release.

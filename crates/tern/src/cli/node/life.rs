@@ -20,6 +20,7 @@ use tern_node::control::serve::ServeError;
 use tern_node::control::{Door, Entry, router, serve};
 use tern_node::home::Home;
 use tern_node::node::{self, Running, StartError, StartOptions};
+use tern_node::process::pidfd::Pidfd;
 use tern_node::process::warden::Options as WardenOptions;
 use tern_node::store::{self, StoreError};
 use tokio::signal::unix::{SignalKind, signal};
@@ -269,11 +270,13 @@ async fn hurry(handle: &node::Handle) {
 pub async fn down(context: &Context, args: DownArgs) -> Outcome {
     let door = Door::open(&context.home, Entry::Agent, None).await?;
     let pid = door.status().await?.agent_pid;
+    // Opened before it is asked: afterwards the number might be another process's.
+    let process = i32::try_from(pid).ok().and_then(|pid| Pidfd::open(pid).ok());
     door.stop(!args.now && !args.keep_tasks, args.keep_tasks).await?;
-    let home = context.home.clone();
-    // The kernel wakes us when the agent lets go of its lock, however it ends.
-    let gone = tokio::task::spawn_blocking(move || until_free(&home.agent_lock()));
-    gone.await.map_err(io::Error::from)??;
+    if let Some(process) = process {
+        // The process and not its lock: between the two ends, its socket would still take questions.
+        tokio::task::spawn_blocking(move || until_ended(&process)).await.map_err(io::Error::from)??;
+    }
     if !args.keep_tasks {
         let home = context.home.clone();
         let gone = tokio::task::spawn_blocking(move || until_free(&home.warden_lock()));
@@ -287,6 +290,11 @@ pub async fn down(context: &Context, args: DownArgs) -> Outcome {
         context.printer.line(&format!("agent {pid} has stopped"))?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn until_ended(process: &Pidfd) -> io::Result<()> {
+    while !process.wait(u16::MAX)? {}
+    Ok(())
 }
 
 fn until_free(lock: &Path) -> io::Result<()> {
