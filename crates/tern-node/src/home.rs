@@ -10,6 +10,8 @@
 //!   journal.redb      specs, ranges, checkpoints
 //!   jobs/ID/inputs    the job's rows      jobs/ID/context   folder and environment, 0600
 //!   warden/lock       held by the warden  warden/sock       where the agent reaches it
+//!   warden.log        what a warden says that no terminal is there for
+//!   agent.log         what a detached agent says; agent.error: why it could not start
 //!   warden/inflight   mmapped table of running attempts
 //!   journal.seen      the last record acknowledged, to notice a journal that lost some
 //!   seg/NNNNNNNN      result segments     out/NNNNNNNN.out, .err   output files

@@ -146,7 +146,47 @@ fn a_job_survives_the_agent_and_goes_on_with_the_next() {
 }
 
 #[test]
-fn a_second_agent_on_a_folder_is_refused_by_the_pid_of_the_first() {
+fn a_running_task_outlives_its_agent_and_runs_once() {
+    let tern = Tern::new();
+    let (log, gate) = (tern.path().join("log"), tern.path().join("gate"));
+    let text =
+        format!("echo begun >> {}; while [ ! -e {} ]; do sleep 0.02; done; echo ended", log.display(), gate.display());
+    tern.up();
+    let job = tern.submit(&["--shell", "--", &text]);
+    tern.until(|| log.exists());
+    tern.good(&["down", "--keep-tasks"]);
+    tern.up();
+    std::fs::write(gate, "").unwrap();
+    tern.good(&["wait", &job]);
+    assert_eq!(tern.good(&["logs", &job]), "ended\n");
+    assert_eq!(std::fs::read_to_string(log).unwrap(), "begun\n");
+    tern.good(&["down"]);
+}
+
+#[test]
+fn down_waits_for_what_runs_and_down_now_does_not() {
+    let tern = Tern::new();
+    let gate = tern.path().join("gate");
+    let text = format!("while [ ! -e {} ]; do sleep 0.02; done", gate.display());
+    tern.up();
+    let job = tern.submit(&["--shell", "--", &text]);
+    tern.until(|| tern.json(&["job", &job, "--json"])["state"] == "running");
+    let mut down = tern.command(&["down"]).stdout(Stdio::null()).spawn().unwrap();
+    tern.until(|| tern.json(&["status", "--json"])["draining"] == true);
+    let refused = tern.run(&["submit", "--", "true"]);
+    assert_eq!(refused.code, 75, "{refused:?}");
+    std::fs::write(&gate, "").unwrap();
+    assert!(down.wait().unwrap().success());
+    assert_eq!(tern.json(&["job", &job, "--json"])["state"], "done");
+
+    tern.up();
+    tern.submit(&["--", "sleep", "600"]);
+    tern.until(|| tern.json(&["status", "--json"])["running"] == 1);
+    tern.good(&["down", "--now"]);
+}
+
+#[test]
+fn a_second_agent_on_one_folder_is_refused_with_the_pid_of_the_first() {
     let tern = Tern::new();
     let pid = tern.up();
     for words in [&["up"][..], &["up", "--detach"], &["agent"]] {
@@ -249,11 +289,21 @@ fn a_private_run_leaves_nothing_when_all_was_done() {
 fn settings_are_shown_with_where_they_come_from() {
     let tern = Tern::new();
     std::fs::write(tern.path().join("config.toml"), "slots = 3\n").unwrap();
-    let out = tern.command(&["config", "show", "--origin", "--json"]).env("TERN_KEEP_JOBS", "5").output().unwrap();
+    let out = tern
+        .command(&["config", "show", "--origin", "--json"])
+        .env("TERN_KEEP_JOBS", "5")
+        .env("TERN_TRIT__ABOVE", "0.7")
+        .output()
+        .unwrap();
     let value: Value = serde_json::from_slice(&out.stdout).unwrap();
     assert_eq!((value["config"]["slots"].as_u64(), value["config"]["keep_jobs"].as_u64()), (Some(3), Some(5)));
     assert!(value["origin"]["slots"].as_str().unwrap().ends_with("config.toml:1"));
     assert_eq!(value["origin"]["keep_jobs"], "TERN_KEEP_JOBS");
+    assert_eq!(value["config"]["trit"]["above"], 0.7);
+    assert_eq!(value["origin"]["trit.above"], "TERN_TRIT__ABOVE");
+    let out = tern.command(&["config", "check"]).env("TERN_SLOTS", "many").output().unwrap();
+    assert!(String::from_utf8(out.stderr).unwrap().contains("TERN_SLOTS: slots"));
+    assert_eq!(out.status.code(), Some(78));
     assert_eq!(tern.run(&["config", "check", "/nonexistent.toml"]).code, 66);
 }
 

@@ -165,15 +165,15 @@ impl Case {
         for arg in &self.args {
             match std::str::from_utf8(arg) {
                 Ok(plain) if !plain.contains('\n') && !plain.starts_with('%') => text.push_str(plain),
-                _ => text.push_str(&format!("%{}", encoded(arg))),
+                _ => text.extend(["%", &encoded(arg)]),
             }
             text.push('\n');
         }
         let mut section = |head: &str, content: &[u8]| match std::str::from_utf8(content) {
             Ok(plain) if (plain.is_empty() || plain.ends_with('\n')) && !plain.contains(['\0', '\r']) => {
-                text.push_str(&format!("--- {head}\n{plain}"));
+                text.extend(["--- ", head, "\n", plain]);
             }
-            _ => text.push_str(&format!("--- {head} encoded\n{}\n", encoded(content))),
+            _ => text.extend(["--- ", head, " encoded\n", &encoded(content), "\n"]),
         };
         for (name, value) in &self.env {
             section(&format!("env {name}={value}"), b"");

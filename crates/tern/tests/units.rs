@@ -18,7 +18,7 @@ fn parse(text: &str) -> Result<Vec<(String, String, String)>, String> {
             continue;
         }
         if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-            section = name.to_owned();
+            name.clone_into(&mut section);
         } else if let Some((key, value)) = line.split_once('=').filter(|_| !section.is_empty()) {
             settings.push((section.clone(), key.to_owned(), value.to_owned()));
         } else {

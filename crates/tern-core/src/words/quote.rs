@@ -224,12 +224,12 @@ fn single(value: &[u8], text: &mut Vec<u8>) {
 mod tests {
     use super::*;
     use alloc::format;
-    use alloc::string::{String, ToString};
+    use alloc::string::ToString;
     use expect_test::{Expect, expect};
 
     fn check(text: &str, expected: &Expect) {
         let shown = match split(text.as_bytes()) {
-            Ok(words) => words.iter().map(|word| format!("[{word}]")).collect::<String>(),
+            Ok(words) => words.iter().map(|word| format!("[{word}]")).collect::<Vec<_>>().concat(),
             Err(error) => error.to_string(),
         };
         expected.assert_eq(&shown);

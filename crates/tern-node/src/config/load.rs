@@ -102,8 +102,10 @@ pub fn load_from(sources: &Sources, flags: &Flags) -> Result<Loaded, ConfigError
         files.push((path.clone(), text));
     }
     let known = known_keys();
-    let environment =
-        Env::prefixed("TERN_").split("__").filter(move |key| known.contains(&key.as_str().replace("__", ".")));
+    // Names reach the filter as they stand in the environment.
+    let is_known =
+        move |key: &figment::value::UncasedStr| known.contains(&key.as_str().to_ascii_lowercase().replace("__", "."));
+    let environment = Env::prefixed("TERN_").filter(is_known).split("__");
     figment = figment.merge(environment).merge(Serialized::defaults(flags));
     let config = match figment.extract::<Config>() {
         Ok(config) => config,

@@ -178,7 +178,7 @@ pub struct StatusView {
     pub node: String,
     pub version: String,
     /// Process that answers.
-    pub pid: u32,
+    pub agent_pid: u32,
     pub home: String,
     /// -1, 0 or +1, and the same as a word.
     pub trit: i8,
@@ -234,7 +234,7 @@ impl StatusView {
         Self {
             node: status.node,
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            pid: std::process::id(),
+            agent_pid: status.agent_pid,
             home: home.path().to_string_lossy().into_owned(),
             trit: number,
             trit_word: word.to_owned(),

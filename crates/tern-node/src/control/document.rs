@@ -43,7 +43,7 @@ pub struct Document;
 pub fn json() -> String {
     let mut document = Document::openapi();
     // One path a crate version: the document must not change with the build.
-    document.info.version = env!("CARGO_PKG_VERSION").to_owned();
+    env!("CARGO_PKG_VERSION").clone_into(&mut document.info.version);
     // The document holds texts and maps with text keys only; serde_json has no way to fail on those.
     let mut text = document.to_pretty_json().unwrap_or_default();
     text.push('\n');

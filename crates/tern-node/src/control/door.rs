@@ -8,6 +8,9 @@ mod here;
 mod reach;
 mod runs;
 
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
+
 use hyper::Method;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -67,6 +70,11 @@ impl Door {
         {
             return Ok(Self { reach, here: None });
         }
+        if entry == Entry::Agent {
+            return Err(no_agent(home));
+        }
+        // Made here and not by whoever needs a file first: nobody else may look into it.
+        DirBuilder::new().recursive(true).mode(0o700).create(home.path())?;
         let here = match entry {
             Entry::Agent => return Err(no_agent(home)),
             Entry::AgentOrHere => Here::shared(home, slots, false).await?,

@@ -81,7 +81,6 @@ impl HttpBody for Chunks {
 
 /// All results of a watch as NDJSON. A node that stops before the job is over breaks the body off, so that no reader takes
 /// a torn stream for a whole one.
-#[must_use]
 pub fn stream(watch: Watch, lines: Lines, follow: bool) -> Body {
     let (sender, receiver) = mpsc::channel(DOOR_CHUNKS_MAX);
     tokio::spawn(write_results(watch, lines, follow, sender));
@@ -95,7 +94,14 @@ async fn write_results(mut watch: Watch, mut lines: Lines, follow: bool, sender:
             update = watch.next() => update,
             () = sender.closed() => return,
         };
-        let Some(update) = update else { break };
+        let update = match update {
+            Ok(Some(update)) => update,
+            Ok(None) => break,
+            Err(error) => {
+                let _gone = sender.send(Err(std::io::Error::other(error))).await;
+                return;
+            }
+        };
         over |= update.view.state.is_over();
         for outcome in &update.outcomes {
             lines.push(outcome);
@@ -136,7 +142,6 @@ pub fn running(home: &Home, job: JobId, task: u32, stream: Stream) -> Option<Out
 }
 
 /// A whole output in chunks. A range that the file does not hold breaks the body off.
-#[must_use]
 pub fn whole(path: PathBuf, range: Output) -> Body {
     if range.len == 0 {
         return Body::empty();

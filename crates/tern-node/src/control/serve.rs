@@ -37,6 +37,8 @@ const SOCKET_PATH_BYTES_MAX: usize = 107;
 pub struct Door {
     listener: UnixListener,
     path: PathBuf,
+    /// The file's own number: another agent may have put its socket in the place of ours.
+    inode: u64,
 }
 
 /// Binds the socket. Only the holder of the folder's lock may call this: a socket that is there is then a dead one.
@@ -56,8 +58,9 @@ pub fn bind(path: &Path) -> Result<Door, ServeError> {
     remove_stale(&fresh)?;
     let listener = UnixListener::bind(&fresh).map_err(fail)?;
     std::fs::set_permissions(&fresh, std::fs::Permissions::from_mode(0o600)).map_err(fail)?;
+    let inode = std::fs::symlink_metadata(&fresh).map_err(fail)?.ino();
     std::fs::rename(&fresh, path).map_err(fail)?;
-    Ok(Door { listener, path: path.to_owned() })
+    Ok(Door { listener, path: path.to_owned(), inode })
 }
 
 /// Refuses early what [`bind`] would refuse later: what lies at `path` and is no socket of this user.
@@ -95,7 +98,9 @@ fn remove_stale(path: &Path) -> Result<(), ServeError> {
 impl Drop for Door {
     fn drop(&mut self) {
         // Whoever waits for the end of the agent looks for this; failing leaves a dead socket, which the next start removes.
-        let _left = std::fs::remove_file(&self.path);
+        if std::fs::symlink_metadata(&self.path).is_ok_and(|meta| meta.ino() == self.inode) {
+            let _left = std::fs::remove_file(&self.path);
+        }
     }
 }
 

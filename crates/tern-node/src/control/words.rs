@@ -54,6 +54,18 @@ impl From<NodeError> for Refused {
                 format!("the job's inputs could not be written: {error}"),
                 "Nothing was accepted. See to the disk of the state folder (`tern doctor`), then submit again.",
             ),
+            NodeError::Results(error) => Self::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "results_not_read",
+                format!("the results could not be read: {error}"),
+                "Nothing was changed. See to the disk of the state folder (`tern doctor`), then ask again.",
+            ),
+            NodeError::Busy => Self::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                "busy",
+                "too many questions wait for the node",
+                "Nothing was changed. Ask again in a moment.",
+            ),
             NodeError::Stopping => Self::new(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "stopping",

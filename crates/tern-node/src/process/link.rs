@@ -169,7 +169,9 @@ pub fn spawn_warden(home: &Home, exe: &Path, options: &Options) -> Result<i32, L
     let options = Options { ready_fd: Some(READY_FD), ..options.clone() };
     let mut words: Vec<OsString> = vec![exe.into(), "warden".into()];
     words.extend(options.to_args(home));
-    let pid = spawn_session(exe, words, &told).map_err(spawn_error)?;
+    // One that stays must not hold the caller's stderr: whoever reads that would wait for the warden's end.
+    let log = (!options.die_with_client).then(|| home.path().join("warden.log"));
+    let pid = spawn_session(exe, words, &told, log.as_deref()).map_err(spawn_error)?;
     drop(told);
     let mut watched = [PollFd::new(std::os::fd::AsFd::as_fd(&ready), PollFlags::POLLIN)];
     while let Err(Errno::EINTR) = poll(&mut watched, PollTimeout::from(READY_MS)) {}
@@ -181,7 +183,7 @@ pub fn spawn_warden(home: &Home, exe: &Path, options: &Options) -> Result<i32, L
     Ok(pid)
 }
 
-fn spawn_session(exe: &Path, words: Vec<OsString>, told: &OwnedFd) -> io::Result<i32> {
+fn spawn_session(exe: &Path, words: Vec<OsString>, told: &OwnedFd, log: Option<&Path>) -> io::Result<i32> {
     use nix::spawn::{PosixSpawnAttr, PosixSpawnFileActions, PosixSpawnFlags, posix_spawn};
     use nix::sys::signal::SigSet;
     let text = |bytes: Vec<u8>| CString::new(bytes).map_err(io::Error::other);
@@ -195,8 +197,13 @@ fn spawn_session(exe: &Path, words: Vec<OsString>, told: &OwnedFd) -> io::Result
     let told = moved.as_ref().unwrap_or(told);
     let mut actions = PosixSpawnFileActions::init()?;
     actions.add_open(0, c"/dev/null", OFlag::O_RDONLY, nix::sys::stat::Mode::empty())?;
-    // Whoever reads our output must not wait for the warden to end. Its complaints do come along.
+    // Whoever reads our output must not wait for the warden to end. Complaints of one that ends with us do come along.
     actions.add_open(1, c"/dev/null", OFlag::O_WRONLY, nix::sys::stat::Mode::empty())?;
+    if let Some(log) = log {
+        let log = text(log.as_os_str().as_bytes().to_vec())?;
+        let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_TRUNC | OFlag::O_APPEND;
+        actions.add_open(2, log.as_c_str(), flags, nix::sys::stat::Mode::from_bits_truncate(0o600))?;
+    }
     actions.add_dup2(told.as_raw_fd(), READY_FD)?;
     let mut attributes = PosixSpawnAttr::init()?;
     let flags = PosixSpawnFlags::POSIX_SPAWN_SETSIGMASK.bits() | PosixSpawnFlags::POSIX_SPAWN_SETSIGDEF.bits();

@@ -189,7 +189,7 @@ pub async fn status(context: &Context) -> Outcome {
 }
 
 fn write_status(status: &StatusView, agent: bool, out: &mut impl Write) -> io::Result<()> {
-    let who = if agent { format!("agent {}", status.pid) } else { "no agent runs".to_owned() };
+    let who = if agent { format!("agent {}", status.agent_pid) } else { "no agent runs".to_owned() };
     writeln!(out, "node {}  {:+} {}  {who}", status.node, status.trit, status.trit_word)?;
     writeln!(out, "  folder    {}", status.home)?;
     writeln!(out, "  slots     {} of {} in use, {} tasks queued", status.running, status.slots, status.queued)?;

@@ -35,7 +35,7 @@ async fn each(
     for job in &args.jobs {
         match order(&door, job).await {
             Ok(()) if context.printer.json => {
-                context.printer.value(&serde_json::json!({"job": job, "outcome": done}))?
+                context.printer.value(&serde_json::json!({"job": job, "outcome": done}))?;
             }
             Ok(()) => context.printer.line(&format!("{job} {done}"))?,
             Err(error) => code = Failure::from(error).report(context.printer.json),

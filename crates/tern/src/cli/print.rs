@@ -20,6 +20,7 @@ impl Printer {
     }
 
     /// Standard output, buffered; flush it before the end.
+    #[expect(clippy::unused_self, reason = "where output goes is for the printer to say")]
     pub fn out(self) -> BufWriter<StdoutLock<'static>> {
         BufWriter::new(io::stdout().lock())
     }

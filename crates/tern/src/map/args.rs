@@ -16,7 +16,7 @@ use super::halt;
 /// Said when an option is refused.
 pub const SUPPORTED: &str = "Of parallel's options it knows: -0 -a -C/--colsep -j/--jobs/-P -k/--keep-order \
     -n/--max-args --halt --timeout --retries --dry-run --tag --bar --eta --shell --env; and of its own: --json \
-    --quiet --home. What belongs to the command stands after the command's name; see tern map --help.";
+    --quiet --share --home. What belongs to the command stands after the command's name; see tern map --help.";
 
 /// `-j 0`, "as many as possible": more than this many processes at once help nobody on one machine.
 const JOBS_AT_MOST: u32 = 256;
@@ -74,6 +74,9 @@ pub struct MapArgs {
     /// The command is text for a shell (/bin/sh, or PATH); arguments are quoted for it
     #[arg(long, value_name = "PATH", num_args = 0..=1, require_equals = true, default_missing_value = "/bin/sh", value_parser = shell)]
     pub shell: Option<String>,
+    /// Other nodes may run tasks too; without this they stay here, where their files and environment are
+    #[arg(long)]
+    pub share: bool,
     /// Let this variable travel to other nodes with the tasks (here they have the whole environment)
     #[arg(long, value_name = "NAME")]
     pub env: Vec<OsString>,
@@ -241,10 +244,10 @@ mod tests {
 
     #[test]
     fn times_have_suffixes_and_percentages_are_refused() {
-        let seconds = |text: &str| timeout(text).map(|time| time.as_secs_f64());
+        let millis = |text: &str| timeout(text).map(|time| time.as_millis());
         assert_eq!(
-            ["5", "0.5", "90s", "1.5m", "2h", "1d12h", "1h30"].map(|text| seconds(text).expect("is valid")),
-            [5.0, 0.5, 90.0, 90.0, 7200.0, 129_600.0, 3630.0]
+            ["5", "0.5", "90s", "1.5m", "2h", "1d12h", "1h30"].map(|text| millis(text).expect("is valid")),
+            [5_000, 500, 90_000, 90_000, 7_200_000, 129_600_000, 3_630_000]
         );
         assert!(
             ["", "x", "1x", "1..2", "s", "-1", "9999999999999999999999d"].iter().all(|text| timeout(text).is_err())

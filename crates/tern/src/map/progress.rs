@@ -101,14 +101,10 @@ fn line(ended: u32, total: u32, failed: u32, elapsed: Duration) -> String {
 }
 
 fn summary(tally: &Tally, elapsed: Duration) -> String {
-    let mut text = format!("{} done", tally.succeeded);
-    for (count, word) in [(tally.failed, "failed"), (tally.cancelled, "not finished")] {
-        if count > 0 {
-            text.push_str(&format!(", {count} {word}"));
-        }
-    }
+    let failed = if tally.failed > 0 { format!(", {} failed", tally.failed) } else { String::new() };
+    let open = if tally.cancelled > 0 { format!(", {} not finished", tally.cancelled) } else { String::new() };
     let (rate, seconds) = (rate(tally.ended(), elapsed), elapsed.as_secs_f64());
-    format!("{text} in {seconds:.1} s ({rate:.1} a second)")
+    format!("{} done{failed}{open} in {seconds:.1} s ({rate:.1} a second)", tally.succeeded)
 }
 
 #[cfg(test)]

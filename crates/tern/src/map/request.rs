@@ -66,7 +66,7 @@ pub fn batch(args: &MapArgs, sources: Sources, cores: u32, stdin: &mut dyn Read)
         timeout_ms: args.timeout.and_then(|time| u64::try_from(time.as_millis()).ok()).filter(|&ms| ms > 0),
         halt: args.halt.unwrap_or_default(),
         // The arguments are usually names of files that are here, and so is the environment.
-        local_only: true,
+        local_only: !args.share,
         env: travelling,
         cwd: Bytes(std::env::current_dir().map_err(MapError::Folder)?.into_os_string().into_vec()),
         environment: std::env::vars_os().map(environment).collect(),
@@ -170,7 +170,8 @@ mod tests {
     fn commands(line: &[&str], stdin: &str) -> String {
         match made(line, stdin) {
             Ok(batch) => {
-                batch.rows().iter().zip(1..).map(|(row, n)| format!("{}\n", batch.template.show(row, n))).collect()
+                let lines = batch.rows().iter().zip(1..).map(|(row, n)| format!("{}\n", batch.template.show(row, n)));
+                lines.collect::<Vec<_>>().concat()
             }
             Err(error) => error.to_string(),
         }

@@ -81,6 +81,7 @@ impl Tern {
     }
 
     /// Waits until something is so that has no event of its own.
+    #[expect(clippy::unused_self, reason = "it reads as the other steps of a test do")]
     pub fn until(&self, so: impl Fn() -> bool) {
         let since = Instant::now();
         while !so() {

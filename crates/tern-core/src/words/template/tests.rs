@@ -11,7 +11,7 @@ fn template(words: &[&str], shell: Option<&str>) -> Template {
 fn check(words: &[&str], columns: &[&str], expected: &Expect) {
     let columns: Vec<Bytes> = columns.iter().map(|column| (*column).into()).collect();
     let argv = template(words, None).render(&columns, 7);
-    expected.assert_eq(&argv.iter().map(|word| format!("[{word}]")).collect::<String>());
+    expected.assert_eq(&argv.iter().map(|word| format!("[{word}]")).collect::<Vec<_>>().concat());
 }
 
 fn check_text(words: &[&str], columns: &[&str], expected: &Expect) {
@@ -58,13 +58,12 @@ fn paths_are_cut_as_parallel_cuts_them() {
         "a.b", "a", ".a", "x/.a", "a.", "a..", "d.d/a", "d/a.b.c", "/a", "/", "a/", "d.d/", "//a", "a//b", "d//b/",
         ".", "..", "../a", "./a.b", "", ".a.b", "a.b/c.d/", "///", "x/..",
     ];
-    let mut table = String::new();
-    for path in paths {
+    let table = paths.map(|path| {
         let cut = |form: Form| Bytes(form.cut(path.as_bytes())).to_string();
         let forms = [Form::NoExtension, Form::Base, Form::Folder, Form::BaseNoExtension].map(cut);
-        table.push_str(&format!("{path} → {}\n", forms.join(" | ")));
-    }
-    expect![[r#"
+        format!("{path} → {}\n", forms.join(" | "))
+    });
+    expect![[r"
         a.b → a | a.b | . | a
         a → a | a | . | a
         .a →  | .a | . | 
@@ -89,8 +88,8 @@ fn paths_are_cut_as_parallel_cuts_them() {
         a.b/c.d/ → a.b/c.d/ |  | a.b | 
         /// → /// |  | / | 
         x/.. → x/. | .. | x | .
-    "#]]
-    .assert_eq(&table);
+    "]]
+    .assert_eq(&table.concat());
 }
 
 #[test]

@@ -10,6 +10,7 @@ use crate::config::{self, Config};
 use crate::control::router;
 use crate::home::Home;
 use crate::node::{self, Running, StartError, StartOptions};
+use crate::store::StoreError;
 
 /// A node that ends with the door.
 pub(super) struct Here {
@@ -67,7 +68,7 @@ fn configuration(home: &Home) -> Result<Config, DoorError> {
 
 fn refused(error: &StartError, home: &Home) -> DoorError {
     match error {
-        StartError::Locked { pid } => {
+        StartError::Locked { pid } | StartError::Store(StoreError::InUse { pid, .. }) => {
             let who = pid.map_or_else(|| "another process".to_owned(), |pid| format!("process {pid}"));
             let message =
                 format!("{who} holds {} and does not answer yet. Try again in a moment", home.path().display());

@@ -47,7 +47,7 @@ pub async fn show(
     if query.wait {
         // The results go by unread: only the end matters. A client that goes away ends this with its connection.
         let mut watch = app.handle.watch(id, true).await?.ok_or_else(|| Refused::no_such_job(&job))?;
-        while watch.next().await.is_some() {}
+        while watch.next().await?.is_some() {}
     }
     let view = app.handle.job(id).await?.ok_or_else(|| Refused::no_such_job(&job))?;
     if query.wait && !view.state.is_over() {

@@ -66,7 +66,7 @@ pub async fn output(
 async fn find(app: &App, id: tern_core::words::JobId, number: u32, job: &str) -> Result<Outcome, Refused> {
     let mut watch = app.handle.watch(id, false).await?.ok_or_else(|| Refused::no_such_job(job))?;
     let mut found: Option<Outcome> = None;
-    while let Some(update) = watch.next().await {
+    while let Some(update) = watch.next().await? {
         for outcome in update.outcomes {
             let newer = found.is_none_or(|known| known.attempt.round <= outcome.attempt.round);
             if outcome.attempt.task == number - 1 && newer {

@@ -12,6 +12,7 @@ use serde::Serialize;
 use tern_node::config::{self, Flags};
 use tern_node::control::{Door, DoorError, Entry};
 use tern_node::home::Home;
+use tern_node::process::pidfd;
 
 use crate::cli::failure::UNAVAILABLE;
 use crate::cli::{Context, Outcome};
@@ -27,7 +28,9 @@ enum Verdict {
 
 #[derive(Debug, Serialize)]
 struct Check {
-    check: &'static str,
+    /// `check` to those who read JSON.
+    #[serde(rename = "check")]
+    name: &'static str,
     verdict: Verdict,
     found: String,
     #[serde(skip_serializing_if = "str::is_empty")]
@@ -35,14 +38,14 @@ struct Check {
 }
 
 impl Check {
-    fn ok(check: &'static str, found: impl Into<String>) -> Self {
-        Self { check, verdict: Verdict::Ok, found: found.into(), what_to_do: "" }
+    fn ok(name: &'static str, found: impl Into<String>) -> Self {
+        Self { name, verdict: Verdict::Ok, found: found.into(), what_to_do: "" }
     }
-    fn warn(check: &'static str, found: impl Into<String>, what_to_do: &'static str) -> Self {
-        Self { check, verdict: Verdict::Warn, found: found.into(), what_to_do }
+    fn warn(name: &'static str, found: impl Into<String>, what_to_do: &'static str) -> Self {
+        Self { name, verdict: Verdict::Warn, found: found.into(), what_to_do }
     }
-    fn fail(check: &'static str, found: impl Into<String>, what_to_do: &'static str) -> Self {
-        Self { check, verdict: Verdict::Fail, found: found.into(), what_to_do }
+    fn fail(name: &'static str, found: impl Into<String>, what_to_do: &'static str) -> Self {
+        Self { name, verdict: Verdict::Fail, found: found.into(), what_to_do }
     }
 }
 
@@ -71,7 +74,7 @@ pub async fn doctor(context: &Context) -> Outcome {
                 Verdict::Warn => ("warn", "33"),
                 Verdict::Fail => ("FAIL", "31"),
             };
-            writeln!(out, "{} {:<12} {}", context.printer.painted(word, colour), check.check, check.found)?;
+            writeln!(out, "{} {:<12} {}", context.printer.painted(word, colour), check.name, check.found)?;
             if !check.what_to_do.is_empty() {
                 writeln!(out, "     {:<12} → {}", "", check.what_to_do)?;
             }
@@ -81,26 +84,22 @@ pub async fn doctor(context: &Context) -> Outcome {
     Ok(if failed { ExitCode::from(UNAVAILABLE) } else { ExitCode::SUCCESS })
 }
 
-/// pidfds came with 5.3; with 6.15 they tell the exit status of a process that is not ours.
+/// pidfds came with 5.3; whether they tell the exit status of a process that is not ours is tried out.
 fn kernel() -> Check {
     const NAME: &str = "kernel";
     let release = uname().map(|name| name.release().to_string_lossy().into_owned()).unwrap_or_default();
-    match version(&release) {
-        None => Check::warn(
-            NAME,
-            format!("{release}: not a version that can be read"),
-            "Tern is built for Linux 5.3 and later.",
-        ),
-        Some(version) if version < (5, 3) => {
-            Check::fail(NAME, format!("{release}: no pidfd"), "Tasks cannot be held safely: use Linux 5.3 or later.")
-        }
-        Some(version) if version < (6, 15) => Check::warn(
-            NAME,
-            format!("{release}: pidfd without exit status of foreign processes"),
-            "If the warden is killed, what it ran is ended and run again; Linux 6.15 and later adopt it.",
-        ),
-        Some(_) => Check::ok(NAME, format!("{release}: pidfd with exit status")),
+    if version(&release).is_some_and(|version| version < (5, 3)) {
+        let found = format!("{release}: no pidfd");
+        return Check::fail(NAME, found, "Tasks cannot be held safely: use Linux 5.3 or later.");
     }
+    if pidfd::kernel_tells_status() {
+        return Check::ok(NAME, format!("{release}: pidfd with exit status"));
+    }
+    Check::warn(
+        NAME,
+        format!("{release}: pidfd without exit status of foreign processes"),
+        "If the warden is killed, what it ran is ended and run again; Linux 6.15 and later adopt it.",
+    )
 }
 
 /// Major and minor number of a kernel's release.
@@ -183,7 +182,7 @@ fn room(home: &Home) -> Check {
             return Check::fail(NAME, format!("{}: {error}", there.display()), "Name another folder with --home.");
         }
     };
-    let free_mib = u64::from(stat.blocks_available()) * u64::from(stat.fragment_size()) / (1 << 20);
+    let free_mib = stat.blocks_available() * stat.fragment_size() / (1 << 20);
     let found = format!("{free_mib} MiB free, {} files more", stat.files_available());
     if free_mib < 64 {
         return Check::fail(NAME, found, "New work is refused until there is room.");
@@ -212,10 +211,10 @@ async fn agent(home: &Home) -> Check {
     match answer {
         Ok(status) if status.version != env!("CARGO_PKG_VERSION") => Check::warn(
             NAME,
-            format!("{} runs version {}", status.pid, status.version),
+            format!("{} runs version {}", status.agent_pid, status.version),
             "Start it again to use this version: `tern down --keep-tasks`, then `tern up --detach`.",
         ),
-        Ok(status) => Check::ok(NAME, format!("{} answers", status.pid)),
+        Ok(status) => Check::ok(NAME, format!("{} answers", status.agent_pid)),
         Err(DoorError::Unreachable { kind: "no_agent", .. }) => {
             Check::ok(NAME, "none runs; commands use a node of their own (`tern up --detach` starts one)")
         }

@@ -20,8 +20,9 @@ use tern_node::control::serve::ServeError;
 use tern_node::control::{Door, Entry, router, serve};
 use tern_node::home::Home;
 use tern_node::node::{self, Running, StartError, StartOptions};
+use tern_node::process::pidfd::Pidfd;
 use tern_node::process::warden::Options as WardenOptions;
-use tern_node::store;
+use tern_node::store::{self, StoreError};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
@@ -58,7 +59,7 @@ pub fn up(context: &Context, args: &UpArgs) -> Outcome {
     if args.detach {
         return crate::cli::block_on(detach(context));
     }
-    Err(supervised(home, None)?.exec().into())
+    Err(supervised(context, None)?.exec().into())
 }
 
 /// What `tern up --detach` starts: a new session, then the words in its place.
@@ -76,19 +77,25 @@ pub fn detached(mut words: impl Iterator<Item = OsString>) -> ExitCode {
 
 /// The command that starts the agent: the warden with the agent's words; the agent alone where a warden is there already,
 /// which then watches it. `before` are words of our own that start the command in their place.
-fn supervised(home: &Home, before: Option<&str>) -> Result<Command, Failure> {
+fn supervised(context: &Context, before: Option<&str>) -> Result<Command, Failure> {
+    let home = &context.home;
     let this: OsString = std::env::current_exe()?.into();
     let agent = vec![this.clone(), "agent".into(), "--home".into(), home.path().into()];
     let words = if is_held(&home.warden_lock())?.is_some() {
+        context
+            .printer
+            .remark("a warden is there already and is kept; it does not start the agent again should it die");
         agent
     } else {
-        let node_tag = store::key::node_id(home).map_err(|error| Failure::new(CANTCREAT, "no_key", error.to_string()))?.tag();
+        let node_tag =
+            store::key::node_id(home).map_err(|error| Failure::new(CANTCREAT, "no_key", error.to_string()))?.tag();
         let options = WardenOptions { node_tag, agent: Some(agent), ..WardenOptions::default() };
         [this.clone(), "warden".into()].into_iter().chain(options.to_args(home)).collect()
     };
     let words = before.map(|word| [this, word.into()]).into_iter().flatten().chain(words);
     let words: Vec<OsString> = words.collect();
-    let mut command = Command::new(words.first().ok_or_else(|| Failure::from(io::Error::from(io::ErrorKind::NotFound)))?);
+    let mut command =
+        Command::new(words.first().ok_or_else(|| Failure::from(io::Error::from(io::ErrorKind::NotFound)))?);
     command.args(words.get(1..).unwrap_or_default());
     Ok(command)
 }
@@ -101,7 +108,7 @@ async fn detach(context: &Context) -> Outcome {
     }
     let log = OpenOptions::new().create(true).append(true).mode(0o600).open(&log_path)?;
     remove_if_there(&start_error(home))?;
-    let mut command = supervised(home, Some("detached"))?;
+    let mut command = supervised(context, Some("detached"))?;
     let mut child = command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).spawn()?;
     let waited = tokio::time::timeout(READY_WAIT_MAX, until_ready(home, &mut child)).await;
     let pid = match waited {
@@ -124,7 +131,7 @@ async fn until_ready(home: &Home, child: &mut Child) -> Result<Option<u32>, Fail
         if let Ok(door) = Door::open(home, Entry::Agent, None).await
             && let Ok(status) = door.status().await
         {
-            return Ok(Some(status.pid));
+            return Ok(Some(status.agent_pid));
         }
         if child.try_wait()?.is_some() {
             return Ok(None);
@@ -206,7 +213,9 @@ fn start_agent(context: &Context) -> Outcome {
 
 async fn live(home: Home, options: StartOptions) -> Outcome {
     let running = node::start(home.clone(), options).await.map_err(|error| match error {
-        StartError::Locked { pid } => already_runs(&home, pid.unwrap_or(0)),
+        StartError::Locked { pid } | StartError::Store(StoreError::InUse { pid, .. }) => {
+            already_runs(&home, pid.unwrap_or(0))
+        }
         other => Failure::new(SOFTWARE, "did_not_start", other.to_string()),
     })?;
     let door = match serve::bind(&home.control_socket()) {
@@ -260,12 +269,14 @@ async fn hurry(handle: &node::Handle) {
 /// `tern down`
 pub async fn down(context: &Context, args: DownArgs) -> Outcome {
     let door = Door::open(&context.home, Entry::Agent, None).await?;
-    let pid = door.status().await?.pid;
+    let pid = door.status().await?.agent_pid;
+    // Opened before it is asked: afterwards the number might be another process's.
+    let process = i32::try_from(pid).ok().and_then(|pid| Pidfd::open(pid).ok());
     door.stop(!args.now && !args.keep_tasks, args.keep_tasks).await?;
-    let home = context.home.clone();
-    // The kernel wakes us when the agent lets go of its lock, however it ends.
-    let gone = tokio::task::spawn_blocking(move || until_free(&home.agent_lock()));
-    gone.await.map_err(io::Error::from)??;
+    if let Some(process) = process {
+        // The process and not its lock: between the two ends, its socket would still take questions.
+        tokio::task::spawn_blocking(move || until_ended(&process)).await.map_err(io::Error::from)??;
+    }
     if !args.keep_tasks {
         let home = context.home.clone();
         let gone = tokio::task::spawn_blocking(move || until_free(&home.warden_lock()));
@@ -279,6 +290,11 @@ pub async fn down(context: &Context, args: DownArgs) -> Outcome {
         context.printer.line(&format!("agent {pid} has stopped"))?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn until_ended(process: &Pidfd) -> io::Result<()> {
+    while !process.wait(u16::MAX)? {}
+    Ok(())
 }
 
 fn until_free(lock: &Path) -> io::Result<()> {

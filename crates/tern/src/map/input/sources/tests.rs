@@ -4,7 +4,8 @@ use expect_test::{Expect, expect};
 fn read(line: &[&str], shape: &Shape<'_>, stdin: &str) -> Result<String, MapError> {
     let sources = Sources::read(line.iter().map(Into::into).collect(), Vec::new())?;
     let rows = rows(sources.sources, shape, &mut stdin.as_bytes())?;
-    Ok(rows.iter().map(|row| row.iter().map(|column| format!("[{column}]")).collect::<String>() + "\n").collect())
+    let line = |row: &Vec<Bytes>| row.iter().map(|column| format!("[{column}]")).collect::<Vec<_>>().concat() + "\n";
+    Ok(rows.iter().map(line).collect())
 }
 
 const PLAIN: Shape<'static> = Shape { null: false, colsep: None, max_args: None };
@@ -35,21 +36,21 @@ fn the_command_ends_at_the_first_mark() {
 fn several_sources_are_combined_the_last_fastest() {
     check(
         &[":::", "1", "2", ":::", "a", "b"],
-        &expect![[r#"
+        &expect![[r"
         [1][a]
         [1][b]
         [2][a]
         [2][b]
-    "#]],
+    "]],
     );
     check(
         &[":::", "1", "2", "::::", "-"],
-        &expect![[r#"
+        &expect![[r"
         [1][x]
         [1][y]
         [2][x]
         [2][y]
-    "#]],
+    "]],
     );
 }
 
@@ -57,21 +58,21 @@ fn several_sources_are_combined_the_last_fastest() {
 fn linked_sources_go_in_step_and_end_with_the_shortest() {
     check(
         &[":::", "1", "2", "3", ":::+", "a", "b", ":::", "K", "L"],
-        &expect![[r#"
+        &expect![[r"
         [1][a][K]
         [1][a][L]
         [2][b][K]
         [2][b][L]
-    "#]],
+    "]],
     );
     check(
         &[":::", "1", "2", ":::", "K", "L", ":::+", "a", "b"],
-        &expect![[r#"
+        &expect![[r"
         [1][K][a]
         [1][L][b]
         [2][K][a]
         [2][L][b]
-    "#]],
+    "]],
     );
 }
 
@@ -79,16 +80,16 @@ fn linked_sources_go_in_step_and_end_with_the_shortest() {
 fn an_empty_source_is_one_empty_argument_among_others_and_nothing_alone() {
     check(
         &[":::", "A", "B", ":::"],
-        &expect![[r#"
+        &expect![[r"
         [A][]
         [B][]
-    "#]],
+    "]],
     );
     check(
         &[":::", "A", "B", ":::+"],
-        &expect![[r#"
+        &expect![[r"
         [A][]
-    "#]],
+    "]],
     );
     check(&[":::"], &expect![""]);
     check(&[":::", ":::"], &expect![""]);
@@ -99,10 +100,10 @@ fn records_are_grouped_by_n_and_cut_by_colsep() {
     let pattern = Pattern::parse(",").expect("is valid");
     let shape = Shape { null: false, colsep: Some(&pattern), max_args: Some(2) };
     let text = read(&["::::", "-"], &shape, "a,b\nc , d\ne").expect("is valid");
-    expect![[r#"
+    expect![[r"
         [a][b][c][d]
         [e]
-    "#]]
+    "]]
     .assert_eq(&text);
     assert_eq!(read(&[], &Shape { max_args: Some(0), ..PLAIN }, "a\nb\n").expect("is valid"), "\n\n");
 }
