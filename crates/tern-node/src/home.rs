@@ -11,12 +11,17 @@
 //!   jobs/ID/inputs    the job's rows      jobs/ID/context   folder and environment, 0600
 //!   warden/lock       held by the warden  warden/sock       where the agent reaches it
 //!   warden/inflight   mmapped table of running attempts
+//!   journal.seen      the last record acknowledged, to notice a journal that lost some
 //!   seg/NNNNNNNN      result segments     out/NNNNNNNN.out, .err   output files
+//!   out/peers/        output files of tasks that other nodes ran
 //! ```
 
 use std::path::{Path, PathBuf};
 
 use tern_core::words::JobId;
+
+/// Output files of this number or a greater one hold output that other nodes sent; the agent writes them, not the warden.
+pub const FROM_PEERS: u32 = 1 << 31;
 
 /// One state folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -106,11 +111,18 @@ impl Home {
         self.0.join("out")
     }
     #[must_use]
+    pub fn peer_outputs(&self) -> PathBuf {
+        self.outputs().join("peers")
+    }
+    #[must_use]
     pub fn stdout(&self, file: u32) -> PathBuf {
-        self.outputs().join(format!("{file:08}.out"))
+        self.outputs_of(file).join(format!("{file:08}.out"))
     }
     #[must_use]
     pub fn stderr(&self, file: u32) -> PathBuf {
-        self.outputs().join(format!("{file:08}.err"))
+        self.outputs_of(file).join(format!("{file:08}.err"))
+    }
+    fn outputs_of(&self, file: u32) -> PathBuf {
+        if file >= FROM_PEERS { self.peer_outputs() } else { self.outputs() }
     }
 }

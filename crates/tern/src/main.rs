@@ -4,6 +4,7 @@
 //! told by its first word, and are started before anything else is set up: they must stay small.
 
 mod cli;
+mod map;
 
 use std::ffi::OsStr;
 use std::process::ExitCode;
@@ -12,8 +13,9 @@ fn main() -> ExitCode {
     let mut words = std::env::args_os();
     let first = words.nth(1);
     match first.as_deref().and_then(OsStr::to_str) {
+        // Mounted here when they land, before anything is set up: warden, trampoline, watchdog.
         Some("detached") => cli::node::life::detached(words),
-        // Mounted where they land: warden, trampoline, watchdog (before anything is set up), map (its own words).
+        Some("map") => cli::map(words.collect(), None),
         _ => cli::main(),
     }
 }

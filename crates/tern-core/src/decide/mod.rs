@@ -1,6 +1,6 @@
 //! Free functions from a picture to a proposal. Siblings never import one another.
 
 pub mod dispatch;
-pub mod scum;
 pub mod lend;
+pub mod scum;
 pub mod steal;

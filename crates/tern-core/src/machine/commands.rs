@@ -103,6 +103,7 @@ impl Machine {
             tasks.subtract(&lane.in_hand_tasks());
             tasks.subtract(&lane.lending);
         }
+        tasks.subtract(&self.strays_of(job));
         for loan in self.state.lent().values().filter(|loan| loan.job == job) {
             tasks.subtract(&loan.open);
         }
@@ -144,7 +145,7 @@ impl Machine {
     }
 
     pub(super) fn answer_drains(&mut self, out: &mut Vec<Effect>) {
-        if self.here.draining && self.here.in_hand == 0 && self.here.warden {
+        if self.here.draining && self.here.in_hand == 0 && self.here.warden && self.here.strays.is_empty() {
             for ticket in core::mem::take(&mut self.here.drains) {
                 out.push(Effect::Reply { ticket, outcome: Ok(Answer::Done) });
             }

@@ -14,7 +14,7 @@ use super::staged::Staged;
 use crate::plan::Fault;
 use crate::promise::{Record, Refusal, State};
 use crate::words::limits::SLOTS_MAX;
-use crate::words::{Epoch, JobId, Now};
+use crate::words::{Attempt, Epoch, JobId, Now};
 
 /// The decisions of one node.
 #[derive(Debug)]
@@ -45,6 +45,10 @@ pub(super) struct Here {
     pub started: bool,
     /// The warden is there, and what it holds is known.
     pub warden: bool,
+    /// The warden has said once what it holds: until then any task that waits here may run there.
+    pub met: bool,
+    /// Attempts that the warden held without need and that are being ended: their tasks must not run beside them.
+    pub strays: BTreeSet<Attempt>,
     /// The record of the incarnation could not be written yet.
     pub start_failed: bool,
     pub full: bool,
@@ -91,7 +95,7 @@ impl Machine {
             Event::Command { ticket, command } => self.command(ticket, command, now, out),
             Event::Persisted(sequence) => self.persisted(sequence, now, out),
             Event::PersistFailed { after, full } => self.persist_failed(after, full, now, out),
-            Event::WardenUp { running, queued } => self.warden_up(&running, &queued, out),
+            Event::WardenUp { running, queued } => self.warden_up(&running, &queued, now, out),
             Event::WardenDown => self.here.warden = false,
             Event::WardenFull(full) => self.here.full = full,
             Event::Finished(outcomes) => self.finished(outcomes, now, out),

@@ -62,8 +62,13 @@ impl Machine {
     }
     /// This node's own trit.
     #[must_use]
-    pub const fn trit(&self) -> NodeTrit {
-        self.sharing.pulse.trit
+    pub fn trit(&self) -> NodeTrit {
+        self.sharing.pulse.trit()
+    }
+    /// The smoothed load ratio; none before the first reading.
+    #[must_use]
+    pub fn load(&self) -> Option<f64> {
+        self.sharing.pulse.smoothed.value()
     }
     /// Grants of other nodes that this node holds, with their owners.
     pub fn borrowed(&self) -> impl Iterator<Item = (GrantId, NodeId)> {

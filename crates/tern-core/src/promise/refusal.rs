@@ -32,6 +32,8 @@ pub enum Refusal {
     LateGrant,
     /// The grant is held already.
     KnownGrant,
+    /// An earlier attempt at one of its tasks is still being ended here.
+    StillEnding,
     /// A bound of [`limits`](crate::words::limits) was passed.
     TooLarge,
     /// The pieces of the message do not fit one another.
@@ -56,6 +58,7 @@ impl Refusal {
             Self::NotAsked => "not_asked",
             Self::LateGrant => "late_grant",
             Self::KnownGrant => "known_grant",
+            Self::StillEnding => "still_ending",
             Self::TooLarge => "too_large",
             Self::Malformed => "malformed",
             Self::AlreadyCounted => "already_counted",

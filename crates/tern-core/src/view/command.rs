@@ -1,8 +1,11 @@
 //! A command as a person would write it: places as `{}`, words with blanks in quotes.
 
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::fmt::Write;
 
+use crate::words::Bytes;
+use crate::words::quote;
 use crate::words::template::{Form, Piece, Template};
 
 /// Characters shown at most; a longer command is cut with an ellipsis.
@@ -16,15 +19,9 @@ pub fn command_text(template: &Template) -> String {
         if !text.is_empty() {
             text.push(' ');
         }
-        let mut shown = String::new();
         for piece in word {
-            show_piece(&mut shown, piece);
+            show_piece(&mut text, piece, template.shell.is_some());
         }
-        let plain = |c: char| !c.is_whitespace() && !matches!(c, '\'' | '"' | '\\' | '$' | '`' | '&' | ';' | '|' | '<' | '>');
-        if template.shell.is_none() && (shown.is_empty() || !shown.chars().all(plain)) {
-            shown = alloc::format!("'{}'", shown.replace('\'', "'\\''"));
-        }
-        text.push_str(&shown);
         if text.len() > SHOWN_MAX {
             let cut = text.char_indices().map(|(at, _)| at).take(SHOWN_MAX).last().unwrap_or(0);
             text.truncate(cut);
@@ -35,9 +32,14 @@ pub fn command_text(template: &Template) -> String {
     text
 }
 
-fn show_piece(to: &mut String, piece: &Piece) {
+fn show_piece(to: &mut String, piece: &Piece, shell: bool) {
     let written = match piece {
-        Piece::Literal(bytes) => write!(to, "{bytes}"),
+        Piece::Literal(bytes) if shell => write!(to, "{bytes}"),
+        Piece::Literal(bytes) => {
+            let mut quoted = Vec::new();
+            quote::word(bytes, &mut quoted);
+            write!(to, "{}", Bytes(quoted))
+        }
         Piece::Number => write!(to, "{{#}}"),
         Piece::Place { column, form } => {
             let form = match form {

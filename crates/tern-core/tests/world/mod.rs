@@ -45,6 +45,8 @@ pub struct Node {
     pub unsynced: VecDeque<(u64, Vec<Record>)>,
     /// What the warden holds.
     pub hand: VecDeque<Attempt>,
+    /// What the warden is ending: reported as cancelled by `reap`.
+    pub ending: Vec<Attempt>,
     pub replies: BTreeMap<u64, Result<Answer, Deny>>,
     pub outbox: VecDeque<(NodeId, Message)>,
     pub log: Vec<Effect>,
@@ -74,6 +76,7 @@ impl World {
                 journal: Vec::new(),
                 unsynced: VecDeque::new(),
                 hand: VecDeque::new(),
+                ending: Vec::new(),
                 replies: BTreeMap::new(),
                 outbox: VecDeque::new(),
                 log: Vec::new(),
@@ -89,9 +92,14 @@ impl World {
         self.nodes[node].starts += 1;
         let incarnation = 1_000 * (node as u64 + 1) + self.nodes[node].starts;
         self.event(node, Event::Start { incarnation, slots });
-        let running = self.nodes[node].hand.iter().copied().collect();
-        self.event(node, Event::WardenUp { running, queued: Vec::new() });
+        self.warden_up(node);
         self.sync(node);
+    }
+
+    pub fn warden_up(&mut self, node: usize) {
+        let it = &self.nodes[node];
+        let running = it.hand.iter().chain(&it.ending).copied().collect();
+        self.event(node, Event::WardenUp { running, queued: Vec::new() });
     }
 
     /// kill -9 of the agent: what was not synced is gone, the warden lives on.
@@ -128,7 +136,12 @@ impl World {
                 Effect::Dispatch(dispatch) => it.hand.extend(attempts(&dispatch)),
                 Effect::Send { to, message } => it.outbox.push_back((to, message)),
                 Effect::WakeAt(at) => it.wake = Some(at),
-                Effect::Revoke { .. } | Effect::End { .. } => {}
+                Effect::Revoke { .. } => {}
+                Effect::End { job, tasks } => {
+                    let ends = |attempt: &Attempt| attempt.job == job && tasks.contains(attempt.task);
+                    it.ending.extend(it.hand.iter().filter(|attempt| ends(attempt)).copied());
+                    it.hand.retain(|attempt| !ends(attempt));
+                }
                 Effect::Counted { .. } | Effect::Changed { .. } | Effect::Discard { .. } => {}
             }
         }
@@ -195,5 +208,81 @@ impl World {
         self.now.boot += ms * 1_000_000;
         self.now.mono += ms * 1_000_000;
         self.now.wall_ms += ms;
+    }
+
+    /// What was ended is reported.
+    pub fn reap(&mut self, node: usize) {
+        let ending = std::mem::take(&mut self.nodes[node].ending);
+        if !ending.is_empty() {
+            let outcomes = ending.iter().map(|attempt| ended(*attempt, Exit::Cancelled)).collect();
+            self.event(node, Event::Finished(outcomes));
+        }
+        self.sync(node);
+    }
+
+    pub fn connect(&mut self, one: usize, other: usize) {
+        let (a, b) = (self.nodes[one].id, self.nodes[other].id);
+        self.event(one, Event::PeerUp(b));
+        self.event(other, Event::PeerUp(a));
+    }
+
+    /// The adapter's part: argument vectors of a grant.
+    pub fn fill(message: Message) -> Message {
+        match message {
+            Message::Lend { grant, job, round, epoch, n, spec, tasks, asked, .. } => {
+                let argv = (0..tasks.len()).map(|_| vec![Bytes::from("true")]).collect();
+                Message::Lend { grant, job, round, epoch, n, spec, tasks, argv, asked }
+            }
+            other => other,
+        }
+    }
+
+    /// Delivers the oldest message that `node` sent. Returns whether there was one.
+    pub fn deliver(&mut self, node: usize) -> bool {
+        let Some((to, message)) = self.nodes[node].outbox.pop_front() else { return false };
+        let from = self.nodes[node].id;
+        if let Some(to) = self.nodes.iter().position(|other| other.id == to) {
+            let frame = tern_core::wire::encode(&Self::fill(message));
+            let message = tern_core::wire::decode(&frame).expect("own frames are read");
+            self.event(to, Event::Message { from, message });
+        }
+        true
+    }
+
+    /// Delivers and syncs until nobody has anything to say.
+    pub fn calm(&mut self) {
+        loop {
+            let mut moved = false;
+            for node in 0..self.nodes.len() {
+                self.sync(node);
+                moved |= self.deliver(node);
+            }
+            if !moved && self.nodes.iter().all(|node| node.unsynced.is_empty()) {
+                return;
+            }
+        }
+    }
+
+    pub fn lose_messages(&mut self) {
+        for node in &mut self.nodes {
+            node.outbox.clear();
+        }
+    }
+
+    pub fn tick(&mut self, ms: u64) {
+        self.after_ms(ms);
+        for node in 0..self.nodes.len() {
+            self.event(node, Event::Tick);
+            self.sync(node);
+        }
+    }
+
+    /// Outcomes told to watchers of the node.
+    pub fn counted(&self, node: usize) -> Vec<Outcome> {
+        let told = self.nodes[node].log.iter().filter_map(|effect| match effect {
+            Effect::Counted { outcomes, .. } => Some(outcomes.clone()),
+            _ => None,
+        });
+        told.flatten().collect()
     }
 }

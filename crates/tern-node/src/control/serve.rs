@@ -60,6 +60,14 @@ pub fn bind(path: &Path) -> Result<Door, ServeError> {
     Ok(Door { listener, path: path.to_owned() })
 }
 
+/// Refuses early what [`bind`] would refuse later: what lies at `path` and is no socket of this user.
+///
+/// # Errors
+/// [`ServeError`]
+pub fn examine(path: &Path) -> Result<(), ServeError> {
+    is_own_socket(path).map(drop)
+}
+
 /// Whether what lies at `path` is a socket of this user; false where nothing lies there.
 pub(crate) fn is_own_socket(path: &Path) -> Result<bool, ServeError> {
     let meta = match std::fs::symlink_metadata(path) {

@@ -1,1 +1,19 @@
-//! placeholder
+//! What outlives a crash: the journal, the jobs' inputs, the results, and who may hold them.
+//!
+//! Accepted means fsynced. Everything here can be killed at any instant and opened again; what is damaged is said, kept
+//! aside and never guessed at.
+
+mod error;
+pub mod job;
+pub mod journal;
+pub mod key;
+pub mod lock;
+pub mod results;
+pub mod rows;
+pub mod segment;
+
+pub use error::StoreError;
+pub use job::{context, discard_job, write_inputs};
+pub use journal::{Journal, Note, Recovery};
+pub use lock::{Lock, lock};
+pub use results::{Garbage, Tail, garbage, segments_after};

@@ -80,8 +80,10 @@ impl World {
         let found = match message {
             Message::Lend { grant, job, tasks, .. } => self.lend_is_durable(node, to, *grant, *job, tasks.len()),
             Message::Received { grant, tasks } => {
+                let honest = self.nodes.iter().any(|peer| peer.id == to && peer.kind == Kind::Honest);
                 let open = self.ledger.grants.get(grant).filter(|known| known.owner == node && !known.closed);
-                open.filter(|known| known.to == to && !known.open.0.is_disjoint(&tasks.0)).map(|known| {
+                let open = open.filter(|known| honest && !known.closing && known.to == to);
+                open.filter(|known| !known.open.0.is_disjoint(&tasks.0)).map(|known| {
                     let detail = format!("{tasks:?} of {grant:?} are acknowledged, {:?} have no durable end", known.open);
                     ("anytime_received_is_durable", detail)
                 })
@@ -160,7 +162,10 @@ impl World {
     /// What faces show must not be ahead of what is durable.
     pub(crate) fn check_view(&mut self, node: usize, id: JobId, over: bool) {
         let now = self.now;
-        if let Some(job) = self.ledger.jobs.get_mut(&id).filter(|job| job.halted_when.is_none() && job.is_halted()) {
+        let told = self.nodes[node].agent.as_ref().and_then(|agent| agent.machine.state().job(id));
+        let told = told.is_some_and(tern_core::promise::Job::is_halted);
+        let known = self.ledger.jobs.get_mut(&id).filter(|job| told && job.halted_when.is_none() && job.is_halted());
+        if let Some(job) = known {
             job.halted_when = Some(now);
         }
         let Some(agent) = &self.nodes[node].agent else { return };

@@ -56,6 +56,8 @@ pub struct Grant {
     pub open: TaskSet,
     /// Reclaimed, or all ends are there: nothing is accepted for it any more.
     pub closed: bool,
+    /// The record that reclaims it was written: what comes now is refused for good.
+    pub closing: bool,
 }
 
 impl Job {

@@ -68,6 +68,11 @@ impl Ledger {
     /// Records that are on their way to the disk: their specs are needed before they are durable.
     pub fn note_written(&mut self, node: usize, records: &[Record]) {
         for record in records {
+            if let Record::Reclaimed { grant } = record
+                && let Some(grant) = self.grants.get_mut(grant)
+            {
+                grant.closing = true;
+            }
             if let Record::Accepted { job, spec, .. } = record
                 && self.jobs.get(job).is_none_or(|known| !known.durable)
             {
@@ -99,7 +104,8 @@ impl Ledger {
             }),
             Record::Lent { grant, job, round, n, to, tasks } => {
                 let (tasks, open) = (tasks.clone(), tasks.clone());
-                let lent = Grant { owner: node, job: *job, round: *round, n: *n, to: *to, tasks, open, closed: false };
+                let (owner, job, round, n, to) = (node, *job, *round, *n, *to);
+                let lent = Grant { owner, job, round, n, to, tasks, open, closed: false, closing: false };
                 self.grants.entry(*grant).or_insert(lent);
             }
             Record::Reclaimed { grant } => {

@@ -57,7 +57,14 @@ impl World {
         let command = match roll {
             45..55 => Command::Hold(job),
             55..65 => Command::Release(job),
-            65..75 => Command::Cancel(job),
+            65..75 => {
+                // Often followed by a change of mind while its tasks are still being ended.
+                if dice.bool() {
+                    let soon = self.now + dice.u64(1..800) * MS;
+                    self.queue.plan(soon, What::Repair(Repair::Retry(owner, job)));
+                }
+                Command::Cancel(job)
+            }
             75..90 => Command::Retry { job, tasks: dice.bool().then(|| some_tasks(dice)) },
             90..95 => Command::Forget(job),
             _ => {

@@ -3,6 +3,9 @@
 //! Each of these is also a verb for scripted lives. Not modelled: bit rot, a paused virtual machine (which stops boot time
 //! too), an fsync of the result segment that fails, and a cloned disk.
 
+use tern_core::machine::Command;
+use tern_core::words::JobId;
+
 use super::{What, World, say};
 use crate::computer::{Health, Kind, Power};
 
@@ -37,6 +40,8 @@ pub enum Repair {
     Results(usize),
     Heal(usize, usize),
     Undrain(usize),
+    /// The client wants a cancelled job after all.
+    Retry(usize, JobId),
 }
 
 impl Fault {
@@ -119,6 +124,10 @@ impl World {
             Repair::Results(node) => self.results_room(node),
             Repair::Heal(a, b) => self.heal(a, b),
             Repair::Undrain(node) => self.client_undrains(node),
+            Repair::Retry(..) if self.calm_since.is_some() => {}
+            Repair::Retry(node, job) => {
+                self.ask(node, Command::Retry { job, tasks: None });
+            }
         }
     }
 

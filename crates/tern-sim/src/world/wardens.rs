@@ -91,7 +91,7 @@ impl World {
 
     /// TERM now, KILL after the grace; a task may also end by itself first.
     fn end_tasks(&mut self, node: usize, named: impl Fn(&Run) -> bool) {
-        let stubborn = self.plan.faulty_ms > 0 && self.dice.work.u32(..8) == 0;
+        let stubborn = self.plan.faulty_ms > 0 && self.dice.work.u32(..3) == 0;
         let by = self.now + if stubborn { KILL_GRACE.0 } else { self.dice.work.u64(1..30) * MS };
         for run in self.nodes[node].warden.running.iter_mut().filter(|run| named(run) && run.ends > by) {
             run.ends = by;

@@ -1,25 +1,30 @@
-//! Completion scripts and man pages, made from the command tree.
+//! Texts that need no node: completion scripts and man pages, made from the command tree, and lives of a simulated grid.
 
 use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
-use clap::CommandFactory;
-
-use super::tree::{Cli, CompletionArgs, ManArgs};
+use super::tree::{CompletionArgs, ManArgs, SimArgs, whole};
 use super::{Failure, Outcome};
 
 pub fn completion(args: &CompletionArgs) -> Outcome {
     // Into memory first: the generator panics where it cannot write.
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::command(), "tern", &mut script);
+    clap_complete::generate(args.shell, &mut whole(), "tern", &mut script);
     io::stdout().write_all(&script)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// One simulated life as text; the last line says how it ended.
+pub fn sim(args: &SimArgs) -> Outcome {
+    let text = tern_sim::life(args.seed, &tern_sim::Options::default());
+    io::stdout().write_all(text.as_bytes())?;
     Ok(ExitCode::SUCCESS)
 }
 
 pub fn man(args: &ManArgs) -> Outcome {
     match &args.folder {
-        None => clap_mangen::Man::new(Cli::command()).render(&mut io::stdout())?,
+        None => clap_mangen::Man::new(whole()).render(&mut io::stdout())?,
         Some(folder) => {
             let named = |error: io::Error| {
                 let failure = Failure::from(error);
@@ -33,5 +38,5 @@ pub fn man(args: &ManArgs) -> Outcome {
 }
 
 fn pages(folder: &Path) -> io::Result<()> {
-    clap_mangen::generate_to(Cli::command(), folder)
+    clap_mangen::generate_to(whole(), folder)
 }

@@ -12,6 +12,7 @@ mod run;
 mod submit;
 mod tree;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -54,6 +55,7 @@ fn start(cli: Cli) -> Outcome {
 
 fn dispatch(context: &Context, command: Command) -> Outcome {
     match command {
+        Command::Map(args) => Ok(map(args.with_globals(context.printer.json), Some(&context.home))),
         Command::Run(args) => block_on(run::run(context, args)),
         Command::Submit(args) => block_on(submit::submit(context, args)),
         Command::Jobs => block_on(look::jobs(context)),
@@ -71,9 +73,17 @@ fn dispatch(context: &Context, command: Command) -> Outcome {
         Command::Agent => node::life::agent(context),
         Command::Config(args) => node::config::config(context, args),
         Command::Doctor => block_on(node::doctor::doctor(context)),
+        Command::Sim(args) => generate::sim(&args),
         Command::Completion(args) => generate::completion(&args),
         Command::Man(args) => generate::man(&args),
     }
+}
+
+/// `tern map` reads its own words, as GNU parallel would; `home` is a state folder named before the command.
+pub fn map(words: Vec<OsString>, home: Option<&Home>) -> ExitCode {
+    let home = home.cloned().or_else(Home::from_environment).ok_or_else(Failure::no_home);
+    let run = home.and_then(|home| block_on(async { Ok(crate::map::run(words, &home).await) }));
+    run.unwrap_or_else(|failure| failure.report(false))
 }
 
 /// One thread: a command waits for one thing at a time, and threads cost start-up.

@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::process::ExitCode;
 
-use tern_core::words::Bytes;
+use tern_core::words::{Bytes, quote};
 use tern_node::control::api::SubmitRequest;
 use tern_node::control::{Door, Entry};
 
@@ -40,7 +40,7 @@ pub async fn submit(context: &Context, args: SubmitArgs) -> Outcome {
 
 /// The request for `command`, with this process's folder and environment.
 pub fn request(task: &TaskArgs, command: &[OsString]) -> Result<SubmitRequest, Failure> {
-    let argv = command.iter().map(|word| bytes(word)).collect();
+    let argv = words(command, task.shell.is_some())?;
     let environment: Vec<_> = std::env::vars_os().map(|(name, value)| (bytes(&name), bytes(&value))).collect();
     Ok(SubmitRequest {
         name: task.name.clone().unwrap_or_default(),
@@ -54,6 +54,19 @@ pub fn request(task: &TaskArgs, command: &[OsString]) -> Result<SubmitRequest, F
         environment,
         ..SubmitRequest::default()
     })
+}
+
+/// A command in one string is split by the rules of quoting, without a shell; one in words stays as it is.
+fn words(command: &[OsString], shell: bool) -> Result<Vec<Bytes>, Failure> {
+    if let [text] = command
+        && !shell
+    {
+        return quote::split(&bytes(text)).map_err(|fault| {
+            let message = format!("{}: {fault}. For a shell say --shell", text.display());
+            Failure::new(USAGE, "invalid", message)
+        });
+    }
+    Ok(command.iter().map(|word| bytes(word)).collect())
 }
 
 fn travelling(name: &OsStr) -> Result<(Bytes, Bytes), Failure> {

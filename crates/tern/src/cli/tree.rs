@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{ArgAction, Args, Parser, Subcommand};
+use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand};
 
 /// Runs your work on the machines you own: at once on this one, and on others that have nothing to do.
 #[derive(Debug, Parser)]
@@ -25,6 +25,9 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Run a command once for each argument, on every core, and lose nothing
+    #[command(disable_help_flag = true)]
+    Map(MapWords),
     /// Run one command; its output and exit code are passed through
     Run(RunArgs),
     /// Accept a job and return at once
@@ -58,6 +61,8 @@ pub enum Command {
     Config(ConfigArgs),
     /// Check what Tern needs of this machine
     Doctor,
+    /// Print one life of a simulated grid: the same seed is the same life
+    Sim(SimArgs),
     /// Print a completion script
     Completion(CompletionArgs),
     /// Write man pages
@@ -65,6 +70,25 @@ pub enum Command {
     /// The agent itself; `tern up` starts it
     #[command(hide = true)]
     Agent,
+}
+
+/// The words of `tern map`, which reads them itself.
+#[derive(Debug, Args)]
+pub struct MapWords {
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    pub words: Vec<OsString>,
+}
+
+impl MapWords {
+    /// The words with what was said before the command.
+    pub fn with_globals(self, json: bool) -> Vec<OsString> {
+        json.then(|| "--json".into()).into_iter().chain(self.words).collect()
+    }
+}
+
+/// The whole tree, with the options that `tern map` reads itself: for help, man pages and completion.
+pub fn whole() -> clap::Command {
+    Cli::command().mut_subcommand("map", |_| crate::map::command().name("map"))
 }
 
 /// How tasks run, for all commands that start some.
@@ -202,6 +226,11 @@ pub enum ConfigCommand {
 }
 
 #[derive(Debug, Args)]
+pub struct SimArgs {
+    pub seed: u64,
+}
+
+#[derive(Debug, Args)]
 pub struct CompletionArgs {
     pub shell: clap_complete::Shell,
 }
@@ -258,11 +287,11 @@ fn numbers(text: &str) -> Result<(u32, u32), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn the_tree_is_sound() {
         Cli::command().debug_assert();
+        whole().debug_assert();
     }
 
     #[test]
@@ -284,6 +313,13 @@ mod tests {
         for wrong in ["", "-", "5-1", "1-", "a-b", "1-2-3", "1-99999999999999999999"] {
             assert!(array(wrong).is_err(), "{wrong:?}");
         }
+    }
+
+    #[test]
+    fn what_follows_map_is_left_to_it() {
+        let cli = Cli::try_parse_from(["tern", "--json", "map", "-k", "echo", "{}", ":::", "a"]).unwrap();
+        let Command::Map(map) = cli.command else { panic!("not map") };
+        assert_eq!(map.with_globals(cli.json), ["--json", "-k", "echo", "{}", ":::", "a"]);
     }
 
     #[test]

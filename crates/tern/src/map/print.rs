@@ -1,7 +1,8 @@
 //! What comes back, as it is shown: a task's output in one piece, standard output before standard error; with `-k` in
 //! the order of the input, with `--tag` each line after its arguments, with `--json` one object a task.
 //!
-//! With `-k` only what comes early is held back: up to 64 MiB of output in memory, more in an unlinked file.
+//! With `-k` only what comes early is held back: up to 64 MiB of output in memory, more in an unlinked file. Results
+//! carry the first MiB of each output; where there is more, it is read from the node in pieces when its turn comes.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -12,6 +13,7 @@ use tern_core::promise::Exit;
 use tern_core::words::Bytes;
 use tern_core::words::template::Template;
 use tern_node::control::api::TaskResult;
+use tern_node::control::results::Stream;
 
 use super::halt::{Tally, Verdict};
 use super::progress::Progress;
@@ -36,6 +38,11 @@ pub struct Style {
     pub quiet: bool,
 }
 
+/// Takes a piece of output.
+pub type Sink<'a> = &'a mut dyn FnMut(&[u8]) -> io::Result<()>;
+/// Reads all that a task wrote, from its beginning, where a result carries only a part.
+pub type Fetch = Box<dyn FnMut(u32, Stream, Sink<'_>) -> io::Result<()> + Send>;
+
 /// Shows results as they come.
 pub struct Printer<Out, Err> {
     out: Out,
@@ -46,9 +53,18 @@ pub struct Printer<Out, Err> {
     /// With `-k`: what came before its turn, and whose turn it is.
     held: Option<Held>,
     notices: u32,
+    fetch: Fetch,
     progress: Progress,
     pub tally: Tally,
     started: Instant,
+}
+
+/// What the printer has to know of the job.
+pub struct Job {
+    pub rows: Vec<Vec<Bytes>>,
+    pub template: Template,
+    pub tally: Tally,
+    pub progress: Progress,
 }
 
 /// One line of `--json`.
@@ -74,17 +90,11 @@ struct Summary<'a> {
 
 impl<Out: Write, Err: Write> Printer<Out, Err> {
     /// `rows` and `template` are those of the job.
-    pub fn new(
-        sinks: (Out, Err),
-        style: Style,
-        job: (Vec<Vec<Bytes>>, Template),
-        tally: Tally,
-        progress: Progress,
-    ) -> Self {
+    pub fn new(sinks: (Out, Err), style: Style, job: Job, fetch: Fetch) -> Self {
         let (out, err) = sinks;
-        let (rows, template) = job;
+        let Job { rows, template, tally, progress } = job;
         let held = style.keep_order.then(Held::default);
-        Self { out, err, style, rows, template, held, notices: 0, progress, tally, started: Instant::now() }
+        Self { out, err, style, rows, template, held, notices: 0, fetch, progress, tally, started: Instant::now() }
     }
 
     /// Shows a batch of results and flushes once.
@@ -104,13 +114,13 @@ impl<Out: Write, Err: Write> Printer<Out, Err> {
         written
     }
 
-    /// Shows what was held back, the summary, and gives the exit status of the whole: `fixed` where that is known.
+    /// Shows what was held back and the summary, and gives the exit status of the whole.
     ///
     /// # Errors
     /// When standard output cannot be written.
-    pub fn finish(mut self, job: Option<&str>, fixed: Option<u8>) -> io::Result<u8> {
+    pub fn finish(mut self, job: Option<&str>) -> io::Result<u8> {
         let progress = std::mem::replace(&mut self.progress, Progress::None);
-        let status = fixed.unwrap_or_else(|| self.tally.status());
+        let status = self.tally.status();
         progress.beside(|| {
             if let Some(mut held) = self.held.take() {
                 while let Some(result) = held.pop_any()? {
@@ -155,17 +165,46 @@ impl<Out: Write, Err: Write> Printer<Out, Err> {
             self.out.write_all(b"\n")?;
         } else {
             let tag = self.style.tag.then(|| tag(args));
-            let stdout = result.stdout.as_deref().unwrap_or_default();
-            let stderr = result.stderr.as_deref().unwrap_or_default();
-            write_output(&mut self.out, stdout, tag.as_deref())?;
-            if !stderr.is_empty() {
-                // Standard error must come after what the same task wrote before, also where both are one terminal.
-                self.out.flush()?;
-                write_output(&mut self.err, stderr, tag.as_deref())?;
-                self.err.flush()?;
-            }
+            self.show_output(result, Stream::Stdout, tag.as_deref())?;
+            self.show_output(result, Stream::Stderr, tag.as_deref())?;
         }
         if self.style.quiet { Ok(()) } else { self.notices_of(result) }
+    }
+
+    /// Shows one output of a task, whole.
+    fn show_output(&mut self, result: &TaskResult, stream: Stream, tag: Option<&[u8]>) -> io::Result<()> {
+        let (to, given, wanted): (&mut dyn Write, _, _) = match stream {
+            Stream::Stdout => (&mut self.out, &result.stdout, result.stdout_bytes),
+            Stream::Stderr if result.stderr_bytes == 0 => return Ok(()),
+            Stream::Stderr => {
+                // It must come after what the same task wrote before, also where both are one terminal.
+                self.out.flush()?;
+                (&mut self.err, &result.stderr, result.stderr_bytes)
+            }
+        };
+        let given = given.as_deref().unwrap_or_default();
+        let mut at_start = true;
+        if given.len() as u64 >= wanted {
+            write_output(to, given, tag, &mut at_start)?;
+        } else {
+            let mut broken = None;
+            let fetched = (self.fetch)(result.number, stream, &mut |piece| {
+                let written = write_output(to, piece, tag, &mut at_start);
+                written.map_err(|error| {
+                    let kind = error.kind();
+                    broken = Some(error);
+                    kind.into()
+                })
+            });
+            match (broken, fetched) {
+                (Some(error), _) => return Err(error),
+                (None, Err(error)) => {
+                    self.notice(format_args!("task {}: the rest of its output is lost: {error}", result.number))?;
+                }
+                (None, Ok(())) => {}
+            }
+        }
+        if stream == Stream::Stderr { self.err.flush() } else { Ok(()) }
     }
 
     /// What a person should know about an end and does not see in the output.
@@ -177,10 +216,7 @@ impl<Out: Write, Err: Write> Printer<Out, Err> {
             Exit::Code(126) if silent => "has a program that may not be run (status 126)",
             _ => "",
         };
-        let given = |output: &Option<Bytes>| output.as_ref().map_or(0, |output| output.len() as u64);
-        let wanted = result.stdout_bytes + result.stderr_bytes;
-        let cut = wanted.saturating_sub(given(&result.stdout) + given(&result.stderr));
-        if end.is_empty() && cut == 0 {
+        if end.is_empty() {
             return Ok(());
         }
         self.notices += 1;
@@ -190,13 +226,7 @@ impl<Out: Write, Err: Write> Printer<Out, Err> {
         let number = result.number;
         let command = self.rows.get(number as usize - 1).map(|row| self.template.show(row, number)).unwrap_or_default();
         self.out.flush()?;
-        if !end.is_empty() {
-            self.notice(format_args!("task {number} {end}: {command}"))?;
-        }
-        if cut > 0 {
-            self.notice(format_args!("task {number} wrote {wanted} bytes, the last {cut} are not shown: {command}"))?;
-        }
-        Ok(())
+        self.notice(format_args!("task {number} {end}: {command}"))
     }
 
     fn notice(&mut self, text: std::fmt::Arguments<'_>) -> io::Result<()> {
@@ -227,12 +257,15 @@ fn tag(args: &[Bytes]) -> Vec<u8> {
     tag
 }
 
-/// Writes output as it is, or with `tag` before each of its lines.
-fn write_output(to: &mut impl Write, output: &[u8], tag: Option<&[u8]>) -> io::Result<()> {
+/// Writes a piece of output as it is, or with `tag` before each of its lines; `at_start`: a line begins here.
+fn write_output(to: &mut dyn Write, output: &[u8], tag: Option<&[u8]>, at_start: &mut bool) -> io::Result<()> {
     let Some(tag) = tag else { return to.write_all(output) };
     for line in output.split_inclusive(|&byte| byte == b'\n') {
-        to.write_all(tag)?;
+        if *at_start {
+            to.write_all(tag)?;
+        }
         to.write_all(line)?;
+        *at_start = line.ends_with(b"\n");
     }
     Ok(())
 }
@@ -253,7 +286,8 @@ pub fn dry_run(to: &mut impl Write, style: Style, rows: &[Vec<Bytes>], template:
             let planned = Planned { number, args: row, argv: template.render(row, number) };
             serde_json::to_writer(&mut *to, &planned).map_err(io::Error::from)?;
         } else {
-            write_output(to, &template.show(row, number), style.tag.then(|| tag(row)).as_deref())?;
+            let tag = style.tag.then(|| tag(row));
+            write_output(to, &template.show(row, number), tag.as_deref(), &mut true)?;
         }
         to.write_all(b"\n")?;
     }

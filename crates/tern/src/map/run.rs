@@ -6,11 +6,12 @@
 use std::ffi::OsString;
 use std::io::{self, BufWriter, IsTerminal};
 use std::process::ExitCode;
+use std::sync::Arc;
 
-use tern_core::words::limits;
 use tern_node::control::api::TaskResult;
 use tern_node::control::door::{Door, DoorError, Entry};
 use tern_node::home::Home;
+use tokio::runtime::Handle;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 
@@ -18,7 +19,7 @@ use super::args::{self, MapArgs};
 use super::error::MapError;
 use super::halt::Tally;
 use super::input::Sources;
-use super::print::{self, Printer, Style};
+use super::print::{self, Fetch, Job, Printer, Style};
 use super::progress::Progress;
 use super::request::{self, Batch};
 
@@ -57,8 +58,8 @@ async fn map(raw: Vec<OsString>, home: &Home) -> Result<u8, MapError> {
     let home = args.home.clone().map_or_else(|| home.clone(), Home::new);
     let progress = Progress::new(batch.tasks(), args.bar || args.eta, args.quiet || args.json);
     if batch.rows().is_empty() {
-        let printer = printer(batch, style, progress);
-        return printer.finish(None, None).map_err(MapError::Output);
+        let printer = printer(batch, style, progress, nothing());
+        return printer.finish(None).map_err(MapError::Output);
     }
     execute(batch, style, progress, &home).await
 }
@@ -75,25 +76,56 @@ fn notes(args: &MapArgs, sources: &Sources) {
 
 type StdPrinter = Printer<BufWriter<io::Stdout>, io::Stderr>;
 
-fn printer(batch: Batch, style: Style, progress: Progress) -> StdPrinter {
+fn printer(batch: Batch, style: Style, progress: Progress, fetch: Fetch) -> StdPrinter {
     let tally = Tally::new(batch.request.halt, batch.tasks());
     let sinks = (BufWriter::with_capacity(WRITE_BYTES, io::stdout()), io::stderr());
-    Printer::new(sinks, style, (batch.request.rows.unwrap_or_default(), batch.template), tally, progress)
+    let rows = batch.request.rows.unwrap_or_default();
+    Printer::new(sinks, style, Job { rows, template: batch.template, tally, progress }, fetch)
 }
 
 /// Submits the batch, follows it to its end and closes the door.
 async fn execute(batch: Batch, style: Style, progress: Progress, home: &Home) -> Result<u8, MapError> {
     let stop = Stop::listen().map_err(MapError::Signals)?;
-    let slots = batch.slots.clamp(1, limits::SLOTS_MAX);
-    let door = Door::open(home, Entry::AgentOrPrivate, Some(slots)).await?;
+    let door = Arc::new(Door::open(home, Entry::AgentOrPrivate, Some(batch.slots)).await?);
     let followed = match door.submit(&batch.request).await {
-        Ok(job) => follow(&door, &job, printer(batch, style, progress), stop).await,
+        Ok(job) => {
+            let printer = printer(batch, style, progress, fetch(&door, &job));
+            follow(&door, &job, printer, stop).await
+        }
         Err(refused) => Err(refused.into()),
     };
-    // What was printed need not be kept; what could not be followed to its end is.
-    let keep = matches!(&followed, Err(MapError::Door(_)));
-    door.close(keep).await?;
+    // What was shown need not be kept, nor what was stopped on request; what could not be shown is.
+    let keep = match &followed {
+        Err(MapError::Output(error)) => error.kind() != io::ErrorKind::BrokenPipe,
+        followed => followed.is_err(),
+    };
+    if keep && let Some(folder) = door.private_folder() {
+        print::say(&format!("tern map: what was done so far is kept in {}", folder.display()));
+    }
+    // A printer that is stuck in a write still holds the door; the node then ends with the process.
+    if let Some(door) = Arc::into_inner(door) {
+        door.close(keep).await?;
+    }
     followed
+}
+
+/// Reads a task's whole output through the door, from the printer's thread.
+fn fetch(door: &Arc<Door>, job: &str) -> Fetch {
+    let (door, job, runtime) = (Arc::clone(door), job.to_string(), Handle::current());
+    Box::new(move |number, stream, sink| {
+        runtime.block_on(async {
+            let mut output = door.output(&job, number, stream).await.map_err(io::Error::other)?;
+            while let Some(piece) = output.next().await.map_err(io::Error::other)? {
+                sink(&piece)?;
+            }
+            Ok(())
+        })
+    })
+}
+
+/// For a job without a task.
+fn nothing() -> Fetch {
+    Box::new(|_, _, _| Ok(()))
 }
 
 /// Passes results to the printer until the job is over.
@@ -158,10 +190,11 @@ fn start(mut printer: StdPrinter, job: &str) -> (mpsc::Sender<Vec<TaskResult>>, 
             while let Some(batch) = batches.blocking_recv() {
                 printer.batch(batch)?;
             }
-            printer.finish(Some(&job), None)
+            printer.finish(Some(&job))
         };
+        let end = print();
         // Nobody waits for it after a second signal.
-        drop(say_end.send(print()));
+        drop(say_end.send(end));
     });
     (sender, end)
 }

@@ -84,12 +84,15 @@ impl Machine {
             return None;
         }
         let (most, exact) = match key {
-            LaneKey::Own(job) => {
-                let job = self.state.job(job)?;
+            LaneKey::Own(id) => {
+                let job = self.state.job(id)?;
                 if job.held || job.is_halted() {
                     return None;
                 }
-                let most = if job.spec.parallel > 0 { job.spec.parallel } else { u32::MAX };
+                let most = match job.spec.parallel {
+                    0 => u32::MAX,
+                    parallel => parallel.saturating_sub(self.strays_of(id).len()),
+                };
                 (most, job.spec.halt.when != HaltWhen::Never && !self.planted(Plant::HaltLate))
             }
             LaneKey::Borrowed(grant) => (self.borrowed_parallel(grant, lane.in_hand)?, false),
@@ -101,11 +104,11 @@ impl Machine {
     /// How many tasks of this grant may be in hand. `parallel` counts for all of a job's tasks on this node: of several
     /// grants of one job only the first that has tasks waiting may start some.
     fn borrowed_parallel(&self, grant: GrantId, in_hand: u32) -> Option<u32> {
-        let held = self.sharing.borrowed.get(&grant).filter(|held| !held.ending)?;
+        let held = self.sharing.borrowed.get(&grant).filter(|held| !held.ending && !held.revoked)?;
         if held.parallel == 0 {
             return Some(u32::MAX);
         }
-        let mut others = 0;
+        let mut others = self.strays_of(held.job).len();
         for (id, _) in self.sharing.borrowed.iter().filter(|(id, other)| **id != grant && other.job == held.job) {
             let Some(lane) = self.lanes.get(&LaneKey::Borrowed(*id)) else { continue };
             if *id < grant && !lane.queued.is_empty() {

@@ -130,6 +130,8 @@ impl Machine {
             let settled = job.is_settled();
             let over = settled && lane.is_idle() && self.lent_open(id) == 0;
             if !settled && !lane.halting && job.is_halted() {
+                // What has not started comes back at once: the record that stops the job may have to wait for the disk.
+                self.give_back(id, out);
                 let staged = self.stage_own(vec![Record::Cancelled { job: id }], now, out);
                 if let Some(lane) = self.lanes.get_mut(&LaneKey::Own(id)) {
                     lane.halting = staged;

@@ -16,6 +16,7 @@ impl Machine {
     /// Ends of attempts, durable already.
     pub(in crate::machine) fn finished(&mut self, mut outcomes: Vec<Outcome>, now: Now, out: &mut Vec<Effect>) {
         self.measure(&outcomes);
+        self.end_strays(outcomes.iter().map(|outcome| &outcome.attempt));
         let tag = self.state.node().tag();
         if outcomes.iter().any(|outcome| outcome.attempt.epoch.keeper != tag) {
             let (own, borrowed) = outcomes.into_iter().partition(|outcome| outcome.attempt.epoch.keeper == tag);
@@ -38,6 +39,7 @@ impl Machine {
 
     /// Attempts that were given back unstarted.
     pub(in crate::machine) fn revoked(&mut self, attempts: &[Attempt], now: Now, out: &mut Vec<Effect>) {
+        self.end_strays(attempts);
         for attempt in attempts {
             let key = self.lane_of(attempt);
             let Some(lane) = self.lanes.get_mut(&key).filter(|lane| lane.in_hand > 0) else { continue };
@@ -46,10 +48,21 @@ impl Machine {
                 self.requeue(key, [attempt.task].into_iter().collect());
             }
         }
-        if self.here.draining {
-            self.return_waiting(now, out);
-        }
+        self.return_waiting(now, out);
         self.forget_ended_grants();
+    }
+
+    fn end_strays<'a>(&mut self, ended: impl IntoIterator<Item = &'a Attempt>) {
+        if !self.here.strays.is_empty() {
+            for attempt in ended {
+                self.here.strays.remove(attempt);
+            }
+        }
+    }
+
+    /// Tasks of a job that are being ended here without being in a lane.
+    pub(in crate::machine) fn strays_of(&self, job: JobId) -> TaskSet {
+        self.here.strays.iter().filter(|attempt| attempt.job == job).map(|attempt| attempt.task).collect()
     }
 
     fn lane_of(&self, attempt: &Attempt) -> LaneKey {
@@ -57,8 +70,16 @@ impl Machine {
     }
 
     /// The warden is back: what it holds stays in its hands, everything else that it was given waits again.
-    pub(in crate::machine) fn warden_up(&mut self, running: &[Attempt], queued: &[Attempt], out: &mut Vec<Effect>) {
+    pub(in crate::machine) fn warden_up(
+        &mut self,
+        running: &[Attempt],
+        queued: &[Attempt],
+        now: Now,
+        out: &mut Vec<Effect>,
+    ) {
         self.here.warden = true;
+        self.here.met = true;
+        self.here.strays.clear();
         let held: Vec<(LaneKey, TaskSet)> = self.lanes.iter_mut().map(|(key, lane)| (*key, lane.drop_hand())).collect();
         self.here.in_hand = 0;
         if !self.planted(Plant::LoseOnWardenDown) {
@@ -70,12 +91,14 @@ impl Machine {
         for attempt in running.iter().chain(queued) {
             if !self.adopt(attempt) {
                 strays.entry(attempt.job).or_default().insert(attempt.task);
+                self.here.strays.insert(*attempt);
             }
         }
         for (job, tasks) in strays {
             out.push(Effect::Revoke { job, tasks: tasks.clone() });
             out.push(Effect::End { job, tasks });
         }
+        self.return_waiting(now, out);
         self.forget_ended_grants();
         self.touched.extend(self.lanes.keys().filter_map(|key| match key {
             LaneKey::Own(job) => Some(*job),
@@ -150,9 +173,11 @@ impl Machine {
         }
     }
 
-    /// Gives back what has not started: everything that waits in the lanes of borrowed tasks.
-    fn return_waiting(&mut self, now: Now, out: &mut Vec<Effect>) {
-        let grants: Vec<_> = self.sharing.borrowed.keys().copied().collect();
+    /// Gives back what waits in the lanes of borrowed tasks, of revoked grants or, while draining, of all.
+    pub(in crate::machine) fn return_waiting(&mut self, now: Now, out: &mut Vec<Effect>) {
+        let draining = self.here.draining;
+        let leaving = self.sharing.borrowed.iter().filter(|(_, held)| draining || held.revoked);
+        let grants: Vec<_> = leaving.map(|(grant, _)| *grant).collect();
         for grant in grants {
             let waiting = self.lanes.get_mut(&LaneKey::Borrowed(grant)).map(|lane| core::mem::take(&mut lane.queued));
             let Some(held) = self.sharing.borrowed.get_mut(&grant) else { continue };

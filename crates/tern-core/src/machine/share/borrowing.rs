@@ -14,8 +14,8 @@ use crate::machine::node::Machine;
 use crate::machine::plant::Plant;
 use crate::promise::{Outcome, Refusal, lease};
 use crate::wire::Message;
-use crate::words::limits::{FRAME_BYTES_MAX, GRANT_TASKS_MAX, GRANTS_HELD_MAX, RESEND, RESULT_OUTPUT_BYTES_MAX};
-use crate::words::{Attempt, GrantId, NodeId, Now, TaskSet};
+use crate::words::limits::{ASK_AGAIN_FIRST, FRAME_BYTES_MAX, GRANT_TASKS_MAX, GRANTS_HELD_MAX, RESEND, RESULT_OUTPUT_BYTES_MAX};
+use crate::words::{Attempt, GrantId, JobId, NodeId, Now, TaskSet};
 
 /// Bytes of output in one message of results; what is left of the frame is for the rest.
 const OUTPUT_BYTES: u64 = (FRAME_BYTES_MAX - (FRAME_BYTES_MAX >> 3)) as u64;
@@ -48,6 +48,9 @@ impl Machine {
             Err(refusal) => {
                 self.refuse(refusal);
                 out.push(Effect::Send { to: from, message: Message::Return { grant, tasks } });
+                if let Some(peer) = self.sharing.peers.get_mut(&from) {
+                    peer.ask_again = peer.ask_again.max(now.boot + ASK_AGAIN_FIRST);
+                }
             }
         }
     }
@@ -80,6 +83,9 @@ impl Machine {
         if count > asked_for.min(GRANT_TASKS_MAX) || self.sharing.borrowed.len() >= GRANTS_HELD_MAX {
             return Err(Refusal::TooLarge);
         }
+        if self.still_ending(*job, tasks) {
+            return Err(Refusal::StillEnding);
+        }
         let ends = self.holder_ends(*asked, now);
         if self.lease_clock(now) >= ends || self.here.draining || self.here.full || !self.here.warden {
             return Err(Refusal::LateGrant);
@@ -96,6 +102,7 @@ impl Machine {
             results: BTreeMap::new(),
             returned: TaskSet::new(),
             resend_at: now.boot,
+            revoked: false,
             ending: false,
         })
     }
@@ -134,24 +141,32 @@ impl Machine {
         }
     }
 
-    /// The owner wants it back: what has no result yet is returned.
-    pub(super) fn revoke(&mut self, from: NodeId, grant: GrantId, out: &mut Vec<Effect>) {
-        let Some(held) = self.sharing.borrowed.get(&grant) else {
+    /// Whether a task is in the warden's hands under another grant, or as a stray.
+    fn still_ending(&self, job: JobId, tasks: &TaskSet) -> bool {
+        let same = |held: &&Borrowed| held.job == job;
+        let grants = self.sharing.borrowed.iter().filter(|(_, held)| same(held)).map(|(grant, _)| *grant);
+        let mut lanes = grants.filter_map(|grant| self.lanes.get(&LaneKey::Borrowed(grant)));
+        lanes.any(|lane| lane.in_hand_tasks().shared(tasks) > 0) || self.strays_of(job).shared(tasks) > 0
+    }
+
+    /// The owner wants it back: what has not started is returned at once, what runs is ended and reported when it has
+    /// ended. Returned earlier, it could run elsewhere beside its own end here.
+    pub(super) fn revoke(&mut self, from: NodeId, grant: GrantId, now: Now, out: &mut Vec<Effect>) {
+        let Some(held) = self.sharing.borrowed.get_mut(&grant) else {
             return self.refuse(Refusal::ClosedGrant);
         };
         if held.from != from {
             return self.refuse(Refusal::NotHolder);
         }
-        let mut tasks = held.returned.clone();
-        if let Some(lane) = self.lanes.get(&LaneKey::Borrowed(grant)) {
-            tasks.union(&lane.queued);
-            tasks.union(&lane.in_hand_tasks());
+        held.revoked = true;
+        let job = held.job;
+        let tasks = self.lanes.get(&LaneKey::Borrowed(grant)).map(Lane::in_hand_tasks).unwrap_or_default();
+        if !tasks.is_empty() {
+            out.push(Effect::Revoke { job, tasks: tasks.clone() });
+            out.push(Effect::End { job, tasks });
         }
         self.send_results(grant, out);
-        if !tasks.is_empty() {
-            out.push(Effect::Send { to: from, message: Message::Return { grant, tasks } });
-        }
-        self.end_grant(grant, out);
+        self.return_waiting(now, out);
     }
 
     /// Stops everything of the grant. It is forgotten when nothing of it is in the warden's hands.

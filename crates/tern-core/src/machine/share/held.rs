@@ -24,6 +24,8 @@ pub(in crate::machine) struct Borrowed {
     pub returned: TaskSet,
     /// When both are sent again, if they are not empty.
     pub resend_at: u64,
+    /// The owner wants it back: nothing is started any more; what runs is being ended, and reported when it has ended.
+    pub revoked: bool,
     /// The lease is lost: nothing is started or reported any more, what runs is being ended.
     pub ending: bool,
 }

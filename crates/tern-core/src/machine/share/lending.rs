@@ -72,7 +72,8 @@ impl Machine {
     fn lend(&mut self, to: NodeId, asked_for: u32, asked: u64, now: Now, out: &mut Vec<Effect>) -> bool {
         // One's own tag as borrower could not be told from own attempts.
         let same = to.tag() == self.state.node().tag();
-        if same || !self.here.started || self.here.full || self.sharing.loans.len() >= GRANTS_OPEN_MAX {
+        // Before the warden has said what it holds, any task that waits here may run there.
+        if same || !self.here.started || !self.here.met || self.here.full || self.sharing.loans.len() >= GRANTS_OPEN_MAX {
             return false;
         }
         let (jobs, queues): (Vec<JobId>, Vec<u32>) = self.lendable().unzip();

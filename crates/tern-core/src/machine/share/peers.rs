@@ -8,6 +8,7 @@ use crate::machine::effect::Effect;
 use crate::machine::lane::LaneKey;
 use crate::machine::node::Machine;
 use crate::machine::plant::Plant;
+use crate::observe::trit::{self, Smoothed, TritSettings, TritTracker};
 use crate::observe::{NodeTrit, QueueTrit, Reading};
 use crate::promise::Refusal;
 use crate::wire::Message;
@@ -38,16 +39,45 @@ pub struct Heard {
 }
 
 /// What was last told.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(in crate::machine) struct Pulse {
-    pub trit: NodeTrit,
-    pub load_milli: u32,
+    tracker: TritTracker,
+    pub smoothed: Smoothed,
+    load_milli: u32,
     told: Option<(NodeTrit, QueueTrit)>,
     told_at: u64,
     pub due: u64,
 }
 
+impl Pulse {
+    pub(super) fn new(settings: TritSettings) -> Self {
+        Self {
+            tracker: TritTracker::new(settings),
+            smoothed: Smoothed::new(if settings.literal { Span::default() } else { settings.smoothing }),
+            load_milli: 0,
+            told: None,
+            told_at: 0,
+            due: 0,
+        }
+    }
+
+    pub(in crate::machine) fn trit(&self) -> NodeTrit {
+        self.tracker.current()
+    }
+}
+
+impl Default for Pulse {
+    fn default() -> Self {
+        Self::new(TritSettings::default())
+    }
+}
+
 impl Machine {
+    /// How readings become this node's trit. Forgets the readings so far.
+    pub fn set_trit(&mut self, settings: TritSettings) {
+        self.sharing.pulse = Pulse::new(settings);
+    }
+
     pub(in crate::machine) fn peer_up(&mut self, peer: NodeId, now: Now, out: &mut Vec<Effect>) {
         let sharing = &mut self.sharing;
         if sharing.peers.len() >= PEERS_MAX && !sharing.peers.contains_key(&peer) {
@@ -74,15 +104,12 @@ impl Machine {
     }
 
     pub(in crate::machine) fn reading(&mut self, reading: &Reading) {
-        let load = reading.load1 / f64::from(reading.cpus.max(1));
-        let milli = libm::floor(load * 1000.0);
-        self.sharing.pulse.load_milli = if milli >= 0.0 { milli.min(1e9) as u32 } else { 0 };
-        self.sharing.pulse.trit = match self.sharing.pulse.load_milli {
-            _ if load.is_nan() => NodeTrit::Balanced,
-            801.. => NodeTrit::Overloaded,
-            0..300 => NodeTrit::Idle,
-            _ => NodeTrit::Balanced,
-        };
+        let pulse = &mut self.sharing.pulse;
+        let smoothed = pulse.smoothed.next(reading.at, trit::load_ratio(reading));
+        pulse.tracker.next(smoothed);
+        let milli = libm::floor(smoothed * 1000.0);
+        // Not a number becomes 0: a load that was not measured is never a reason to act.
+        pulse.load_milli = if milli > 0.0 { milli.min(1e9) as u32 } else { 0 };
     }
 
     pub(super) fn heard(&mut self, from: NodeId, heard: Heard, now: Now) {
@@ -108,7 +135,7 @@ impl Machine {
 
     fn vitals(&self) -> Message {
         Message::Vitals {
-            trit: self.sharing.pulse.trit,
+            trit: self.sharing.pulse.trit(),
             queued: u32::try_from(self.waiting()).unwrap_or(u32::MAX),
             running: self.running(),
             slots: self.here.slots,
@@ -124,7 +151,7 @@ impl Machine {
         let free = self.here.slots.saturating_sub(self.here.in_hand);
         // Counting all queues at every event would cost more than the events; whether one waits is known at once.
         let waits = self.ready.iter().any(|key| self.may_start(*key));
-        let trits = (self.sharing.pulse.trit, QueueTrit::of(u64::from(waits), free));
+        let trits = (self.sharing.pulse.trit(), QueueTrit::of(u64::from(waits), free));
         let pulse = &mut self.sharing.pulse;
         if pulse.told != Some(trits) {
             pulse.due = pulse.due.min(if pulse.told.is_none() { now.boot } else { pulse.told_at + VITALS_GAP });

@@ -25,7 +25,7 @@ impl Machine {
             Message::Results { grant, outcomes, .. } => self.results(from, grant, outcomes, now, out),
             Message::Received { grant, tasks } => self.acknowledged(from, grant, &tasks),
             Message::Return { grant, tasks } => self.returned(from, grant, &tasks, now, out),
-            Message::Revoke { grant } => self.revoke(from, grant, out),
+            Message::Revoke { grant } => self.revoke(from, grant, now, out),
         }
     }
 

@@ -5,9 +5,10 @@
 
 use std::ffi::OsString;
 use std::fs::{DirBuilder, File, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, Read};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::Duration;
 
@@ -15,13 +16,14 @@ use nix::fcntl::{Flock, FlockArg};
 use serde_json::json;
 use tern_node::config::{self, Flags};
 use tern_node::control::api::StopQuery;
+use tern_node::control::serve::ServeError;
 use tern_node::control::{Door, Entry, router, serve};
 use tern_node::home::Home;
 use tern_node::node::{self, Running, StartError, StartOptions};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
-use crate::cli::failure::{IOERR, NOPERM, SOFTWARE, TEMPFAIL};
+use crate::cli::failure::{CANTCREAT, IOERR, NOPERM, SOFTWARE, TEMPFAIL};
 use crate::cli::tree::{DownArgs, UpArgs};
 use crate::cli::{Context, Failure, Outcome, print};
 
@@ -34,12 +36,20 @@ const READY_WAIT_MAX: Duration = Duration::from_secs(300);
 /// How long `down` waits for the warden once the agent has gone.
 const WARDEN_WAIT_MAX: Duration = Duration::from_secs(30);
 
+impl From<ServeError> for Failure {
+    fn from(error: ServeError) -> Self {
+        let code = if matches!(error, ServeError::ForeignOwner { .. }) { NOPERM } else { CANTCREAT };
+        Self::new(code, "no_socket", error.to_string())
+    }
+}
+
 /// `tern up`
 pub fn up(context: &Context, args: &UpArgs) -> Outcome {
     let home = &context.home;
     DirBuilder::new().recursive(true).mode(0o700).create(home.path())?;
-    // Wrong settings are said here, where somebody reads them, and not in a log.
+    // What is wrong with settings and socket is said here, where somebody reads it, and not in a log.
     config::load(home, &Flags::default())?;
+    serve::examine(&home.control_socket())?;
     if let Some(pid) = holder(home)? {
         return Err(already_runs(home, pid));
     }
@@ -74,15 +84,15 @@ async fn detach(context: &Context) -> Outcome {
         std::fs::rename(&log_path, home.path().join("agent.log.1"))?;
     }
     let log = OpenOptions::new().create(true).append(true).mode(0o600).open(&log_path)?;
-    let begin = log.metadata()?.len();
+    remove_if_there(&start_error(home))?;
     let mut command = warden_command(home, "detached")?;
     let mut child = command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).spawn()?;
     let waited = tokio::time::timeout(READY_WAIT_MAX, until_ready(home, &mut child)).await;
     let pid = match waited {
         Ok(Ok(Some(pid))) => pid,
-        Ok(Ok(None)) => return Err(did_not_start(&log_path, begin, "it ended at once")),
+        Ok(Ok(None)) => return Err(did_not_start(home, &log_path, "it ended at once")),
         Ok(Err(failure)) => return Err(failure),
-        Err(_) => return Err(did_not_start(&log_path, begin, "it does not answer")),
+        Err(_) => return Err(did_not_start(home, &log_path, "it does not answer")),
     };
     if context.printer.json {
         context.printer.value(&json!({"pid": pid, "home": home.path()}))?;
@@ -92,7 +102,7 @@ async fn detach(context: &Context) -> Outcome {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The agent's pid when it answers; None when what was started has ended instead.
+/// The agent's pid when it answers; None when what was started has ended instead, or said why it cannot start.
 async fn until_ready(home: &Home, child: &mut Child) -> Result<Option<u32>, Failure> {
     loop {
         if let Ok(door) = Door::open(home, Entry::Agent, None).await
@@ -103,24 +113,27 @@ async fn until_ready(home: &Home, child: &mut Child) -> Result<Option<u32>, Fail
         if child.try_wait()?.is_some() {
             return Ok(None);
         }
+        if start_error(home).exists() {
+            // The warden would try again and again; whoever asked is told instead.
+            child.kill()?;
+            child.wait()?;
+            return Ok(None);
+        }
         tokio::time::sleep(READY_POLL).await;
     }
 }
 
-fn did_not_start(log_path: &std::path::Path, begin: u64, how: &str) -> Failure {
-    let mut said = String::new();
-    let read = File::open(log_path).and_then(|mut log| {
-        log.seek(SeekFrom::Start(begin))?;
-        log.take(16 * 1024).read_to_string(&mut said)
-    });
-    let last = said.lines().rev().find(|line| !line.trim().is_empty());
-    let reason = match (read, last) {
-        (Ok(_), Some(last)) => last.trim_start_matches("tern: ").to_owned(),
-        _ => "it said nothing".to_owned(),
-    };
+/// Where an agent that cannot start says why.
+fn start_error(home: &Home) -> PathBuf {
+    home.path().join("agent.error")
+}
+
+fn did_not_start(home: &Home, log: &Path, how: &str) -> Failure {
+    let said = std::fs::read_to_string(start_error(home)).unwrap_or_default();
+    let (code, reason) = said.split_once(' ').unwrap_or(("", how));
     let message =
-        format!("the agent did not start: {how}: {reason}. All that it said stands in {}", log_path.display());
-    Failure::new(SOFTWARE, "did_not_start", message)
+        format!("the agent did not start: {}. All that it said stands in {}", reason.trim_end(), log.display());
+    Failure::new(code.parse().unwrap_or(SOFTWARE), "did_not_start", message)
 }
 
 /// Who holds the folder: the pid where it is known, 0 where it is not; None where nobody does.
@@ -150,8 +163,22 @@ fn already_runs(home: &Home, pid: u32) -> Failure {
     Failure::new(TEMPFAIL, "already_runs", message)
 }
 
-/// `tern agent`
+fn remove_if_there(path: &Path) -> io::Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// `tern agent`: what keeps it from starting is also left in a file, for `tern up` to tell.
 pub fn agent(context: &Context) -> Outcome {
+    start_agent(context).inspect_err(|failure| {
+        // Without a right to write there the message stands on stderr alone.
+        let _unwritten = std::fs::write(start_error(&context.home), format!("{} {}\n", failure.code, failure.message));
+    })
+}
+
+fn start_agent(context: &Context) -> Outcome {
     let config = config::load(&context.home, &Flags::default())?;
     if context.verbose == 0 {
         print::log_as(&config.log);
@@ -169,11 +196,9 @@ async fn live(home: Home, options: StartOptions) -> Outcome {
     let door = match serve::bind(&home.control_socket()) {
         Ok(door) => door,
         Err(error) => {
-            let code = if matches!(error, serve::ServeError::ForeignOwner { .. }) { NOPERM } else { IOERR };
-            let failure = Failure::new(code, "no_socket", error.to_string());
-            // The node has started nothing that anybody asked for; what went wrong is the socket.
+            // It is the socket that went wrong, and the reason for the failure; tasks stay with the warden.
             let _stopped = running.stop(false, true).await;
-            return Err(failure);
+            return Err(error.into());
         }
     };
     let (stop, mut wishes) = mpsc::channel(1);
@@ -240,7 +265,7 @@ pub async fn down(context: &Context, args: DownArgs) -> Outcome {
     Ok(ExitCode::SUCCESS)
 }
 
-fn until_free(lock: &std::path::Path) -> io::Result<()> {
+fn until_free(lock: &Path) -> io::Result<()> {
     match File::open(lock) {
         Ok(file) => Flock::lock(file, FlockArg::LockExclusive).map(drop).map_err(|(_, error)| error.into()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),

@@ -30,12 +30,16 @@ fn check(style: Style, halt: Halt, batches: Vec<Vec<TaskResult>>) -> (String, St
     let rows: Vec<Vec<Bytes>> = ["a", "b", "c", "d"].iter().map(|&arg| vec![arg.into()]).collect();
     let template = Template::parse(&["run".into()], None, true).expect("has a word");
     let (mut out, mut err) = (Vec::new(), Vec::new());
-    let tally = Tally::new(halt, 4);
-    let mut printer = Printer::new((&mut out, &mut err), style, (rows, template), tally, Progress::None);
+    let job = Job { rows, template, tally: Tally::new(halt, 4), progress: Progress::None };
+    let fetch = Box::new(|number, _stream, sink: Sink<'_>| {
+        ["one\n", "tw", "o\nthree"].iter().try_for_each(|piece| sink(piece.as_bytes()))?;
+        if number == 4 { Err(io::Error::other("the node is gone")) } else { Ok(()) }
+    });
+    let mut printer = Printer::new((&mut out, &mut err), style, job, fetch);
     for batch in batches {
         printer.batch(batch).expect("memory can be written");
     }
-    let status = printer.finish(Some("1-00000001"), None).expect("memory can be written");
+    let status = printer.finish(Some("1-00000001")).expect("memory can be written");
     (String::from_utf8(out).expect("is text"), String::from_utf8(err).expect("is text"), status)
 }
 
@@ -72,16 +76,22 @@ fn now_ends_showing_at_its_mark() {
 }
 
 #[test]
-fn a_program_that_is_not_there_a_time_out_and_cut_output_are_said() {
-    let mut cut = done(3, "abc");
-    cut.stdout_bytes = 10;
-    let batches = vec![vec![result(1, Exit::Code(127), "", ""), result(2, Exit::TimedOut, "", ""), cut]];
+fn a_program_that_is_not_there_and_a_time_out_are_said() {
+    let batches = vec![vec![result(1, Exit::Code(127), "", ""), result(2, Exit::TimedOut, "", "")]];
     let (_, err, status) = check(Style::default(), Halt::default(), batches);
     assert_eq!(status, 2);
     let expected = "tern map: task 1 has a program that was not found (status 127): run a\n\
-                    tern map: task 2 was ended after its time-out: run b\n\
-                    tern map: task 3 wrote 10 bytes, the last 7 are not shown: run c\n";
+                    tern map: task 2 was ended after its time-out: run b\n";
     assert_eq!(err, expected);
+}
+
+#[test]
+fn output_that_a_result_does_not_carry_whole_is_read_in_pieces() {
+    let partly = |number| TaskResult { stdout_bytes: 13, ..done(number, "one") };
+    let style = Style { tag: true, ..Style::default() };
+    let (out, err, _) = check(style, Halt::default(), vec![vec![partly(3), partly(4)]]);
+    assert_eq!(out, "c\tone\nc\ttwo\nc\tthreed\tone\nd\ttwo\nd\tthree");
+    assert_eq!(err, "tern map: task 4: the rest of its output is lost: the node is gone\n");
 }
 
 #[test]

@@ -1,0 +1,112 @@
+//! Output of tasks that other nodes ran: appended to files of the agent's own, apart from those that the warden writes.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use tern_core::promise::{Outcome, Output};
+use tern_core::words::Bytes;
+
+use super::super::StoreError;
+use crate::home::{FROM_PEERS, Home};
+
+/// A pair that is longer takes no more.
+const FILE_BYTES_MAX: u64 = 64 << 20;
+
+/// The pair that is being written.
+#[derive(Debug, Default)]
+pub struct PeerOutputs(Option<Pair>);
+
+#[derive(Debug)]
+struct Pair {
+    number: u32,
+    files: [File; 2],
+    ends: [u64; 2],
+    dirty: [bool; 2],
+}
+
+impl PeerOutputs {
+    pub fn keep(&mut self, home: &Home, outcomes: &mut [Outcome], output: &[(Bytes, Bytes)]) -> Result<(), StoreError> {
+        for (index, outcome) in outcomes.iter_mut().enumerate() {
+            let none = (Bytes::default(), Bytes::default());
+            let (stdout, stderr) = output.get(index).unwrap_or(&none);
+            outcome.stdout = self.append(home, 0, stdout)?;
+            outcome.stderr = self.append(home, 1, stderr)?;
+        }
+        Ok(())
+    }
+
+    fn append(&mut self, home: &Home, which: usize, bytes: &[u8]) -> Result<Output, StoreError> {
+        if bytes.is_empty() {
+            return Ok(Output::default());
+        }
+        if self.0.as_ref().is_some_and(|pair| pair.ends[which] >= FILE_BYTES_MAX) {
+            self.sync(home)?;
+            self.0 = None;
+        }
+        let pair = match &mut self.0 {
+            Some(pair) => pair,
+            none => none.insert(Pair::new(home)?),
+        };
+        let start = pair.ends[which];
+        if let Err(source) = pair.files[which].write_all(bytes) {
+            // What was half written belongs to nobody; the next pair begins clean.
+            let path = pair.path(home, which);
+            self.0 = None;
+            return Err(StoreError::io("output of another node", &path)(source));
+        }
+        pair.ends[which] += bytes.len() as u64;
+        pair.dirty[which] = true;
+        Ok(Output { file: pair.number, offset: start, len: bytes.len() as u64 })
+    }
+
+    /// Makes durable what outcomes point to.
+    pub fn sync(&mut self, home: &Home) -> Result<(), StoreError> {
+        let Some(pair) = &mut self.0 else { return Ok(()) };
+        for which in 0..2 {
+            if !pair.dirty[which] {
+                continue;
+            }
+            if let Err(source) = pair.files[which].sync_data() {
+                let path = pair.path(home, which);
+                self.0 = None;
+                return Err(StoreError::io("fsync", &path)(source));
+            }
+            pair.dirty[which] = false;
+        }
+        Ok(())
+    }
+}
+
+impl Pair {
+    /// A new pair with each run: nobody has to look how far the old one is to be trusted.
+    fn new(home: &Home) -> Result<Self, StoreError> {
+        let folder = home.peer_outputs();
+        fs::create_dir_all(&folder).map_err(StoreError::io("cannot be made", &folder))?;
+        let number = next_number(&folder).map_err(StoreError::io("cannot be read", &folder))?;
+        let open = |path: &Path| {
+            let made = OpenOptions::new().append(true).create_new(true).mode(0o600).open(path);
+            made.map_err(StoreError::io("cannot be made", path))
+        };
+        let files = [open(&home.stdout(number))?, open(&home.stderr(number))?];
+        for path in [folder.as_path(), &home.outputs()] {
+            File::open(path).and_then(|folder| folder.sync_all()).map_err(StoreError::io("fsync", path))?;
+        }
+        Ok(Self { number, files, ends: [0; 2], dirty: [false; 2] })
+    }
+
+    fn path(&self, home: &Home, which: usize) -> std::path::PathBuf {
+        if which == 0 { home.stdout(self.number) } else { home.stderr(self.number) }
+    }
+}
+
+fn next_number(folder: &Path) -> std::io::Result<u32> {
+    let mut last = FROM_PEERS;
+    for entry in fs::read_dir(folder)? {
+        let name = entry?.file_name();
+        let number = name.to_str().and_then(|name| name.split_once('.')?.0.parse().ok());
+        last = last.max(number.unwrap_or(0));
+    }
+    Ok(last + 1)
+}
