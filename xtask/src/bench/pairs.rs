@@ -58,7 +58,9 @@ pub fn pairs(
 
 /// Wall-clock seconds of a whole program, whose output is thrown away.
 pub fn seconds(mut command: Command) -> Result<f64, String> {
-    let name = command.get_program().to_string_lossy().into_owned();
+    // The table shows errors, and no folder of this machine.
+    let program = std::path::Path::new(command.get_program());
+    let name = program.file_name().unwrap_or(program.as_os_str()).to_string_lossy().into_owned();
     command.stdout(Stdio::null());
     let began = Instant::now();
     let status = command.status().map_err(|error| format!("{name}: {error}"))?;

@@ -32,12 +32,21 @@ pub fn judge(source: &Source, report: &mut Report) {
         }
         before = word;
     }
+    report.findings.extend(silent_skip(source));
     for (text, instead) in REFUSED {
         for (place, _) in source.code.match_indices(text) {
             let line = line_of(&source.code, place);
             report.findings.push(format!("{path}:{line}: `{text}`; {instead}"));
         }
     }
+}
+
+/// A skip that only the reader of a log sees is a test that passes without having run.
+fn silent_skip(source: &Source) -> Option<String> {
+    let says = ["print!(", "println!("].iter().any(|call| source.text.contains(&format!("{call}\"SKIP")));
+    let silent = says && !source.text.contains("TERN_SKIP_LOG");
+    let advice = "copy `skip` from CONTRIBUTING.md, so that `cargo xtask test` counts it";
+    silent.then(|| format!("{}: says SKIP and does not log it; {advice}", source.path))
 }
 
 /// Whether one of the words of `snake_case`, `kebab-case` or `CamelCase` is an empty one.
@@ -73,6 +82,13 @@ mod tests {
             assert!(findings("a.rs", text).is_empty(), "{text}");
         }
         assert_eq!(findings("src/net_util.rs", "").len(), 1);
+    }
+
+    #[test]
+    fn a_skip_that_is_not_logged_is_found() {
+        let silent = "fn a() { eprintln!(\"SKIPPED: no root\") }";
+        assert_eq!(findings("a.rs", silent).len(), 1);
+        assert!(findings("a.rs", &format!("{silent} // TERN_SKIP_LOG")).is_empty());
     }
 
     #[test]

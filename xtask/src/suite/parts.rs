@@ -22,7 +22,8 @@ pub fn test() -> Result<(), String> {
         tools::install();
         Ok(())
     });
-    if parts.part("build", || run(cargo(&["build", "--release", "--workspace", "--locked"]))) {
+    // Building what tests need builds the product as well, with one set of features instead of two.
+    if parts.part("build", || run(cargo(&["test", "--release", "--workspace", "--locked", "--no-run"]))) {
         let tests = ["test", "--release", "--workspace", "--locked", "--no-fail-fast"];
         parts.part("tests", || run_tests(&tests, &skips, &tally));
         let planted = ["test", "--release", "-p", "tern-sim", "--features", "planted", "--locked", "--no-fail-fast"];
