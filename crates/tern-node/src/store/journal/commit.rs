@@ -85,12 +85,12 @@ impl Journal {
         Ok(())
     }
 
-    /// Writes what changed and removes the records that it covers. `positions`: bytes of each segment that `state` holds.
+    /// Writes what changed (`more`, taken from the state for this) and removes the records that it covers. `positions`:
+    /// bytes of each segment that `state` holds.
     ///
     /// # Errors
     /// As [`Journal::commit`]; the records then stay and say the same.
-    pub fn checkpoint(&mut self, state: &mut State, positions: &BTreeMap<u32, u64>) -> Result<(), StoreError> {
-        let more = state.take_dirty();
+    pub fn checkpoint(&mut self, state: &State, more: Dirty, positions: &BTreeMap<u32, u64>) -> Result<(), StoreError> {
         self.dirty.head |= more.head;
         self.dirty.jobs.extend(more.jobs);
         let idle = !self.uncovered && !self.dirty.head && self.dirty.jobs.is_empty();

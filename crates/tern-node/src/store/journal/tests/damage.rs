@@ -25,7 +25,7 @@ fn lived(home: &Home) -> Vec<State> {
         apply_all(&mut state, &records);
         past.push(state.clone());
         if number.is_multiple_of(5) {
-            journal.checkpoint(&mut state, &BTreeMap::new()).expect("durable");
+            checkpoint(&mut journal, &mut state, &BTreeMap::new()).expect("durable");
         }
     }
     past
@@ -188,7 +188,7 @@ fn a_job_with_a_bad_row_is_put_aside_and_the_others_go_on() {
     let mut state = recovery.state;
     journal.commit(1, &[accepted(13)]).expect("durable");
     state.apply(&accepted(13));
-    journal.checkpoint(&mut state, &BTreeMap::new()).expect("durable");
+    checkpoint(&mut journal, &mut state, &BTreeMap::new()).expect("durable");
     drop(journal);
     let (_, recovery) = open(&home);
     assert_eq!(recovery.notes.len(), 2);

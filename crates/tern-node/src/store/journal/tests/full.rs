@@ -108,10 +108,10 @@ fn a_checkpoint_on_a_full_disk_keeps_the_records_and_is_written_later() {
         journal.commit(1, &records).expect("durable");
         apply_all(&mut state, &records);
         let filler = fill(folder, 0);
-        let error = journal.checkpoint(&mut state, &BTreeMap::new()).expect_err("no room");
+        let error = checkpoint(&mut journal, &mut state, &BTreeMap::new()).expect_err("no room");
         assert!(error.is_full(), "{error}");
         fs::remove_file(&filler).expect("removed");
-        journal.checkpoint(&mut state, &BTreeMap::new()).expect("there is room");
+        checkpoint(&mut journal, &mut state, &BTreeMap::new()).expect("there is room");
         drop(journal);
         let (_, recovery) = open(&home);
         assert!(same(&recovery.state, &state));

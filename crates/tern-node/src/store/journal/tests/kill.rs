@@ -30,7 +30,7 @@ fn child_that_commits_until_it_is_killed() {
         out.flush().expect("the parent listens");
         apply_all(&mut state, &records);
         if number.is_multiple_of(7) {
-            journal.checkpoint(&mut state, &BTreeMap::new()).expect("durable");
+            checkpoint(&mut journal, &mut state, &BTreeMap::new()).expect("durable");
         }
     }
 }

@@ -47,6 +47,15 @@ pub fn open(home: &Home) -> (Journal, Recovery) {
     Journal::open(home, NODE, true).expect("opens")
 }
 
+pub fn checkpoint(
+    journal: &mut Journal,
+    state: &mut State,
+    positions: &BTreeMap<u32, u64>,
+) -> Result<(), StoreError> {
+    let dirty = state.take_dirty();
+    journal.checkpoint(state, dirty, positions)
+}
+
 #[test]
 fn what_was_committed_is_there_after_opening_again() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -63,7 +72,7 @@ fn what_was_committed_is_there_after_opening_again() {
     let more = accepted(3);
     journal.commit(1, std::slice::from_ref(&more)).expect("durable");
     state.apply(&more);
-    journal.checkpoint(&mut state, &BTreeMap::new()).expect("durable");
+    checkpoint(&mut journal, &mut state, &BTreeMap::new()).expect("durable");
     drop(journal);
     let (_, recovery) = open(&home);
     assert_eq!(recovery.state.jobs(), state.jobs());
@@ -158,11 +167,11 @@ fn a_forgotten_job_leaves_the_checkpoint_and_its_number_is_not_given_again() {
         journal.commit(sequence as u64 + 1, std::slice::from_ref(record)).expect("durable");
         state.apply(record);
     }
-    journal.checkpoint(&mut state, &BTreeMap::new()).expect("durable");
+    checkpoint(&mut journal, &mut state, &BTreeMap::new()).expect("durable");
     let forgotten = Record::Forgotten { job: job(2) };
     journal.commit(9, std::slice::from_ref(&forgotten)).expect("durable");
     state.apply(&forgotten);
-    journal.checkpoint(&mut state, &BTreeMap::new()).expect("durable");
+    checkpoint(&mut journal, &mut state, &BTreeMap::new()).expect("durable");
     drop(journal);
     let (_, recovery) = open(&home);
     assert!(same(&recovery.state, &state));
@@ -178,9 +187,9 @@ fn a_checkpoint_with_nothing_new_writes_nothing() {
     journal.commit(1, &[incarnation()]).expect("durable");
     state.apply(&incarnation());
     let positions = BTreeMap::from([(0, 99)]);
-    journal.checkpoint(&mut state, &positions).expect("durable");
+    checkpoint(&mut journal, &mut state, &positions).expect("durable");
     let before = std::fs::read(home.journal()).expect("a file");
-    journal.checkpoint(&mut state, &positions).expect("nothing to do");
+    checkpoint(&mut journal, &mut state, &positions).expect("nothing to do");
     assert!(std::fs::read(home.journal()).expect("a file") == before);
 }
 
@@ -203,7 +212,7 @@ fn a_journal_that_may_be_an_older_one_gives_no_number_twice_and_keeps_what_the_w
     let records = [incarnation(), accepted(1)];
     journal.commit(1, &records).expect("durable");
     apply_all(&mut state, &records);
-    journal.checkpoint(&mut state, &BTreeMap::new()).expect("durable");
+    checkpoint(&mut journal, &mut state, &BTreeMap::new()).expect("durable");
     drop(journal);
     let (mut writer, _) = SegmentWriter::open(&home, Lane::Warden, NODE.tag()).expect("a writer");
     writer.append(&[success(1, 4), success(50, 0)]).expect("durable");
@@ -212,7 +221,7 @@ fn a_journal_that_may_be_an_older_one_gives_no_number_twice_and_keeps_what_the_w
     assert!(matches!(recovery.notes[..], [Note::Ahead { known: 1, found: 50, .. }]), "{:?}", recovery.notes);
     let mut state = recovery.state;
     assert_eq!((state.head().next_job, state.job(job(1)).map(|job| job.done.len())), (51, Some(1)));
-    journal.checkpoint(&mut state, &recovery.positions).expect("durable");
+    checkpoint(&mut journal, &mut state, &recovery.positions).expect("durable");
     drop(journal);
     let (_, recovery) = open(&home);
     assert!(recovery.notes.is_empty() && recovery.replayed == 0, "{:?}", recovery.notes);
