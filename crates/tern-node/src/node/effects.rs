@@ -2,7 +2,7 @@
 
 use tern_core::machine::{Dispatch, Effect, Event};
 use tern_core::promise::{Outcome, Record};
-use tern_core::wire::{self, Message};
+use tern_core::wire::{self, Message, WireError};
 use tern_core::words::{Bytes, JobId, NodeId, limits};
 
 use super::run::Loop;
@@ -55,7 +55,8 @@ impl Loop {
             Effect::Revoke { job, tasks } => self.wardens.send(&ToWarden::Revoke { job, tasks }),
             Effect::End { job, tasks } => self.wardens.send(&ToWarden::End { job, tasks }),
             Effect::Send { to, message } => self.send(to, message),
-            Effect::WakeAt(at) => self.wake_at = Some(self.wake_at.map_or(at, |earlier| earlier.min(at))),
+            // Each replaces the one before: the machine names the earliest of all that it waits for.
+            Effect::WakeAt(at) => self.wake_at = Some(at),
             Effect::Counted { job, outcomes } => self.counted(job, &outcomes),
             Effect::Changed { job, .. } => self.changed(job),
             Effect::Discard { job } => self.discard(job),
@@ -95,15 +96,16 @@ impl Loop {
         if let Err(error) = store::discard_job(&self.home, job) {
             tracing::warn!(%error, %job, "the forgotten job's files could not be removed");
         }
-        self.collect_garbage();
+        self.forgot = true;
+        self.mark_dirty(clock::now());
     }
 
     /// Fills in what the core does not hold, and hands the frame to the overlay. A full overlay loses it, as a network may.
     fn send(&mut self, to: NodeId, mut message: Message) {
         match &mut message {
             Message::Lend { job, tasks, argv, .. } => {
-                *argv =
-                    self.orders.own(self.machine.state(), *job, tasks).into_iter().map(|order| order.argv).collect();
+                let orders = self.orders.own(self.machine.state(), *job, tasks);
+                *argv = orders.into_iter().map(|order| order.argv).collect();
             }
             Message::Results { outcomes, output, .. } => {
                 *output = outcomes.iter().map(|outcome| self.output_of(outcome)).collect();
@@ -111,8 +113,13 @@ impl Loop {
             _ => {}
         }
         let Some(to_peers) = &self.to_peers else { return };
-        if to_peers.try_send((to, wire::encode(&message))).is_err() {
-            tracing::debug!(%to, "a frame was dropped: the overlay's queue is full");
+        match fitting(message) {
+            Ok(frame) => {
+                if to_peers.try_send((to, frame)).is_err() {
+                    tracing::debug!(%to, "a frame was dropped: the overlay's queue is full");
+                }
+            }
+            Err(error) => tracing::warn!(%to, %error, "a message was dropped: no frame holds it"),
         }
     }
 
@@ -136,16 +143,37 @@ impl Loop {
                 if let Err(error) = store::context::for_borrowed(&self.home, *job, spec) {
                     return tracing::warn!(%error, "a loan was dropped: its context could not be written");
                 }
-                self.orders.borrow(*grant, tasks, std::mem::take(argv));
+                // A copy: the machine counts the vectors when it judges the loan.
+                self.orders.borrow(*grant, tasks, argv.clone());
             }
-            Message::Results { outcomes, output, .. } => {
+            Message::Results { grant, outcomes, output } => {
                 let output = std::mem::take(output);
-                if let Err(error) = self.journal.keep_outputs(outcomes, &output) {
+                let lent = self.machine.state().lent().get(grant).is_some_and(|loan| loan.to == from);
+                // Of a loan that is over nothing counts any more: its output stays outside.
+                if lent && let Err(error) = self.journal.keep_outputs(outcomes, &output) {
                     return tracing::warn!(%error, "results were dropped for now: their output could not be written");
                 }
             }
             _ => {}
         }
         self.handle(Event::Message { from, message }, effects);
+    }
+}
+
+/// The frame of a message. A loan whose commands are too long for one leaves with the first of its tasks; the others come
+/// back when its lease ends.
+fn fitting(mut message: Message) -> Result<Vec<u8>, WireError> {
+    loop {
+        match wire::try_encode(&message) {
+            Err(error) => {
+                let Message::Lend { tasks, argv, .. } = &mut message else { return Err(error) };
+                if argv.len() < 2 {
+                    return Err(error);
+                }
+                argv.truncate(argv.len() / 2);
+                *tasks = tasks.take_first(u32::try_from(argv.len()).unwrap_or(u32::MAX));
+            }
+            fits => return fits,
+        }
     }
 }

@@ -39,10 +39,16 @@ impl Loop {
         }
     }
 
+    /// The name of a question that nobody else has.
+    pub(super) fn next_ticket(&mut self) -> u64 {
+        self.last_ticket += 1;
+        self.last_ticket
+    }
+
     fn ticket(&mut self, reply: Reply) -> u64 {
-        self.next_ticket += 1;
-        self.tickets.insert(self.next_ticket, reply);
-        self.next_ticket
+        let ticket = self.next_ticket();
+        self.tickets.insert(ticket, reply);
+        ticket
     }
 
     pub(super) fn reply(&mut self, ticket: u64, outcome: Result<Answer, Deny>) {
@@ -81,7 +87,7 @@ impl Loop {
     }
 
     fn watch(&mut self, job: JobId) -> Option<Live> {
-        let live = Live::new(self.machine.job_view(job)?);
+        let live = Live::new(self.machine.job_view(job)?, self.machine.state().job(job)?);
         match self.watchers.entry(job) {
             Entry::Vacant(vacant) => drop(vacant.insert(vec![live.clone()])),
             Entry::Occupied(mut occupied) => {

@@ -13,7 +13,7 @@ use tern_core::words::{Bytes, JobId, JobSpec, NodeId};
 use tokio::sync::oneshot;
 
 use super::input::{Ask, Input};
-use super::watch::Watch;
+use super::watch::{Live, Watch};
 use crate::home::Home;
 use crate::process::protocol::{Context, Throttle, ThrottleState};
 
@@ -124,8 +124,11 @@ impl Handle {
 
     /// Results of a job as they count; `follow` false: the past only. None: no such job.
     pub async fn watch(&self, job: JobId, follow: bool) -> Result<Option<Watch>, NodeError> {
-        let shared = self.ask(|reply| Ask::Watch { job, reply }).await?;
-        Ok(shared.map(|live| Watch::new(self.home.clone(), job, follow, live)))
+        Ok(self.live(job).await?.map(|live| Watch::new(self.clone(), job, follow, live)))
+    }
+
+    pub(super) async fn live(&self, job: JobId) -> Result<Option<Live>, NodeError> {
+        self.ask(|reply| Ask::Watch { job, reply }).await
     }
 
     pub async fn status(&self) -> Result<NodeStatus, NodeError> {

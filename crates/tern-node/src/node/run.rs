@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
-use tern_core::machine::{Answer, Effect, Event, Machine};
+use tern_core::machine::{Answer, Command, Effect, Event, Machine};
 use tern_core::words::{GrantId, JobId, NodeId, Now, Span};
 use tokio::sync::{mpsc, oneshot};
 
@@ -26,6 +26,9 @@ const CHECKPOINT_EVERY: Span = Span::secs(1);
 /// The loop looks around at least this often even if nothing happens.
 const IDLE_WAKE: Span = Span::secs(60);
 
+/// Old jobs forgotten at a time, so that askers do not wait for it.
+const FORGET_MAX: usize = 64;
+
 /// Where frames for peers go.
 pub type ToPeers = mpsc::Sender<(NodeId, Vec<u8>)>;
 
@@ -41,13 +44,17 @@ pub struct Loop {
     pub(super) sampler: Sampler,
     pub(super) to_peers: Option<ToPeers>,
     pub(super) tickets: BTreeMap<u64, oneshot::Sender<Result<Answer, NodeError>>>,
-    pub(super) next_ticket: u64,
+    pub(super) last_ticket: u64,
     pub(super) watchers: BTreeMap<JobId, Vec<Live>>,
     /// Bytes of each segment that the machine has been told of.
     pub(super) positions: BTreeMap<u32, u64>,
     pub(super) dirty_since: Option<u64>,
     pub(super) wake_at: Option<u64>,
     pub(super) notes: Vec<String>,
+    /// Finished jobs beyond this many jobs are forgotten, the oldest first.
+    pub(super) keep_jobs: usize,
+    /// Jobs were forgotten: what held only their results may go.
+    pub(super) forgot: bool,
     pub(super) stopping: Option<Stopping>,
 }
 
@@ -116,6 +123,7 @@ impl Loop {
         self.revive_warden(now, effects);
         if self.dirty_since.is_some_and(|since| since + CHECKPOINT_EVERY <= now.boot) {
             self.checkpoint();
+            self.forget_old(effects);
         }
     }
 
@@ -141,6 +149,20 @@ impl Loop {
         if let Err(error) = self.journal.checkpoint(self.machine.state(), dirty, &self.positions) {
             tracing::warn!(%error, "the checkpoint failed; the journal's records stay and say the same");
             self.mark_dirty(clock::now());
+        }
+    }
+
+    /// Keeps the list of jobs short: forgets the oldest of those that are over, some at a time.
+    fn forget_old(&mut self, effects: &mut Vec<Effect>) {
+        let jobs = self.machine.state().jobs();
+        let excess = jobs.len().saturating_sub(self.keep_jobs).min(FORGET_MAX);
+        let old: Vec<JobId> = jobs.iter().filter(|(_, job)| job.is_settled()).map(|(id, _)| *id).take(excess).collect();
+        for job in old {
+            let ticket = self.next_ticket();
+            self.handle(Event::Command { ticket, command: Command::Forget(job) }, effects);
+        }
+        if std::mem::take(&mut self.forgot) {
+            self.collect_garbage();
         }
     }
 

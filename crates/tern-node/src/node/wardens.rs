@@ -194,6 +194,10 @@ impl Loop {
                 self.wardens.pid = Some(warden_pid);
                 self.wardens.retry_after = RETRY_FIRST;
                 self.catch_up(effects);
+                // Only at the start: later, borrowed tasks may wait here that no warden has seen yet.
+                if generation == 1 && running.is_empty() && queued.is_empty() {
+                    self.sweep();
+                }
                 self.handle(Event::WardenUp { running, queued }, effects);
             }
             FromWarden::Finished { segment, end, outcomes } => {
@@ -209,6 +213,14 @@ impl Loop {
                     let _ = reply.send(Err(why));
                 }
             }
+        }
+    }
+
+    /// Removes what submissions left that died before they were accepted: no task can need it.
+    fn sweep(&self) {
+        let jobs = self.machine.state();
+        if let Err(error) = store::sweep_jobs(&self.home, |job| jobs.job(job).is_some()) {
+            tracing::warn!(%error, "files of jobs that were never accepted stay where they are");
         }
     }
 

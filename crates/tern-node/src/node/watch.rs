@@ -1,19 +1,19 @@
 //! Watching a job's results, however slow the watcher is.
 //!
 //! The loop puts counted ends into a buffer that the watcher empties when it can. A watcher that lags behind loses the
-//! buffer, not the results: it reads them again from the segments and drops what it has seen. The same rule joins the
-//! past with the present, so that nothing falls between the two and nothing is told twice.
+//! buffer, not the results: it begins anew with the job's state and reads what was counted until then from the segments.
+//! The same rule joins the past with the present, so that nothing falls between the two and nothing is told twice.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tern_core::promise::Outcome;
+use tern_core::promise::{Job, Outcome};
 use tern_core::view::JobView;
 use tern_core::words::{JobId, TaskSet};
 use tokio::sync::Notify;
 
-use crate::home::Home;
-use crate::store;
+use super::handle::{Handle, NodeError};
+use crate::store::results::Past;
 
 /// Ends that wait for one watcher before it is sent back to the segments.
 const WATCH_BUFFER_MAX: usize = 8192;
@@ -41,13 +41,17 @@ struct State {
     fresh: Vec<Outcome>,
     lagged: bool,
     view: JobView,
+    /// The job when the watch began, where something of it was over by then.
+    before: Option<Box<Job>>,
     /// The loop has ended.
     closed: bool,
 }
 
 impl Live {
-    pub(super) fn new(view: JobView) -> Self {
-        let state = State { fresh: Vec::new(), lagged: false, view, closed: false };
+    pub(super) fn new(view: JobView, job: &Job) -> Self {
+        let before = !(job.done.is_empty() && job.failed.is_empty() && job.cancelled.is_empty());
+        let before = before.then(|| Box::new(job.clone()));
+        let state = State { fresh: Vec::new(), lagged: false, view, before, closed: false };
         Self(Arc::new(Shared { state: Mutex::new(state), changed: Notify::new() }))
     }
 
@@ -85,75 +89,105 @@ impl Live {
 
 /// Results of one job as they count: first those of the past, then as they come.
 pub struct Watch {
-    home: Arc<Home>,
+    handle: Handle,
     job: JobId,
     follow: bool,
     live: Live,
-    /// Tasks told at least once, and those told in the present round (`retry` tells a task again).
-    seen: TaskSet,
-    seen_in_round: TaskSet,
-    round: u16,
+    /// Tasks told, by round (`retry` tells a task again).
+    told: BTreeMap<u16, TaskSet>,
     pending: VecDeque<Outcome>,
-    read_past: bool,
+    past: Option<Past>,
     finished: bool,
 }
 
+/// What the loop has put into the buffer by now.
+struct Present {
+    fresh: Vec<Outcome>,
+    lagged: bool,
+    view: JobView,
+    closed: bool,
+}
+
 impl Watch {
-    pub(super) fn new(home: Arc<Home>, job: JobId, follow: bool, live: Live) -> Self {
-        let (seen, seen_in_round, pending) = (TaskSet::new(), TaskSet::new(), VecDeque::new());
-        Self { home, job, follow, live, seen, seen_in_round, round: 0, pending, read_past: true, finished: false }
+    pub(super) fn new(handle: Handle, job: JobId, follow: bool, live: Live) -> Self {
+        let (told, pending) = (BTreeMap::new(), VecDeque::new());
+        Self { handle, job, follow, live, told, pending, past: None, finished: false }
     }
 
     /// The next step; None after the update whose view is over, or after the past where the watch does not follow.
     ///
     /// # Errors
     /// The results on the disk could not be read; a later call tries again.
-    pub async fn next(&mut self) -> Result<Option<Update>, super::NodeError> {
-        loop {
-            if self.finished {
-                return Ok(None);
+    pub async fn next(&mut self) -> Result<Option<Update>, NodeError> {
+        while !self.finished {
+            self.read_past().await?;
+            let present = self.present();
+            if present.lagged {
+                self.begin_anew().await?;
+                continue;
             }
-            let (view, closed) = self.gather()?;
+            // While the past is read the present waits in its buffer: results are told in about the order of their ends.
+            self.take(&present.fresh);
+            let (view, over) = (present.view, present.closed || !self.follow);
             let outcomes: Vec<Outcome> = self.pending.drain(..self.pending.len().min(UPDATE_MAX)).collect();
-            let all_told = self.pending.is_empty() && !self.read_past;
-            if all_told && (view.state.is_over() || closed || !self.follow) {
+            if self.pending.is_empty() && self.past.is_none() && (over || view.state.is_over()) {
                 self.finished = true;
                 return Ok(Some(Update { outcomes, view }));
             }
             if !outcomes.is_empty() {
                 return Ok(Some(Update { outcomes, view }));
             }
-            self.live.0.changed.notified().await;
+            if self.past.is_none() {
+                self.live.0.changed.notified().await;
+            }
         }
+        Ok(None)
     }
 
-    /// Moves what is new into `pending`; the view is read before the past, so that an over view has all its results.
-    fn gather(&mut self) -> Result<(JobView, bool), super::NodeError> {
-        let (fresh, lagged, view, closed) = self.live.with(|state| {
-            let lagged = std::mem::take(&mut state.lagged);
-            (std::mem::take(&mut state.fresh), lagged, state.view.clone(), state.closed)
-        });
-        if view.round != self.round {
-            self.round = view.round;
-            self.seen_in_round = TaskSet::new();
+    /// Some more of the past, unless enough waits to be told.
+    async fn read_past(&mut self) -> Result<(), NodeError> {
+        if let Some(job) = self.live.with(|state| state.before.clone()) {
+            let (home, id) = (self.handle.home().clone(), self.job);
+            let opened = tokio::task::spawn_blocking(move || Past::open(&home, id, Some(&job)));
+            let past = opened.await.map_err(|error| NodeError::Results(error.to_string()))?;
+            self.past = Some(past.map_err(|error| NodeError::Results(error.to_string()))?);
+            self.live.with(|state| state.before = None);
         }
-        self.read_past |= lagged;
-        if self.read_past {
-            let past = store::results::counted(&self.home, self.job)
-                .map_err(|error| super::NodeError::Results(error.to_string()))?;
-            self.read_past = false;
-            self.take(&past);
+        while self.pending.len() < UPDATE_MAX
+            && let Some(past) = &mut self.past
+        {
+            match past.next().map_err(|error| NodeError::Results(error.to_string()))? {
+                Some(outcomes) => self.take(&outcomes),
+                None => self.past = None,
+            }
         }
-        self.take(&fresh);
-        Ok((view, closed))
+        Ok(())
+    }
+
+    fn present(&mut self) -> Present {
+        let reading = self.past.is_some();
+        self.live.with(|state| Present {
+            fresh: if reading { Vec::new() } else { std::mem::take(&mut state.fresh) },
+            lagged: state.lagged,
+            view: state.view.clone(),
+            closed: state.closed,
+        })
+    }
+
+    /// The buffer was lost: a new one, with the job as it is now.
+    async fn begin_anew(&mut self) -> Result<(), NodeError> {
+        let live = self.handle.live(self.job).await?;
+        // Forgotten meanwhile: what the old buffer said last stays true.
+        match live {
+            Some(live) => (self.live, self.past) = (live, None),
+            None => self.finished = true,
+        }
+        Ok(())
     }
 
     fn take(&mut self, outcomes: &[Outcome]) {
         for outcome in outcomes {
-            let task = outcome.attempt.task;
-            let first = self.seen.insert(task);
-            let in_round = outcome.attempt.round == self.round && self.seen_in_round.insert(task);
-            if first || (in_round && self.round > 0) {
+            if self.told.entry(outcome.attempt.round).or_default().insert(outcome.attempt.task) {
                 self.pending.push_back(*outcome);
             }
         }
