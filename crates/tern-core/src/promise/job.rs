@@ -234,10 +234,7 @@ impl Job {
         };
         let limit = if halt.percent {
             let share = (u64::from(tasks) * u64::from(halt.count)).div_ceil(100);
-            let share = u32::try_from(share).unwrap_or(u32::MAX);
-            // As in GNU parallel a percentage of failures needs three of them, unless the job is smaller.
-            let least = if halt.what == HaltWhat::Fail { tasks.min(3) } else { 1 };
-            share.max(least)
+            u32::try_from(share).unwrap_or(u32::MAX)
         } else {
             halt.count
         };

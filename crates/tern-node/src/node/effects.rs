@@ -1,5 +1,7 @@
 //! Performing effects: one fsync for the records of a whole batch, then what depended on them.
 
+use std::collections::BTreeSet;
+
 use tern_core::machine::{Dispatch, Effect, Event};
 use tern_core::promise::{Outcome, Record};
 use tern_core::wire::{self, Message, WireError};
@@ -12,7 +14,11 @@ use crate::store;
 
 impl Loop {
     /// Performs effects until none is left; those that depend on records come from the machine once these are durable.
+    ///
+    /// Watchers are shown a job only after all that counted: the machine is further than the effects that are performed
+    /// one by one, and a job that looks over before its last results are told would lose these.
     pub(super) fn perform(&mut self, mut effects: Vec<Effect>) {
+        let mut changed = BTreeSet::new();
         while !effects.is_empty() {
             let mut records = Vec::new();
             let mut first = None;
@@ -24,6 +30,7 @@ impl Loop {
                         last = sequence;
                         records.extend(more);
                     }
+                    Effect::Changed { job, .. } => drop(changed.insert(job)),
                     other => self.act(other),
                 }
             }
@@ -32,6 +39,7 @@ impl Loop {
                 self.handle(event, &mut effects);
             }
         }
+        changed.into_iter().for_each(|job| self.changed(job));
     }
 
     fn commit(&mut self, first: u64, last: u64, records: &[Record]) -> Event {
@@ -49,7 +57,7 @@ impl Loop {
 
     fn act(&mut self, effect: Effect) {
         match effect {
-            Effect::Persist { .. } => {}
+            Effect::Persist { .. } | Effect::Changed { .. } => {}
             Effect::Reply { ticket, outcome } => self.reply(ticket, outcome),
             Effect::Dispatch(dispatch) => self.dispatch(dispatch),
             Effect::Revoke { job, tasks } => self.wardens.send(&ToWarden::Revoke { job, tasks }),
@@ -58,7 +66,6 @@ impl Loop {
             // Each replaces the one before: the machine names the earliest of all that it waits for.
             Effect::WakeAt(at) => self.wake_at = Some(at),
             Effect::Counted { job, outcomes } => self.counted(job, &outcomes),
-            Effect::Changed { job, .. } => self.changed(job),
             Effect::Discard { job } => self.discard(job),
         }
     }

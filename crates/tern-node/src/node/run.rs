@@ -51,6 +51,8 @@ pub struct Loop {
     pub(super) dirty_since: Option<u64>,
     pub(super) wake_at: Option<u64>,
     pub(super) notes: Vec<String>,
+    /// The number of the first job that this life of the node may accept.
+    pub(super) first_job: u32,
     /// Finished jobs beyond this many jobs are forgotten, the oldest first.
     pub(super) keep_jobs: usize,
     /// Jobs were forgotten: what held only their results may go.

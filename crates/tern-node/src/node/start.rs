@@ -118,6 +118,7 @@ fn build(
     (to_loop, inputs): (SyncSender<Input>, Receiver<Input>),
 ) -> Result<Loop, StartError> {
     let (journal, recovery) = Journal::open(&home, node, true)?;
+    let first_job = recovery.state.head().next_job;
     let mut machine = Machine::new(recovery.state);
     machine.set_trit(trit_settings(&options.config));
     let slots = slots(options);
@@ -135,6 +136,7 @@ fn build(
         to_peers: None,
         tickets: BTreeMap::new(),
         last_ticket: 0,
+        first_job,
         keep_jobs: options.config.keep_jobs as usize,
         forgot: false,
         watchers: BTreeMap::new(),

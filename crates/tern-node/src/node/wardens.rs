@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::mpsc::SyncSender;
 
 use tern_core::machine::{Effect, Event};
-use tern_core::words::{Attempt, Now, Span};
+use tern_core::words::{Attempt, JobId, Now, Span};
 use tokio::sync::oneshot;
 
 use super::input::Input;
@@ -218,8 +218,10 @@ impl Loop {
 
     /// Removes what submissions left that died before they were accepted: no task can need it.
     fn sweep(&self) {
-        let jobs = self.machine.state();
-        if let Err(error) = store::sweep_jobs(&self.home, |job| jobs.job(job).is_some()) {
+        let (jobs, tag) = (self.machine.state(), self.node.tag());
+        // What was submitted since the start may be on its way into the journal.
+        let new = |job: JobId| job.owner_tag() == tag && job.number() >= self.first_job;
+        if let Err(error) = store::sweep_jobs(&self.home, |job| new(job) || jobs.job(job).is_some()) {
             tracing::warn!(%error, "files of jobs that were never accepted stay where they are");
         }
     }

@@ -1,9 +1,9 @@
 //! The in-flight table: which attempts run now, in a file that outlives the warden.
 //!
-//! The warden notes an attempt before it spawns it, its process after, and clears the row only when the outcome is
-//! durable. Whoever comes after a warden that died can tell from it what may still be running. The table is shared
-//! memory: writing a row costs no system call, and what was written survives a `kill -9` of its writer (not a power
-//! cut, but then nothing runs any more).
+//! The warden notes an attempt before it spawns it, its process after, how it ended, and clears the row only when the
+//! outcome is durable. Whoever comes after a warden that died can tell from it what may still be running, and what has
+//! ended. The table is shared memory: writing a row costs no system call, and what was written survives a `kill -9` of
+//! its writer (not a power cut, but then nothing runs any more).
 
 use std::fs::OpenOptions;
 use std::io;
@@ -11,7 +11,7 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use memmap2::{MmapOptions, MmapRaw};
-use tern_core::promise::Output;
+use tern_core::promise::{Exit, Outcome, Output};
 use tern_core::words::limits::SLOTS_MAX;
 use tern_core::words::{Attempt, Epoch, JobId};
 
@@ -20,15 +20,16 @@ use crate::home::Home;
 
 /// Rows of the table: every slot may run one attempt while the one before waits for the disk.
 pub const ROWS_MAX: usize = 2 * SLOTS_MAX as usize;
-const ROW_WORDS: usize = 16;
+const ROW_WORDS: usize = 24;
 const HEADER_WORDS: usize = 512;
-const MAGIC: u64 = u64::from_le_bytes(*b"TERNFLY1");
+const MAGIC: u64 = u64::from_le_bytes(*b"TERNFLY2");
 const TABLE_BYTES: usize = (HEADER_WORDS + ROWS_MAX * ROW_WORDS) * 8;
 
 const FREE: u64 = 0;
 const SPAWNING: u64 = 1;
 const RUNNING_INODE: u64 = 2;
 const RUNNING_START_TIME: u64 = 3;
+const ENDED: u64 = 4;
 
 /// One attempt that was started and whose outcome is not durable.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,6 +49,8 @@ pub struct Row {
     pub stderr_at: u64,
     /// None: its warden died between noting the attempt and noting the process.
     pub process: Option<(i32, Identity)>,
+    /// How it ended, where it has.
+    pub outcome: Option<Outcome>,
 }
 
 impl Row {
@@ -164,6 +167,22 @@ impl Table {
         self.row_word(index, 0).store(state, Ordering::Release);
     }
 
+    /// Notes how a noted attempt ended: that it is not durable yet is no reason to run it again.
+    pub fn ended(&self, index: usize, outcome: &Outcome) {
+        let words = [
+            u64::from(exit_word(outcome.exit)) | u64::from(outcome.ran_on) << 32,
+            outcome.ran_ns,
+            outcome.cpu_us,
+            u64::from(outcome.rss_kib),
+            outcome.stdout.len,
+            outcome.stderr.len,
+        ];
+        for (offset, word) in words.into_iter().enumerate() {
+            self.row_word(index, 14 + offset).store(word, Ordering::Relaxed);
+        }
+        self.row_word(index, 0).store(ENDED, Ordering::Release);
+    }
+
     /// The attempt's outcome is durable.
     pub fn clear(&self, index: usize) {
         self.row_word(index, 0).store(FREE, Ordering::Release);
@@ -183,14 +202,27 @@ impl Table {
             RUNNING_START_TIME => Some(Identity::StartTime(word(13))),
             _ => None,
         };
+        let attempt = Attempt {
+            job: JobId(word(1)),
+            task: low(2),
+            round: high(2) as u16,
+            epoch: Epoch { counter: low(3), keeper: high(3), incarnation: word(4) },
+            n: low(5),
+        };
+        let output = |offset, len| Output { file: high(9), offset, len };
+        let outcome = (state == ENDED).then(|| Outcome {
+            attempt,
+            exit: exit_of(low(14)),
+            started_ms: word(6),
+            ran_ns: word(15),
+            cpu_us: word(16),
+            rss_kib: word(17) as u32,
+            ran_on: high(14),
+            stdout: output(word(10), word(18)),
+            stderr: output(word(11), word(19)),
+        });
         Some(Row {
-            attempt: Attempt {
-                job: JobId(word(1)),
-                task: low(2),
-                round: high(2) as u16,
-                epoch: Epoch { counter: low(3), keeper: high(3), incarnation: word(4) },
-                n: low(5),
-            },
+            attempt,
             slot: high(5),
             started_ms: word(6),
             started_mono: word(7),
@@ -200,6 +232,7 @@ impl Table {
             stdout_at: word(10),
             stderr_at: word(11),
             process: identity.map(|identity| (low(12) as i32, identity)),
+            outcome,
         })
     }
 
@@ -208,6 +241,28 @@ impl Table {
     pub fn rows(&self) -> impl Iterator<Item = (usize, Row)> + '_ {
         let used = (self.word(4).load(Ordering::Relaxed) as usize).min(ROWS_MAX);
         (0..used).filter_map(|index| Some((index, self.get(index)?)))
+    }
+}
+
+fn exit_word(exit: Exit) -> u32 {
+    match exit {
+        Exit::Code(code) => u32::from(code),
+        Exit::Signal(signal) => 1 << 8 | u32::from(signal),
+        Exit::TimedOut => 2 << 8,
+        Exit::Cancelled => 3 << 8,
+        Exit::Void => 4 << 8,
+    }
+}
+
+fn exit_of(word: u32) -> Exit {
+    let value = word as u8;
+    match word >> 8 {
+        0 => Exit::Code(value),
+        1 => Exit::Signal(value),
+        2 => Exit::TimedOut,
+        3 => Exit::Cancelled,
+        // Also what no version writes: the task runs again.
+        _ => Exit::Void,
     }
 }
 

@@ -129,7 +129,7 @@ impl Job {
     }
 
     /// Whether the durable ends meet the job's own condition to stop early. After a retry only what it opened is looked
-    /// at; a percentage of failures needs three of them, as in GNU parallel, unless there are fewer tasks.
+    /// at.
     #[must_use]
     pub fn is_halted(&self) -> bool {
         let halt = &self.spec.halt;
@@ -143,9 +143,8 @@ impl Job {
             HaltWhat::Success => done,
             HaltWhat::Done => done + failed,
         };
-        let least = if halt.percent && halt.what == HaltWhat::Fail { tasks.min(3) } else { 1 };
         let limit = if halt.percent { (tasks * wanted).div_ceil(100) } else { wanted };
-        halt.when != HaltWhen::Never && count >= limit.max(least)
+        halt.when != HaltWhen::Never && count >= limit.max(1)
     }
 
     /// (done, failed, cancelled) tasks.

@@ -6,7 +6,8 @@ use std::fs::{self, DirBuilder, File};
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
-use std::time::SystemTime;
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
 
 use nix::fcntl::{Flock, FlockArg};
 use tern_core::words::limits::{RUNS_FINISHED_KEPT_MAX, RUNS_KILLED_KEPT_MAX};
@@ -15,6 +16,8 @@ use crate::home::Home;
 
 /// Written when a run ended in order: without it, its process was killed.
 const ENDED: &str = "ended";
+/// How long a warden that was told to go may take.
+const GOING_MAX: Duration = Duration::from_secs(2);
 
 /// The folder of one run.
 pub(super) struct Run {
@@ -41,8 +44,18 @@ impl Run {
         File::create(self.home.path().join(ENDED)).map(drop)
     }
 
+    /// The private warden was told to go and may still be putting its files away: what it leaves behind goes, too.
     pub(super) fn remove(&self) -> io::Result<()> {
-        fs::remove_dir_all(self.home.path())
+        let since = Instant::now();
+        loop {
+            match fs::remove_dir_all(self.home.path()) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+                Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty && since.elapsed() < GOING_MAX => {
+                    thread::sleep(Duration::from_millis(1));
+                }
+                done => return done,
+            }
+        }
     }
 }
 

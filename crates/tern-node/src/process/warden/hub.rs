@@ -363,6 +363,20 @@ impl Hub {
 
     // ---- for the control thread ----
 
+    /// Ends that an earlier warden noted and did not make durable.
+    ///
+    /// # Errors
+    /// Those of the file system: the output cannot be opened.
+    pub fn ended_before(&self, ended: Vec<(usize, Outcome)>) -> std::io::Result<()> {
+        for (row, outcome) in ended {
+            let has_output = outcome.stdout.len > 0 || outcome.stderr.len > 0;
+            let outputs =
+                has_output.then(|| self.numbers.adopt_pair(&self.home, outcome.stdout.file)).transpose()?;
+            self.lock().push_ended(Ended { row, outcome, outputs });
+        }
+        Ok(())
+    }
+
     /// Adds a worker, whose share is 0 up to the next [`Hub::share_out`].
     pub fn add_desk(&self, wake: Arc<EventFd>, busy: u32) -> usize {
         let mut state = self.lock();

@@ -2,7 +2,7 @@
 //! a second copy of what still runs.
 //!
 //! The lock is ours by now, so nothing is half-way between the old warden and its program. An attempt whose outcome is
-//! in a segment has ended. One that runs is adopted where the kernel will tell us how it ends although it is not our
+//! in a segment has ended, and one whose end stands in its row is written to a segment now. One that runs is adopted where the kernel will tell us how it ends although it is not our
 //! child; where it will not, it is killed and awaited. What has ended without a trace of how is lost.
 
 use std::collections::BTreeSet;
@@ -10,6 +10,7 @@ use std::io;
 
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
+use tern_core::promise::{Exit, Outcome};
 use tern_core::words::Attempt;
 
 use super::hub::Hub;
@@ -45,6 +46,8 @@ impl Adopted {
 pub struct Left {
     pub table: Table,
     pub adopted: Vec<Adopted>,
+    /// By row: ended, and not durable yet.
+    pub ended: Vec<(usize, Outcome)>,
     pub lost: Vec<Attempt>,
 }
 
@@ -58,13 +61,22 @@ pub fn recover(home: &Home, adopt: bool) -> io::Result<Left> {
     let boot = boot_id()?;
     let mut rows: Vec<(usize, Row)> = table.rows().collect();
     let same_boot = table.boot() == boot;
-    let ended = if rows.is_empty() { BTreeSet::new() } else { ended_lately(home).map_err(io::Error::other)? };
+    let known = if rows.is_empty() { BTreeSet::new() } else { ended_lately(home).map_err(io::Error::other)? };
     rows.retain(|(index, row)| {
-        let open = !ended.contains(&row.attempt);
+        let open = !known.contains(&row.attempt);
         if !open {
             table.clear(*index);
         }
         open
+    });
+    // Of another boot: its output may never have reached the disk.
+    let mut ended = Vec::new();
+    rows.retain(|(index, row)| match row.outcome {
+        Some(outcome) if same_boot && outcome.exit != Exit::Void => {
+            ended.push((*index, outcome));
+            false
+        }
+        _ => true,
     });
     let (adopted, lost) = if same_boot { sort_out(&table, rows, adopt) } else { (Vec::new(), rows) };
     if same_boot {
@@ -82,7 +94,7 @@ pub fn recover(home: &Home, adopt: bool) -> io::Result<Left> {
             lost.len()
         );
     }
-    Ok(Left { table, adopted, lost })
+    Ok(Left { table, adopted, ended, lost })
 }
 
 /// Attempts with an outcome in the newest two segments: an attempt's row is cleared right after its outcome is written,

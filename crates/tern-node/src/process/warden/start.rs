@@ -116,8 +116,10 @@ fn run(home: &Home, options: Options) -> io::Result<ExitCode> {
         );
     }
     let left = recover::recover(home, !options.no_adopt)?;
-    let held: Vec<_> = left.adopted.iter().map(|adopted| (adopted.row, adopted.noted.attempt)).collect();
+    let running = left.adopted.iter().map(|adopted| (adopted.row, adopted.noted.attempt));
+    let held: Vec<_> = running.chain(left.ended.iter().map(|(row, outcome)| (*row, outcome.attempt))).collect();
     let hub = Arc::new(Hub::new(home, options.node_tag, left.table, &held)?);
+    hub.ended_before(left.ended)?;
     hub.segment.store(writer.position().segment, std::sync::atomic::Ordering::Relaxed);
     let listener = door::listen(&home.warden_socket())?;
     let ready_fd = options.ready_fd;

@@ -219,12 +219,11 @@ impl Worker {
             stdout_at,
             stderr_at,
             process: None,
+            outcome: None,
         };
+        self.hub.table.starting(order.row, &noted);
         let launched = match &context {
-            Ok(context) => {
-                self.hub.table.starting(order.row, &noted);
-                self.launcher.launch(context, &order.attempt, &order.argv, &pair)
-            }
+            Ok(context) => self.launcher.launch(context, &order.attempt, &order.argv, &pair),
             Err(error) => {
                 Err(Refusal::Task { code: 126, why: format!("{}: {error}", order.head.grant.context.display()) })
             }
@@ -360,6 +359,7 @@ impl Worker {
             stdout,
             stderr,
         };
+        self.hub.table.ended(row, &outcome);
         let outputs = (stdout.len > 0 || stderr.len > 0).then_some(pair);
         self.ended.push(Ended { row, outcome, outputs });
     }
