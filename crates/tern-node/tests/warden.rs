@@ -29,7 +29,6 @@ fn main() -> ExitCode {
         Some(watchdog::ARGUMENT) => return watchdog::main(args.by_ref().skip(1)),
         Some("driver") => return driver::main(),
         Some("agent") => return lives::agent(),
-        Some("hello") => return lives::hello(),
         Some("bench") => return bench::main(),
         _ => {}
     }

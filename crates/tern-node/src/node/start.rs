@@ -1,6 +1,7 @@
 //! Bringing a node up: lock, key, journal, warden, loop.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
@@ -30,6 +31,8 @@ pub struct StartOptions {
     pub private: bool,
     /// Only accept and answer: nothing is dispatched and no warden is started.
     pub idle: bool,
+    /// How this process is started again should it die: it is the folder's agent. Empty: a passing node.
+    pub agent: Vec<OsString>,
     pub config: Config,
 }
 
@@ -124,7 +127,7 @@ fn build(
     let slots = slots(options);
     let warden =
         warden::Options { node_tag: node.tag(), die_with_client: options.private, ..warden::Options::default() };
-    let plan = (!options.idle).then_some(WardenPlan { slots, options: warden });
+    let plan = (!options.idle).then_some(WardenPlan { slots, agent: options.agent.clone(), options: warden });
     Ok(Loop {
         node,
         machine,

@@ -1,6 +1,7 @@
 //! The loop's side of the warden: connect, catch up with its segments, notice its death, start the next.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::sync::mpsc::SyncSender;
 
 use tern_core::machine::{Effect, Event};
@@ -23,6 +24,8 @@ const RETRY_MAX: Span = Span::secs(5);
 /// How this node gets its warden.
 pub struct WardenPlan {
     pub slots: u32,
+    /// How the warden starts this process again should it die; empty: it does not.
+    pub agent: Vec<OsString>,
     pub options: Options,
 }
 
@@ -101,7 +104,7 @@ impl Wardens {
         };
         let opened = std::env::current_exe()
             .map_err(LinkError::Io)
-            .and_then(|exe| WardenLink::connect_or_start(&self.home, &exe, &plan.options, plan.slots, deliver));
+            .and_then(|exe| WardenLink::connect_or_start(&self.home, &exe, &plan.options, plan.slots, &plan.agent, deliver));
         match opened {
             Ok(link) => self.link = Some(link),
             Err(error) => {
@@ -156,6 +159,8 @@ impl Wardens {
     pub fn leave(&mut self, keep_tasks: bool) {
         if !keep_tasks {
             self.send(&ToWarden::Quit { end_tasks: true });
+        } else if self.plan.as_ref().is_some_and(|plan| !plan.agent.is_empty()) {
+            self.send(&ToWarden::Dismiss);
         }
         // Hangs up.
         self.link = None;

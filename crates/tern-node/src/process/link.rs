@@ -63,12 +63,14 @@ pub struct WardenLink {
 
 impl WardenLink {
     /// Connects to the warden of this folder, says Hello, and starts a thread that calls `deliver` for all it says.
+    /// `agent`: how the warden starts this process again should it die; empty: not at all.
     ///
     /// # Errors
     /// [`LinkError::Absent`] where there is none.
     pub fn connect(
         home: &Home,
         slots: u32,
+        agent: &[OsString],
         deliver: impl FnMut(LinkEvent) + Send + 'static,
     ) -> Result<Self, LinkError> {
         let path = home.warden_socket();
@@ -79,7 +81,8 @@ impl WardenLink {
         stream.set_write_timeout(Some(SEND_PATIENCE))?;
         let reading = stream.try_clone()?;
         let mut link = Self { stream, out: Vec::new() };
-        link.send(&[ToWarden::Hello { version: PROTOCOL_VERSION, agent_pid: std::process::id(), slots }])?;
+        let agent = agent.iter().map(|word| word.as_bytes().into()).collect();
+        link.send(&[ToWarden::Hello { version: PROTOCOL_VERSION, agent_pid: std::process::id(), slots, agent }])?;
         thread::Builder::new()
             .name("warden-link".into())
             .stack_size(256 << 10)
@@ -87,8 +90,8 @@ impl WardenLink {
         Ok(link)
     }
 
-    /// Connects, and starts a warden first where there is none. `exe` with `words` before the options is what becomes
-    /// one, for instance `tern` with `["warden"]`.
+    /// Connects, and starts a warden first where there is none: `exe` with the word `warden` and the options. `agent` is
+    /// as in [`WardenLink::connect`].
     ///
     /// # Errors
     /// [`LinkError`]
@@ -97,13 +100,14 @@ impl WardenLink {
         exe: &Path,
         options: &Options,
         slots: u32,
+        agent: &[OsString],
         deliver: impl FnMut(LinkEvent) + Send + 'static,
     ) -> Result<Self, LinkError> {
         // A warden that is just ending may answer the first call and not the second.
         if connect(&home.warden_socket()).is_err() {
             spawn_warden(home, exe, options)?;
         }
-        Self::connect(home, slots, deliver)
+        Self::connect(home, slots, agent, deliver)
     }
 
     /// Sends messages in one write.

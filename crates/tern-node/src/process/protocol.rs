@@ -10,7 +10,7 @@ use tern_core::words::{Attempt, Bytes, Epoch, JobId, TaskSet};
 
 /// Version of this page, exchanged first. An agent and a warden of different versions do not talk: the agent says so
 /// and waits for the old warden to run dry.
-pub const PROTOCOL_VERSION: u16 = 1;
+pub const PROTOCOL_VERSION: u16 = 2;
 
 /// From the agent.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -19,7 +19,11 @@ pub enum ToWarden {
         version: u16,
         agent_pid: u32,
         slots: u32,
+        /// How to start this agent again should it die. Empty: a passing client, which is not watched.
+        agent: Vec<Bytes>,
     },
+    /// The agent ends in order and is not to be started again; what runs goes on.
+    Dismiss,
     /// Run these when a slot is free, in order. `context` names the file that holds the job's [`Context`].
     Grant(Grant),
     /// Give back those that have not started: answered by [`FromWarden::Revoked`].

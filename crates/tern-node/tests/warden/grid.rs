@@ -99,11 +99,11 @@ impl Grid {
     pub fn up(&mut self) {
         let (to, from) = channel();
         let deliver = move |event| drop(to.send(event));
-        let link = match WardenLink::connect(&self.home, self.slots, deliver.clone()) {
+        let link = match WardenLink::connect(&self.home, self.slots, &[], deliver.clone()) {
             Ok(link) => link,
             Err(_) => {
                 self.warden_pid = spawn_warden(&self.home, &exe(), &self.options).expect("a warden");
-                WardenLink::connect(&self.home, self.slots, deliver).expect("a line")
+                WardenLink::connect(&self.home, self.slots, &[], deliver).expect("a line")
             }
         };
         (self.link, self.from) = (Some(link), Some(from));

@@ -59,22 +59,9 @@ fn terminated() {
     {
         std::thread::yield_now();
     }
-    // This process said Hello as the agent, so it would get the signal; a client that is gone does not.
-    grid.hang_up();
-    let greeted = Command::new(exe()).arg("hello").arg(grid.home.path()).status().expect("started");
-    assert!(greeted.success());
     kill(grid.warden_pid, Signal::SIGTERM);
     await_end(grid.warden_pid);
     assert_eq!(segments(&grid.home)[0].exit, Exit::Cancelled);
-}
-
-/// `hello HOME`: a client that is welcomed and goes; from then on there is no agent.
-pub fn hello() -> std::process::ExitCode {
-    let home = tern_node::home::Home::new(std::env::args().nth(2).expect("a home"));
-    let (to, from) = std::sync::mpsc::channel();
-    let _link = WardenLink::connect(&home, 1, move |event| drop(to.send(event))).expect("a line");
-    from.recv().expect("a welcome");
-    std::process::ExitCode::SUCCESS
 }
 
 fn dies_with_client() {
@@ -107,7 +94,7 @@ fn newest_client() {
 
 fn other_version() {
     let mut grid = Grid::new(1);
-    let hello = ToWarden::Hello { version: PROTOCOL_VERSION + 1, agent_pid: 0, slots: 1 };
+    let hello = ToWarden::Hello { version: PROTOCOL_VERSION + 1, agent_pid: 0, slots: 1, agent: Vec::new() };
     let mut bytes = Vec::new();
     tern_node::process::frame::push(&mut bytes, &hello).expect("encodes");
     let stream = tern_node::process::warden::connect(&grid.home.warden_socket()).expect("a line");
@@ -149,7 +136,7 @@ pub fn agent() -> std::process::ExitCode {
         2 => kill(std::process::id() as i32, Signal::SIGKILL),
         _ => {}
     }
-    let mut link = WardenLink::connect(&home, 1, |_| {}).expect("a line");
+    let mut link = WardenLink::connect(&home, 1, &[], |_| {}).expect("a line");
     link.send(&[ToWarden::Quit { end_tasks: false }]).expect("sent");
     std::process::ExitCode::SUCCESS
 }

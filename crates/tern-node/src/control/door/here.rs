@@ -22,7 +22,7 @@ impl Here {
     /// On `home` itself. `idle`: it starts no task.
     pub(super) async fn shared(home: &Home, slots: Option<u32>, idle: bool) -> Result<Self, DoorError> {
         let config = configuration(home)?;
-        let options = StartOptions { slots, private: false, idle, config };
+        let options = StartOptions { slots, idle, config, ..StartOptions::default() };
         let running = node::start(home.clone(), options).await.map_err(|error| refused(&error, home))?;
         Ok(Self { running, run: None })
     }
@@ -31,7 +31,7 @@ impl Here {
     pub(super) async fn private(home: &Home, slots: Option<u32>) -> Result<Self, DoorError> {
         let config = configuration(home)?;
         let run = Run::create(home)?;
-        let options = StartOptions { slots, private: true, idle: false, config };
+        let options = StartOptions { slots, private: true, config, ..StartOptions::default() };
         match node::start(run.home().clone(), options).await {
             Ok(running) => Ok(Self { running, run: Some(run) }),
             Err(error) => {

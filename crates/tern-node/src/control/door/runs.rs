@@ -108,7 +108,7 @@ mod tests {
             let path = home.runs().join(format!("{index:04}"));
             fs::create_dir_all(&path).unwrap();
             File::create(path.join(ENDED)).unwrap();
-            let time = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(index as u64);
+            let time = SystemTime::UNIX_EPOCH + Duration::from_secs(index as u64);
             File::open(&path).unwrap().set_modified(time).unwrap();
             paths.push(path);
         }
@@ -116,7 +116,7 @@ mod tests {
         // Creating a file touches its folder; the age is what the test is about.
         File::open(&paths[1])
             .unwrap()
-            .set_modified(SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1))
+            .set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(1))
             .unwrap();
         let held = Flock::lock(lock, FlockArg::LockExclusiveNonblock).unwrap();
         prune(&home);

@@ -136,12 +136,12 @@ fn run(home: &Home, options: Options) -> io::Result<ExitCode> {
     tell_ready(ready_fd);
     forget_start_up_text();
 
-    control.run();
+    let status = control.run();
     hub.stop();
     // It ends with what it is writing; a panic there was printed.
     let _ = committer.join();
     let _ = fs::remove_file(home.warden_socket());
-    Ok(ExitCode::SUCCESS)
+    Ok(ExitCode::from(status))
 }
 
 /// The lock belongs to the open file, which a child shares until its program begins. So whoever gets it knows that every

@@ -1,7 +1,8 @@
 //! The agent, restarted when it dies.
 //!
 //! It is started by the warden, or comes by itself (then the process that said Hello is watched). It is restarted
-//! unless it ended well: with status 0. Restarts wait from 50 ms up to 5 s, longer each time it dies young.
+//! unless it ended well (with status 0, or after it said so), or cannot start whatever is tried. Restarts wait from 50 ms
+//! up to 1 s, longer each time it dies young.
 
 use std::ffi::{CString, OsString};
 use std::os::fd::AsFd;
@@ -17,9 +18,11 @@ use super::hub::mono;
 use crate::process::pidfd::Pidfd;
 
 const BACKOFF_MIN_NS: u64 = 50_000_000;
-const BACKOFF_MAX_NS: u64 = 5_000_000_000;
+const BACKOFF_MAX_NS: u64 = 1_000_000_000;
 /// An agent that lived longer is restarted as if it were the first time.
 const GROWN_NS: u64 = 10_000_000_000;
+/// Statuses that the next start would have, too: usage, a file or socket that cannot be made, no right to, a bad setting.
+const HOPELESS: [i32; 4] = [64, 73, 77, 78];
 
 struct Agent {
     pid: i32,
@@ -35,12 +38,13 @@ pub struct Supervisor {
     /// When to start it, while there is none.
     start_at: Option<u64>,
     backoff: u64,
+    hopeless: Option<u8>,
 }
 
 impl Supervisor {
     pub fn new(argv: Option<Vec<OsString>>) -> Self {
         let start_at = argv.as_ref().map(|_| 0);
-        Self { argv, agent: None, start_at, backoff: BACKOFF_MIN_NS }
+        Self { argv, agent: None, start_at, backoff: BACKOFF_MIN_NS, hopeless: None }
     }
 
     /// Whether there is an agent, or will be again.
@@ -76,8 +80,15 @@ impl Supervisor {
         }
     }
 
+    /// The status of an agent that is not started again since it would fail again.
+    pub const fn hopeless(&self) -> Option<u8> {
+        self.hopeless
+    }
+
     /// Another process is the agent now; it is watched in place of the one before.
-    pub fn watch(&mut self, pid: i32, epoll: &Epoll, token: u64) {
+    pub fn watch(&mut self, pid: i32, argv: Vec<OsString>, epoll: &Epoll, token: u64) {
+        self.argv = Some(argv);
+        self.hopeless = None;
         if pid <= 0 || self.agent.as_ref().is_some_and(|agent| agent.pid == pid) {
             return;
         }
@@ -107,14 +118,16 @@ impl Supervisor {
     pub fn ended(&mut self, epoll: &Epoll) {
         let Some(agent) = self.agent.take() else { return };
         let _ = epoll.delete(agent.pidfd.as_fd());
-        let well = if agent.child {
-            reap(agent.pid, None)
-        } else {
-            agent.pidfd.wait_status(agent.pid).map(|status| status == 0)
-        };
+        let status = if agent.child { reap(agent.pid, None) } else { agent.pidfd.wait_status(agent.pid) };
         // Where nobody tells how it ended it is taken for a crash: one agent too many finds the lock held and goes.
-        if well == Some(true) {
-            return;
+        match status.and_then(exit_code) {
+            Some(0) => return,
+            Some(code) if HOPELESS.contains(&code) => {
+                eprintln!("tern warden: the agent ended with status {code} and is not started again");
+                self.hopeless = u8::try_from(code).ok();
+                return;
+            }
+            _ => {}
         }
         if mono().saturating_sub(agent.since) > GROWN_NS {
             self.backoff = BACKOFF_MIN_NS;
@@ -150,13 +163,17 @@ impl Supervisor {
     }
 }
 
-/// Whether our own child ended well; none where it has not ended.
-fn reap(pid: i32, flags: Option<WaitPidFlag>) -> Option<bool> {
+/// How our own child ended, as `wait` gives it; none where it has not ended by itself.
+fn reap(pid: i32, flags: Option<WaitPidFlag>) -> Option<i32> {
     match waitpid(Pid::from_raw(pid), flags) {
-        Ok(WaitStatus::Exited(_, code)) => Some(code == 0),
-        Ok(WaitStatus::Signaled(..)) => Some(false),
+        Ok(WaitStatus::Exited(_, code)) => Some(code << 8),
         _ => None,
     }
+}
+
+/// None: a signal ended it.
+const fn exit_code(status: i32) -> Option<i32> {
+    if libc::WIFEXITED(status) { Some(libc::WEXITSTATUS(status)) } else { None }
 }
 
 fn spawn(argv: &[OsString]) -> Result<i32, String> {

@@ -80,11 +80,8 @@ pub fn detached(mut words: impl Iterator<Item = OsString>) -> ExitCode {
 fn supervised(context: &Context, before: Option<&str>) -> Result<Command, Failure> {
     let home = &context.home;
     let this: OsString = std::env::current_exe()?.into();
-    let agent = vec![this.clone(), "agent".into(), "--home".into(), home.path().into()];
+    let agent = agent_words(home)?;
     let words = if is_held(&home.warden_lock())?.is_some() {
-        context
-            .printer
-            .remark("a warden is there already and is kept; it does not start the agent again should it die");
         agent
     } else {
         let node_tag =
@@ -98,6 +95,11 @@ fn supervised(context: &Context, before: Option<&str>) -> Result<Command, Failur
         Command::new(words.first().ok_or_else(|| Failure::from(io::Error::from(io::ErrorKind::NotFound)))?);
     command.args(words.get(1..).unwrap_or_default());
     Ok(command)
+}
+
+/// The command that is the agent of a folder.
+fn agent_words(home: &Home) -> io::Result<Vec<OsString>> {
+    Ok(vec![std::env::current_exe()?.into(), "agent".into(), "--home".into(), home.path().into()])
 }
 
 async fn detach(context: &Context) -> Outcome {
@@ -206,7 +208,7 @@ fn start_agent(context: &Context) -> Outcome {
     if context.verbose == 0 {
         print::log_as(&config.log);
     }
-    let options = StartOptions { config, ..StartOptions::default() };
+    let options = StartOptions { config, agent: agent_words(&context.home)?, ..StartOptions::default() };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(live(context.home.clone(), options))
 }

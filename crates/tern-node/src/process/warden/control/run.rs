@@ -1,6 +1,8 @@
 //! The control thread's loop.
 
+use std::ffi::OsString;
 use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStringExt;
 use std::os::unix::net::UnixListener;
 use std::sync::Arc;
 use std::thread;
@@ -117,8 +119,8 @@ impl Control {
         Ok(())
     }
 
-    /// Runs until the warden is to exit.
-    pub fn run(mut self) {
+    /// Runs until the warden is to exit. Returns the exit status of an agent that could not start at all, else 0.
+    pub fn run(mut self) -> u8 {
         while !self.is_over() {
             self.agent.revive(&self.epoll, AGENT);
             self.tick_at = self.throttles.tick(mono());
@@ -136,6 +138,7 @@ impl Control {
         }
         self.throttles.release_all().iter().for_each(|error| eprintln!("tern warden: {error}"));
         self.agent.leave();
+        self.agent.hopeless().unwrap_or(0)
     }
 
     fn patience(&self) -> EpollTimeout {
@@ -157,7 +160,7 @@ impl Control {
             Some(false) => return !unsaved,
             None => {}
         }
-        if self.run_dry && held == 0 {
+        if (self.run_dry || self.agent.hopeless().is_some()) && held == 0 {
             return true;
         }
         let quiet = held == 0 && self.client.is_none() && !self.agent.is_wanted() && self.tick_at.is_none();
@@ -217,13 +220,16 @@ impl Control {
         let Some(mut candidate) = self.candidate.take() else { return };
         candidate.read();
         match candidate.next_message() {
-            Ok(Some(ToWarden::Hello { version, agent_pid, slots })) => {
+            Ok(Some(ToWarden::Hello { version, agent_pid, slots, agent })) => {
                 if version != PROTOCOL_VERSION {
                     self.run_dry = true;
                 }
                 self.hub.welcome(Outbox::new(Arc::clone(&candidate.stream)), &mut self.lost);
                 self.client = Some(candidate);
-                self.agent.watch(agent_pid as i32, &self.epoll, AGENT);
+                if !agent.is_empty() {
+                    let argv = agent.into_iter().map(|word| OsString::from_vec(word.0)).collect();
+                    self.agent.watch(agent_pid as i32, argv, &self.epoll, AGENT);
+                }
                 self.set_slots(slots);
                 self.flush();
             }
@@ -285,6 +291,7 @@ impl Control {
                 self.hub.mail(&Mail::End { job, tasks: Arc::new(tasks) });
             }
             ToWarden::Drop { segments, outputs } => self.drop_files(&segments, &outputs),
+            ToWarden::Dismiss => self.agent.dismiss(),
             ToWarden::Quit { end_tasks } => self.close(end_tasks),
             ToWarden::Throttle(wish) => {
                 let own: Vec<i32> = self.agent.pid().into_iter().collect();
