@@ -133,7 +133,7 @@ impl Loop {
     fn patience(&self) -> Duration {
         let now = clock::now();
         let checkpoint = self.dirty_since.map(|since| since + CHECKPOINT_EVERY);
-        let due = [self.wake_at, checkpoint, self.wardens.retry_at(), self.sampler.next_at()];
+        let due = [self.wake_at, checkpoint, self.wardens.retry_at(), Some(self.sampler.next_at())];
         let next = due.into_iter().flatten().min().unwrap_or(u64::MAX).min(now.boot + IDLE_WAKE);
         Duration::from_nanos(next.saturating_sub(now.boot))
     }

@@ -102,9 +102,9 @@ impl Wardens {
             // Fails when the loop has ended: nobody is left to tell.
             let _ = to_loop.send(input);
         };
-        let opened = std::env::current_exe()
-            .map_err(LinkError::Io)
-            .and_then(|exe| WardenLink::connect_or_start(&self.home, &exe, &plan.options, plan.slots, &plan.agent, deliver));
+        let opened = std::env::current_exe().map_err(LinkError::Io).and_then(|exe| {
+            WardenLink::connect_or_start(&self.home, &exe, &plan.options, plan.slots, &plan.agent, deliver)
+        });
         match opened {
             Ok(link) => self.link = Some(link),
             Err(error) => {
