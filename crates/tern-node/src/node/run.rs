@@ -10,9 +10,9 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::handle::NodeError;
 use super::input::{Input, Peer};
-use super::orders::Orders;
 use super::sampler::Sampler;
 use super::wardens::Wardens;
+use super::wardens::orders::Orders;
 use super::watch::Live;
 use crate::clock;
 use crate::home::Home;
@@ -55,6 +55,8 @@ pub struct Loop {
     pub(super) first_job: u32,
     /// Finished jobs beyond this many jobs are forgotten, the oldest first.
     pub(super) keep_jobs: usize,
+    /// Names of processes that are never throttled.
+    pub(super) protected: Vec<String>,
     /// Jobs were forgotten: what held only their results may go.
     pub(super) forgot: bool,
     pub(super) stopping: Option<Stopping>,

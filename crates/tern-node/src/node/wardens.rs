@@ -1,5 +1,7 @@
 //! The loop's side of the warden: connect, catch up with its segments, notice its death, start the next.
 
+pub mod orders;
+
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::sync::mpsc::SyncSender;
