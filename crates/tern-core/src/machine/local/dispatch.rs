@@ -94,6 +94,8 @@ impl Machine {
                 }
                 let most = match job.spec.parallel {
                     0 => u32::MAX,
+                    // The places are fewer than the job allows, and the warden keeps to them: it may be given ahead.
+                    parallel if parallel >= self.here.slots => u32::MAX,
                     parallel => parallel.saturating_sub(self.strays_of(id).len()),
                 };
                 (most, job.spec.halt.when != HaltWhen::Never && !self.planted(Plant::HaltLate))
@@ -108,7 +110,7 @@ impl Machine {
     /// grants of one job only the first that has tasks waiting may start some.
     fn borrowed_parallel(&self, grant: GrantId, in_hand: u32) -> Option<u32> {
         let held = self.sharing.borrowed.get(&grant).filter(|held| !held.ending && !held.revoked)?;
-        if held.parallel == 0 {
+        if held.parallel == 0 || held.parallel >= self.here.slots {
             return Some(u32::MAX);
         }
         let mut others = self.strays_of(held.job).len();
