@@ -1,4 +1,7 @@
 //! Ten and a hundred thousand of the smallest task, beside the faster bare loop.
+//!
+//! All run the program without an argument (`-n0`, `-I`): with one, GNU `true` loads its messages first, which the bare
+//! loops would not measure.
 
 use std::fs::File;
 use std::process::{Command, Stdio};
@@ -24,7 +27,7 @@ pub fn without_agent(bench: &Bench, rows: &mut Rows) -> Result<(), String> {
     really_runs(bench, tern())?;
     let map = || {
         let mut command = tern();
-        command.args(["map", TASK]);
+        command.args(["map", "-n0", TASK]);
         command
     };
     let paired = against_loop(bench, TASKS / bench.size.divide, map)?;
@@ -36,7 +39,7 @@ pub fn without_agent(bench: &Bench, rows: &mut Rows) -> Result<(), String> {
 pub fn with_agent(bench: &Bench, rows: &mut Rows) -> Result<(), String> {
     let agent = Agent::start(bench)?;
     really_runs(bench, agent.command(&[]))?;
-    let paired = against_loop(bench, TASKS / bench.size.divide, || agent.command(&["map", TASK]))?;
+    let paired = against_loop(bench, TASKS / bench.size.divide, || agent.command(&["map", "-n0", TASK]))?;
     rows.ratio(&format!("{} × true, with an agent", TASKS / bench.size.divide), &paired, 1.10);
     Ok(())
 }
@@ -45,7 +48,7 @@ pub fn with_agent(bench: &Bench, rows: &mut Rows) -> Result<(), String> {
 pub fn many(bench: &Bench, rows: &mut Rows) -> Result<(), String> {
     let agent = Agent::start(bench)?;
     let tasks = MANY / bench.size.divide;
-    let paired = against_loop(bench, tasks, || agent.command(&["map", TASK]))?;
+    let paired = against_loop(bench, tasks, || agent.command(&["map", "-n0", TASK]))?;
     rows.ratio(&format!("{tasks} × true, with an agent"), &paired, 1.10);
     let (agent_peak, warden_peak) = (mebibytes(agent.pid, "VmHWM")?, mebibytes(agent.warden_pid, "VmHWM")?);
     rows.at_most("peak RSS of the agent after it", agent_peak, 40.0, "MiB");
@@ -59,7 +62,7 @@ pub fn peers(bench: &Bench, rows: &mut Rows) {
     let tasks = TASKS / bench.size.divide;
     let xargs = || {
         let mut command = Command::new("xargs");
-        command.args(["-n1", "-P", &width, TASK]);
+        command.args(["-I{}", "-P", &width, TASK]);
         command
     };
     match against_loop(bench, tasks, xargs) {
@@ -68,7 +71,7 @@ pub fn peers(bench: &Bench, rows: &mut Rows) {
     }
     let parallel = || {
         let mut command = Command::new("parallel");
-        command.args(["--will-cite", "-j", &width, TASK]).stderr(Stdio::null());
+        command.args(["--will-cite", "-n0", "-j", &width, TASK]).stderr(Stdio::null());
         command
     };
     match against_loop(bench, FEW, parallel) {

@@ -184,7 +184,7 @@ impl Grid {
         let mut context = Context { cwd: "/".into(), env, grace_ms: 300, ..Context::default() };
         change(&mut context);
         let path = self.home.path().join(format!("context-{}", fresh_number()));
-        std::fs::write(&path, postcard::to_allocvec(&context).expect("encodes")).expect("written");
+        tern_node::store::context::write(&path, &context).expect("written");
         path
     }
 

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tern_core::words::limits::ARGV_BYTES_MAX;
 
 use crate::process::protocol::Context;
+use crate::store;
 
 /// Jobs whose contexts are kept at once.
 const CONTEXTS_MAX: usize = 8;
@@ -104,6 +105,5 @@ fn read(path: &Path) -> io::Result<Context> {
         let what = format!("{length} bytes, more than the {CONTEXT_BYTES_MAX} that an environment may take");
         return Err(io::Error::new(io::ErrorKind::InvalidData, what));
     }
-    postcard::from_bytes(&std::fs::read(path)?)
-        .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, format!("not a task context: {error}")))
+    store::context::read(path).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error.to_string()))
 }
