@@ -41,7 +41,7 @@ pub fn main() -> ExitCode {
     let env = std::env::vars().map(|(name, value)| (name.into(), value.into())).collect();
     let made = Context { cwd: "/".into(), env, grace_ms: 500, ..Context::default() };
     let fresh = home.path().join(format!("context.{}", std::process::id()));
-    std::fs::write(&fresh, postcard::to_allocvec(&made).expect("encodes")).expect("written");
+    tern_node::store::context::write(&fresh, &made).expect("written");
     std::fs::rename(fresh, &context).expect("renamed");
     let mut n = 0;
     let incarnation = u64::from(std::process::id()) << 32
