@@ -124,7 +124,9 @@ impl Node {
 
 impl Drop for Node {
     fn drop(&mut self) {
-        self.tern(&["down", "--now"]);
+        let down = self.tern(&["down", "--now"]);
+        // A second panic would hide the first.
+        assert!(down.status.success() || std::thread::panicking(), "{}", String::from_utf8_lossy(&down.stderr));
     }
 }
 

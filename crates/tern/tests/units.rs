@@ -1,4 +1,5 @@
-//! The systemd units say what the warden relies on: only the main process is signalled, and it always comes back.
+//! The systemd units say what the warden relies on: only the main process is signalled, and it comes
+//! back after a failure.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -35,7 +36,8 @@ fn both_units_keep_tasks_alive_and_come_back() {
         for (section, key, value) in [
             ("Service", "Type", "exec"),
             ("Service", "KillMode", "process"),
-            ("Service", "Restart", "always"),
+            ("Service", "Restart", "on-failure"),
+            ("Service", "RestartPreventExitStatus", "64 73 77 78"),
             ("Service", "ExecStart", "/usr/bin/env tern up"),
             ("Service", "UMask", "0077"),
         ] {

@@ -99,7 +99,7 @@ fn write_job(context: &Context, view: &JobView, out: &mut impl Write) -> io::Res
         writeln!(out, "  round       {} (run again that often)", view.round)?;
     }
     if let Some(because) = &view.because {
-        writeln!(out, "  waits       {because}")?;
+        writeln!(out, "  because     {because}")?;
     }
     Ok(())
 }
@@ -195,7 +195,7 @@ fn write_status(status: &StatusView, agent: bool, out: &mut impl Write) -> io::R
     writeln!(out, "  slots     {} of {} in use, {} tasks queued", status.running, status.slots, status.queued)?;
     if let (Some(ratio), Some(cpus)) = (status.load_ratio, status.cpus) {
         let smoothed = status.load_ratio_smoothed.map_or_else(String::new, |it| format!(" (smoothed {it:.2})"));
-        writeln!(out, "  load      {ratio:.2} of {cpus} CPUs{smoothed}")?;
+        writeln!(out, "  load      {ratio:.2} a CPU, of {cpus}{smoothed}")?;
     }
     if let (Some(free), Some(total)) = (status.memory_available_kib, status.memory_total_kib) {
         writeln!(out, "  memory    {} of {} MiB free", free / 1024, total / 1024)?;

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::net::{SocketAddr, UdpSocket};
+use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -154,6 +155,8 @@ fn spawn(name: &'static str, home: Home, tag: String) -> Result<DemoNode, DemoEr
         .arg("--home")
         .arg(home.path())
         .arg("up")
+        // An interrupt from the terminal is for the demo, which then stops them in order.
+        .process_group(0)
         .stdin(Stdio::null())
         .stdout(log.try_clone()?)
         .stderr(log)

@@ -10,7 +10,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::fcntl::{Flock, FlockArg};
 use serde_json::json;
@@ -36,6 +36,8 @@ const LOG_BYTES_MAX: u64 = 8 << 20;
 const READY_POLL: Duration = Duration::from_millis(5);
 /// Recovery of a large journal takes its time; beyond this something is wrong.
 const READY_WAIT_MAX: Duration = Duration::from_secs(300);
+/// How long `down` waits for an agent that holds the folder and does not answer yet.
+const RETURN_WAIT_MAX: Duration = Duration::from_secs(10);
 /// How long `down` waits for the warden once the agent has gone.
 const WARDEN_WAIT_MAX: Duration = Duration::from_secs(30);
 
@@ -204,6 +206,10 @@ pub fn agent(context: &Context) -> Outcome {
 }
 
 fn start_agent(context: &Context) -> Outcome {
+    if !context.home.path().is_dir() {
+        let message = format!("{} is gone, and its node with it; nothing was started", context.home.path().display());
+        return Err(Failure::new(CANTCREAT, "no_folder", message));
+    }
     let config = config::load(&context.home, &Flags::default())?;
     if context.verbose == 0 {
         print::log_as(&config.log);
@@ -270,7 +276,13 @@ async fn hurry(handle: &node::Handle) {
 
 /// `tern down`
 pub async fn down(context: &Context, args: DownArgs) -> Outcome {
-    let door = Door::open(&context.home, Entry::Agent, None).await?;
+    let door = match Door::open(&context.home, Entry::Agent, None).await {
+        Err(error) => match down_in_its_place(context, &args).await? {
+            Some(outcome) => return Ok(outcome),
+            None => returned(&context.home).await.ok_or(error)?,
+        },
+        Ok(door) => door,
+    };
     let pid = door.status().await?.agent_pid;
     // Opened before it is asked: afterwards the number might be another process's.
     let process = i32::try_from(pid).ok().and_then(|pid| Pidfd::open(pid).ok());
@@ -292,6 +304,37 @@ pub async fn down(context: &Context, args: DownArgs) -> Outcome {
         context.printer.line(&format!("agent {pid} has stopped"))?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The door of an agent that was just coming back.
+async fn returned(home: &Home) -> Option<Door> {
+    let since = Instant::now();
+    while is_held(&home.agent_lock()).ok()?.is_some() && since.elapsed() < RETURN_WAIT_MAX {
+        if let Ok(door) = Door::open(home, Entry::Agent, None).await {
+            return Some(door);
+        }
+        tokio::time::sleep(READY_POLL).await;
+    }
+    None
+}
+
+/// There is no agent, but a warden that would start it again: a node in this process takes its place and stops as it would.
+/// None: there is no warden either, or the agent has come back.
+async fn down_in_its_place(context: &Context, args: &DownArgs) -> Result<Option<ExitCode>, Failure> {
+    let home = &context.home;
+    if is_held(&home.warden_lock())?.is_none() {
+        return Ok(None);
+    }
+    let config = config::load(home, &Flags::default())?;
+    let options = StartOptions { config, agent: agent_words(home)?, ..StartOptions::default() };
+    let Ok(running) = node::start(home.clone(), options).await else { return Ok(None) };
+    end(running, StopQuery { drain: !args.now && !args.keep_tasks, keep_tasks: args.keep_tasks }).await?;
+    if context.printer.json {
+        context.printer.value(&json!({"stopped": null}))?;
+    } else {
+        context.printer.line("no agent ran; its warden does not start it again")?;
+    }
+    Ok(Some(ExitCode::SUCCESS))
 }
 
 fn until_ended(process: &Pidfd) -> io::Result<()> {

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use tern_node::control::api::{SubmitRequest, TaskResult};
 use tern_node::control::door::{DoorError, Results};
+use tokio::signal::unix::{SignalKind, signal};
 
 use nodes::Trio;
 use table::Table;
@@ -79,8 +80,14 @@ pub async fn run(args: DemoArgs, json: bool) -> ExitCode {
 }
 
 async fn play(args: &DemoArgs, json: bool) -> Result<bool, DemoError> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
     let mut trio = Trio::start(args.keep).await?;
-    let played = flood(&mut trio, args, json).await;
+    let played = tokio::select! {
+        played = flood(&mut trio, args, json) => played,
+        _ = interrupt.recv() => Err(DemoError::Failed("interrupted".to_owned())),
+        _ = terminate.recv() => Err(DemoError::Failed("terminated".to_owned())),
+    };
     trio.stop().await;
     played
 }
