@@ -85,9 +85,17 @@ fn printer(batch: Batch, style: Style, progress: Progress, fetch: Fetch) -> StdP
 
 /// Submits the batch, follows it to its end and closes the door.
 async fn execute(batch: Batch, style: Style, progress: Progress, home: &Home) -> Result<u8, MapError> {
-    let stop = Stop::listen().map_err(MapError::Signals)?;
-    let door = Arc::new(Door::open(home, Entry::AgentOrPrivate, Some(batch.slots)).await?);
-    let followed = match door.submit(&batch.request).await {
+    let mut stop = Stop::listen().map_err(MapError::Signals)?;
+    // A node that does not answer must not keep anybody who wants to leave.
+    let door = tokio::select! {
+        door = Door::open(home, Entry::AgentOrPrivate, Some(batch.slots)) => Arc::new(door?),
+        signal = stop.received() => return Ok(128 + signal),
+    };
+    let submitted = tokio::select! {
+        submitted = door.submit(&batch.request) => submitted,
+        signal = stop.received() => return Ok(128 + signal),
+    };
+    let followed = match submitted {
         Ok(job) => {
             let printer = printer(batch, style, progress, fetch(&door, &job));
             follow(&door, &job, printer, stop).await
