@@ -292,15 +292,15 @@ fn settings_are_shown_with_where_they_come_from() {
     let out = tern
         .command(&["config", "show", "--origin", "--json"])
         .env("TERN_KEEP_JOBS", "5")
-        .env("TERN_TRIT__ABOVE", "0.7")
+        .env("TERN_TRIT__HYSTERESIS", "0.05")
         .output()
         .unwrap();
     let value: Value = serde_json::from_slice(&out.stdout).unwrap();
     assert_eq!((value["config"]["slots"].as_u64(), value["config"]["keep_jobs"].as_u64()), (Some(3), Some(5)));
     assert!(value["origin"]["slots"].as_str().unwrap().ends_with("config.toml:1"));
     assert_eq!(value["origin"]["keep_jobs"], "TERN_KEEP_JOBS");
-    assert_eq!(value["config"]["trit"]["above"], 0.7);
-    assert_eq!(value["origin"]["trit.above"], "TERN_TRIT__ABOVE");
+    assert_eq!(value["config"]["trit"]["hysteresis"], 0.05);
+    assert_eq!(value["origin"]["trit.hysteresis"], "TERN_TRIT__HYSTERESIS");
     let out = tern.command(&["config", "check"]).env("TERN_SLOTS", "many").output().unwrap();
     assert!(String::from_utf8(out.stderr).unwrap().contains("TERN_SLOTS: slots"));
     assert_eq!(out.status.code(), Some(78));

@@ -222,12 +222,18 @@ pub const PROTECTED_NAMES: [&str; 46] = [
 ];
 
 fn is_listed(name: &str, listed: &[&str]) -> bool {
+    PROTECTED_NAMES.iter().chain(listed).any(|pattern| is_named(name, pattern))
+}
+
+/// Whether a pattern of names means this process: a trailing `*` stands for any ending.
+#[must_use]
+pub fn is_named(name: &str, pattern: &str) -> bool {
     /// The kernel keeps 15 bytes of a name.
     const KEPT: usize = 15;
-    PROTECTED_NAMES.iter().chain(listed).any(|pattern| match pattern.strip_suffix('*') {
+    match pattern.strip_suffix('*') {
         Some(start) => name.starts_with(start),
-        None => name == *pattern || (name.len() == KEPT && pattern.len() > KEPT && pattern.starts_with(name)),
-    })
+        None => name == pattern || (name.len() == KEPT && pattern.len() > KEPT && pattern.starts_with(name)),
+    }
 }
 
 #[cfg(test)]

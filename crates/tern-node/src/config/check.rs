@@ -1,8 +1,12 @@
 //! The bounds of values.
 
+use tern_core::observe::trit::{IDLE_BELOW, OVERLOADED_ABOVE};
 use tern_core::words::limits::{JOBS_MAX, PEERS_MAX, SLOTS_MAX};
 
 use super::settings::{Config, Peer};
+
+/// With more hysteresis the two bounds would overlap, and a node could be both or neither.
+const HALF_BAND: f64 = (OVERLOADED_ABOVE - IDLE_BELOW) / 2.0;
 
 /// The first value out of its bounds: its key, as the path of names in the file, and what is wrong with it.
 pub(super) fn first_wrong(config: &Config) -> Option<(Vec<&'static str>, String)> {
@@ -13,21 +17,14 @@ pub(super) fn first_wrong(config: &Config) -> Option<(Vec<&'static str>, String)
     let slots = f64::from(config.slots.unwrap_or(1));
     within(&["slots"], slots, 1.0, f64::from(SLOTS_MAX))
         .or_else(|| within(&["keep_jobs"], f64::from(config.keep_jobs), 1.0, JOBS_MAX as f64))
-        .or_else(|| within(&["trit", "above"], config.trit.above, 0.0, 1_000.0))
-        .or_else(|| within(&["trit", "below"], config.trit.below, 0.0, config.trit.above))
-        .or_else(|| within(&["trit", "hysteresis"], config.trit.hysteresis, 0.0, half_band(config)))
+        .or_else(|| within(&["trit", "hysteresis"], config.trit.hysteresis, 0.0, HALF_BAND))
         .or_else(|| within(&["trit", "sample_seconds"], config.trit.sample_seconds, 0.1, 60.0))
         .or_else(|| within(&["scum", "cpu_weight"], config.scum.cpu_weight, 0.0, 1.0))
         .or_else(|| within(&["scum", "memory_weight"], config.scum.memory_weight, 0.0, 1.0))
         .or_else(|| within(&["scum", "age_weight"], config.scum.age_weight, 0.0, 1.0))
-        .or_else(|| within(&["scum", "n"], f64::from(config.scum.n), 0.0, 65_536.0))
+        .or_else(|| within(&["scum", "cores"], f64::from(config.scum.cores), 0.0, 65_536.0))
         .or_else(|| within(&["peers"], config.peers.len() as f64, 0.0, PEERS_MAX as f64))
         .or_else(|| config.peers.iter().find_map(wrong_key))
-}
-
-/// With more the two bounds would overlap, and a node could be both or neither.
-fn half_band(config: &Config) -> f64 {
-    (config.trit.above - config.trit.below) / 2.0
 }
 
 fn wrong_key(peer: &Peer) -> Option<(Vec<&'static str>, String)> {

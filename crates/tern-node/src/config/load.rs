@@ -44,7 +44,7 @@ impl Sources {
 /// What is wrong with a setting, and where it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wrong {
-    /// `trit.above`
+    /// `trit.literal`
     pub key: String,
     /// The file with its line, `TERN_SLOTS`, or `a flag`.
     pub place: String,
@@ -138,12 +138,12 @@ fn read(path: &Path) -> Result<Option<String>, ConfigError> {
     }
 }
 
-/// Every key, `trit.above` for those in tables. The environment sets these alone: tasks inherit other names that begin
+/// Every key, `trit.literal` for those in tables. The environment sets these alone: tasks inherit other names that begin
 /// with `TERN_`, which are no settings.
 fn known_keys() -> Vec<String> {
     let simple = ["slots", "keep_jobs", "log", "listen", "peers"];
-    let trit = ["above", "below", "hysteresis", "literal", "sample_seconds"];
-    let scum = ["cpu_weight", "memory_weight", "age_weight", "n", "protected"];
+    let trit = ["hysteresis", "literal", "sample_seconds"];
+    let scum = ["cpu_weight", "memory_weight", "age_weight", "cores", "protected"];
     let within = |table: &'static str| move |key: &str| format!("{table}.{key}");
     simple.iter().map(|key| (*key).to_owned()).chain(trit.map(within("trit"))).chain(scum.map(within("scum"))).collect()
 }

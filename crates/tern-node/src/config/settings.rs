@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
+use tern_core::decide::scum::ScumSettings;
 
 /// All settings of a node.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -27,13 +28,9 @@ pub struct Config {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TritConfig {
-    /// Overloaded above this load average over CPUs.
-    pub above: f64,
-    /// Idle below this.
-    pub below: f64,
-    /// How far the smoothed ratio must come back before the trit does.
+    /// How far the smoothed load must come back over a bound (0.8 and 0.3) before the trit does.
     pub hysteresis: f64,
-    /// The bare bounds on the raw ratio: no smoothing, no hysteresis.
+    /// The bare bounds on the raw load: no smoothing, no hysteresis.
     pub literal: bool,
     pub sample_seconds: f64,
 }
@@ -45,9 +42,10 @@ pub struct ScumConfig {
     pub cpu_weight: f64,
     pub memory_weight: f64,
     pub age_weight: f64,
-    /// CPUs that count as full use: 1 scores a process as `ps` does; 0: all CPUs that it may use.
-    pub n: u32,
-    /// Names of processes that are never throttled.
+    /// CPUs that count as full use: 1 scores a process as `ps` does; 0: all CPUs of the machine.
+    pub cores: u32,
+    /// Names of processes that are never throttled, beside those that a machine or a session needs. A trailing `*`
+    /// stands for any ending.
     pub protected: Vec<String>,
 }
 
@@ -78,19 +76,27 @@ impl Default for Config {
 
 impl Default for TritConfig {
     fn default() -> Self {
-        Self { above: 0.8, below: 0.3, hysteresis: 0.05, literal: false, sample_seconds: 1.0 }
+        Self { hysteresis: 0.1, literal: false, sample_seconds: 1.0 }
     }
 }
 
 impl Default for ScumConfig {
     fn default() -> Self {
-        let protected = ["init", "systemd", "dbus-daemon", "sshd", "Xorg", "Xwayland", "gnome-shell", "kwin_wayland"];
-        Self {
-            cpu_weight: 0.6,
-            memory_weight: 0.3,
-            age_weight: 0.1,
-            n: 1,
-            protected: protected.map(str::to_owned).to_vec(),
+        Self { cpu_weight: 0.6, memory_weight: 0.3, age_weight: 0.1, cores: 1, protected: Vec::new() }
+    }
+}
+
+impl ScumConfig {
+    /// As the core takes them.
+    #[must_use]
+    pub fn settings(&self) -> ScumSettings {
+        let all = || std::thread::available_parallelism().map_or(1.0, |cpus| cpus.get() as f64);
+        ScumSettings {
+            cpu_weight: self.cpu_weight,
+            memory_weight: self.memory_weight,
+            age_weight: self.age_weight,
+            cores: if self.cores == 0 { all() } else { f64::from(self.cores) },
+            ..ScumSettings::default()
         }
     }
 }

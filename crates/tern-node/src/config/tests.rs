@@ -16,8 +16,8 @@ fn refusal(text: &str) -> String {
 
 #[test]
 fn an_unknown_key_is_refused_with_its_name_file_and_line() {
-    let message = refusal("slots = 2\n\n[trit]\nabove = 0.9\nabvoe = 0.9\n");
-    assert!(message.starts_with("FILE:5: trit.abvoe: there is no such key"), "{message}");
+    let message = refusal("slots = 2\n\n[trit]\nliteral = true\nliterall = true\n");
+    assert!(message.starts_with("FILE:5: trit.literall: there is no such key"), "{message}");
     let message = refusal("\nslotz = 2\n");
     assert!(message.starts_with("FILE:2: slotz: there is no such key"), "{message}");
     assert!(message.contains("keep_jobs"), "{message}");
@@ -32,8 +32,10 @@ fn a_value_of_the_wrong_kind_is_refused_at_its_line() {
 #[test]
 fn a_value_out_of_bounds_is_refused_at_its_line() {
     assert!(refusal("\n\nslots = 0\n").starts_with("FILE:3: slots: must be 1 to 4096, and is 0"));
-    assert!(refusal("[trit]\nbelow = 0.9\n").starts_with("FILE:2: trit.below: must be 0 to 0.8, and is 0.9"));
-    assert!(refusal("[trit]\nabove = nan\n").starts_with("FILE:2: trit.above: "));
+    assert!(
+        refusal("[trit]\nhysteresis = 0.9\n").starts_with("FILE:2: trit.hysteresis: must be 0 to 0.25, and is 0.9")
+    );
+    assert!(refusal("[trit]\nhysteresis = nan\n").starts_with("FILE:2: trit.hysteresis: "));
     assert!(refusal("[[peers]]\nkey = \"short\"\n").starts_with("FILE:1: peers: key \"short\" is no public key"));
 }
 
@@ -57,7 +59,7 @@ fn a_user_file_wins_over_the_system_file_and_flags_over_both() {
     assert_eq!(place("slots"), "a flag");
     assert_eq!(place("keep_jobs"), format!("{}:3", sources.user.display()));
     assert_eq!(place("log"), format!("{}:3", sources.system.display()));
-    assert_eq!(place("trit.above"), "default");
+    assert_eq!(place("trit.literal"), "default");
 }
 
 #[test]

@@ -39,7 +39,9 @@ impl Loop {
                 self.handle(event, &mut effects);
             }
         }
-        changed.into_iter().for_each(|job| self.changed(job));
+        for job in changed {
+            self.changed(job);
+        }
     }
 
     fn commit(&mut self, first: u64, last: u64, records: &[Record]) -> Event {
@@ -83,7 +85,9 @@ impl Loop {
     fn counted(&mut self, job: JobId, outcomes: &[Outcome]) {
         self.mark_dirty(clock::now());
         if let Some(watchers) = self.watchers.get(&job) {
-            watchers.iter().for_each(|live| live.counted(outcomes));
+            for live in watchers {
+                live.counted(outcomes);
+            }
         }
     }
 
@@ -91,7 +95,9 @@ impl Loop {
         let Some(watchers) = self.watchers.get_mut(&job) else { return };
         watchers.retain(|live| !live.is_orphan());
         if let Some(view) = self.machine.job_view(job) {
-            watchers.iter().for_each(|live| live.changed(view.clone()));
+            for live in watchers.iter() {
+                live.changed(view.clone());
+            }
         }
         if watchers.is_empty() {
             self.watchers.remove(&job);

@@ -2,6 +2,7 @@
 
 use std::collections::btree_map::Entry;
 
+use tern_core::decide::scum::is_named;
 use tern_core::machine::{Answer, Command, Deny, Effect, Event};
 use tern_core::promise::Record;
 use tern_core::words::{Inputs, JobId};
@@ -12,6 +13,7 @@ use super::input::Ask;
 use super::run::{Loop, Stopping};
 use super::watch::Live;
 use crate::process::protocol::ToWarden;
+use crate::sense::stat;
 use crate::store;
 
 /// Watchers of one job.
@@ -29,7 +31,10 @@ impl Loop {
             Ask::Job { job, reply } => drop(reply.send(self.machine.job_view(job))),
             Ask::Watch { job, reply } => drop(reply.send(self.watch(job))),
             Ask::Status(reply) => drop(reply.send(self.status())),
-            Ask::Throttle { wish, reply } => self.wardens.throttle(wish, reply),
+            Ask::Throttle { wish, reply } => match self.protected(wish.pid) {
+                Some(why) => drop(reply.send(Err(why))),
+                None => self.wardens.throttle(wish, reply),
+            },
             Ask::ReleaseThrottle { pid, reply } => {
                 self.wardens.send(&ToWarden::ReleaseThrottle { pid });
                 let _ = reply.send(self.wardens.forget_throttle(pid));
@@ -127,6 +132,15 @@ impl Loop {
             notes: self.notes.clone(),
             peers: peers.collect(),
         }
+    }
+
+    /// Why the settings protect this process. Whether it may be held at all is the warden's to judge.
+    fn protected(&self, pid: i32) -> Option<String> {
+        let name = stat(pid).ok()??.name;
+        let pattern = self.protected.iter().find(|pattern| is_named(&name, pattern))?;
+        Some(format!(
+            "process {pid} is {name}, which the setting scum.protected names ({pattern}); nothing was changed"
+        ))
     }
 
     fn stop(&mut self, drain: bool, keep_tasks: bool, reply: oneshot::Sender<()>, effects: &mut Vec<Effect>) {

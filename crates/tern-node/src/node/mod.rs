@@ -10,7 +10,6 @@ pub mod watch;
 
 mod effects;
 mod faces;
-mod orders;
 mod run;
 mod sampler;
 mod start;

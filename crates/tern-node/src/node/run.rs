@@ -10,9 +10,9 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::handle::NodeError;
 use super::input::{Input, Peer};
-use super::orders::Orders;
 use super::sampler::Sampler;
 use super::wardens::Wardens;
+use super::wardens::orders::Orders;
 use super::watch::Live;
 use crate::clock;
 use crate::home::Home;
@@ -55,6 +55,8 @@ pub struct Loop {
     pub(super) first_job: u32,
     /// Finished jobs beyond this many jobs are forgotten, the oldest first.
     pub(super) keep_jobs: usize,
+    /// Names of processes that are never throttled.
+    pub(super) protected: Vec<String>,
     /// Jobs were forgotten: what held only their results may go.
     pub(super) forgot: bool,
     pub(super) stopping: Option<Stopping>,
@@ -133,7 +135,7 @@ impl Loop {
     fn patience(&self) -> Duration {
         let now = clock::now();
         let checkpoint = self.dirty_since.map(|since| since + CHECKPOINT_EVERY);
-        let due = [self.wake_at, checkpoint, self.wardens.retry_at(), self.sampler.next_at()];
+        let due = [self.wake_at, checkpoint, self.wardens.retry_at(), Some(self.sampler.next_at())];
         let next = due.into_iter().flatten().min().unwrap_or(u64::MAX).min(now.boot + IDLE_WAKE);
         Duration::from_nanos(next.saturating_sub(now.boot))
     }

@@ -20,8 +20,8 @@ impl Sampler {
         Self { every: Span((config.trit.sample_seconds * 1e9) as u64), next_at: 0, last: None, complained: false }
     }
 
-    pub fn next_at(&self) -> Option<u64> {
-        Some(self.next_at)
+    pub const fn next_at(&self) -> u64 {
+        self.next_at
     }
 
     /// The newest reading.

@@ -12,9 +12,9 @@ use tokio::sync::mpsc;
 
 use super::handle::{Handle, NodeError};
 use super::input::{INPUTS_MAX, Input};
-use super::orders::Orders;
 use super::run::Loop;
 use super::sampler::Sampler;
+use super::wardens::orders::Orders;
 use super::wardens::{WardenPlan, Wardens};
 use crate::config::Config;
 use crate::home::Home;
@@ -141,6 +141,7 @@ fn build(
         last_ticket: 0,
         first_job,
         keep_jobs: options.config.keep_jobs as usize,
+        protected: options.config.scum.protected.clone(),
         forgot: false,
         watchers: BTreeMap::new(),
         positions: recovery.positions,

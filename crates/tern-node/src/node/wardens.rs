@@ -1,5 +1,7 @@
 //! The loop's side of the warden: connect, catch up with its segments, notice its death, start the next.
 
+pub mod orders;
+
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::sync::mpsc::SyncSender;
@@ -102,9 +104,9 @@ impl Wardens {
             // Fails when the loop has ended: nobody is left to tell.
             let _ = to_loop.send(input);
         };
-        let opened = std::env::current_exe()
-            .map_err(LinkError::Io)
-            .and_then(|exe| WardenLink::connect_or_start(&self.home, &exe, &plan.options, plan.slots, &plan.agent, deliver));
+        let opened = std::env::current_exe().map_err(LinkError::Io).and_then(|exe| {
+            WardenLink::connect_or_start(&self.home, &exe, &plan.options, plan.slots, &plan.agent, deliver)
+        });
         match opened {
             Ok(link) => self.link = Some(link),
             Err(error) => {

@@ -1,6 +1,7 @@
 //! The doors that trit, scum and throttle need: an agent where one runs, none for what this machine knows by itself.
 
 use tern_core::observe::NodeTrit;
+use tern_node::config::{self, Flags};
 use tern_node::control::{Door, Entry};
 
 use super::{Context, Outcome};
@@ -28,7 +29,8 @@ async fn tracked(context: &Context) -> Option<Tracked> {
 }
 
 pub fn scum(context: &Context, args: &ScumArgs) -> Outcome {
-    Ok(crate::hogs::scum::run(args, context.printer.json, &mut context.printer.out())?)
+    let config = config::load(&context.home, &Flags::default())?;
+    Ok(crate::hogs::scum::run(args, &config.scum, context.printer.json, &mut context.printer.out())?)
 }
 
 /// A throttle outlives this command, so that only an agent's warden may hold it.

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use tern_core::decide::scum::{ProcTrit, ProcessFacts, Protected, ScumSettings, Usage, band, protection, score};
+use tern_node::config::ScumConfig;
 use tern_node::sense::{ProcessSample, own_and_ancestors, sample_processes};
 
 use super::Trouble;
@@ -36,10 +37,11 @@ pub struct Row {
 }
 
 /// Measures, judges and prints.
-pub fn run(args: &ScumArgs, json: bool, out: &mut impl Write) -> Result<ExitCode, Trouble> {
+pub fn run(args: &ScumArgs, config: &ScumConfig, json: bool, out: &mut impl Write) -> Result<ExitCode, Trouble> {
     let samples = sample_processes(Duration::from_millis(args.interval))?;
+    let listed: Vec<&str> = config.protected.iter().map(String::as_str).collect();
     let looked_at = samples.len();
-    let rows: Vec<Row> = judge(samples, &ScumSettings::default())
+    let rows: Vec<Row> = judge(samples, &config.settings(), &listed)
         .into_iter()
         .filter(|row| args.all || row.band > ProcTrit::Quiet)
         .take(args.top)
@@ -53,8 +55,8 @@ pub fn run(args: &ScumArgs, json: bool, out: &mut impl Write) -> Result<ExitCode
     Ok(ExitCode::SUCCESS)
 }
 
-/// Scores processes, the highest first.
-pub fn judge(samples: Vec<ProcessSample>, settings: &ScumSettings) -> Vec<Row> {
+/// Scores processes, the highest first. `listed` names processes that are off limits beside the usual ones.
+pub fn judge(samples: Vec<ProcessSample>, settings: &ScumSettings, listed: &[&str]) -> Vec<Row> {
     let (own, user) = (own_and_ancestors(), nix::unistd::geteuid().as_raw());
     let mut names = BTreeMap::new();
     let mut rows: Vec<Row> = samples
@@ -69,7 +71,7 @@ pub fn judge(samples: Vec<ProcessSample>, settings: &ScumSettings) -> Vec<Row> {
                 own: own.contains(&sample.pid),
                 name: &sample.name,
             };
-            let protected = protection(&facts, user, &[]);
+            let protected = protection(&facts, user, listed);
             let user = names.entry(sample.uid).or_insert_with(|| user_name(sample.uid)).clone();
             Row { user, score, band: band(score, settings), protected, sample }
         })

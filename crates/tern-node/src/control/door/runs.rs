@@ -114,10 +114,7 @@ mod tests {
         }
         let lock = File::create(Home::new(&paths[1]).agent_lock()).unwrap();
         // Creating a file touches its folder; the age is what the test is about.
-        File::open(&paths[1])
-            .unwrap()
-            .set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(1))
-            .unwrap();
+        File::open(&paths[1]).unwrap().set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(1)).unwrap();
         let held = Flock::lock(lock, FlockArg::LockExclusiveNonblock).unwrap();
         prune(&home);
         let left: Vec<bool> = paths.iter().take(4).map(|path| path.exists()).collect();

@@ -370,8 +370,7 @@ impl Hub {
     pub fn ended_before(&self, ended: Vec<(usize, Outcome)>) -> std::io::Result<()> {
         for (row, outcome) in ended {
             let has_output = outcome.stdout.len > 0 || outcome.stderr.len > 0;
-            let outputs =
-                has_output.then(|| self.numbers.adopt_pair(&self.home, outcome.stdout.file)).transpose()?;
+            let outputs = has_output.then(|| self.numbers.adopt_pair(&self.home, outcome.stdout.file)).transpose()?;
             self.lock().push_ended(Ended { row, outcome, outputs });
         }
         Ok(())

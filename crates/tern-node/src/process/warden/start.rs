@@ -71,20 +71,26 @@ fn thrift() {
     }
 }
 
-/// Gives back the program text that only the start needed; what is needed again is mapped again from the page cache.
-/// Nearly all of a warden's memory is text, mapped around every touched page by the kernel.
-fn forget_start_up_text() {
+/// Gives back the text and the constants that only the start needed, the loader's list of relocations above all; what is
+/// needed again is mapped again from the page cache. Nearly all of a warden's memory is such, mapped around every touched
+/// page by the kernel.
+fn forget_start_up() {
     let Ok(maps) = fs::read_to_string("/proc/self/maps") else { return };
     for line in maps.lines() {
         let mut words = line.split_ascii_whitespace();
-        let (Some(range), Some("r-xp"), Some(file)) = (words.next(), words.next(), words.nth(3)) else { continue };
+        let (Some(range), Some(rights), Some(offset)) = (words.next(), words.next(), words.next()) else { continue };
+        let Some(file) = words.nth(2) else { continue };
+        // Constants at the beginning of a file are as they stand there. Those further back were relocated: they would
+        // come back wrong.
+        let as_in_file = rights == "r-xp" || (rights == "r--p" && offset.bytes().all(|digit| digit == b'0'));
         let ends =
             range.split_once('-').map(|(from, to)| (usize::from_str_radix(from, 16), usize::from_str_radix(to, 16)));
         if let Some((Ok(from), Ok(to))) = ends
+            && as_in_file
             && file.starts_with('/')
         {
             #[expect(unsafe_code, reason = "the kernel is told by address")]
-            // SAFETY: text is mapped from its file and never written, so the kernel finds the same bytes there again.
+            // SAFETY: these pages were never written, so the kernel finds the same bytes in their file again.
             unsafe {
                 libc::madvise(from as *mut libc::c_void, to - from, libc::MADV_DONTNEED)
             };
@@ -134,7 +140,7 @@ fn run(home: &Home, options: Options) -> io::Result<ExitCode> {
         .stack_size(STACK_BYTES)
         .spawn(move || commit::run(&committer, writer))?;
     tell_ready(ready_fd);
-    forget_start_up_text();
+    forget_start_up();
 
     let status = control.run();
     hub.stop();

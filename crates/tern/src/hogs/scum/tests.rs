@@ -29,14 +29,15 @@ fn sample(pid: i32, cpu_percent: f64, hours: u64) -> ProcessSample {
 
 #[test]
 fn the_highest_score_comes_first_and_age_alone_makes_no_hog() {
-    let rows = judge(vec![sample(20, 0.0, 84), sample(21, 800.0, 0), sample(22, 50.0, 0)], &ScumSettings::default());
+    let rows =
+        judge(vec![sample(20, 0.0, 84), sample(21, 800.0, 0), sample(22, 50.0, 0)], &ScumSettings::default(), &[]);
     let shown: Vec<_> = rows.iter().map(|row| (row.sample.pid, row.score, row.band)).collect();
     assert_eq!(shown, [(21, 0.6, ProcTrit::Hog), (22, 0.3, ProcTrit::Watch), (20, 0.1, ProcTrit::Quiet)]);
 }
 
 #[test]
 fn the_table_names_the_band_in_words_and_lets_no_command_speak_to_the_terminal() {
-    let rows = judge(vec![sample(21, 800.0, 84)], &ScumSettings::default());
+    let rows = judge(vec![sample(21, 800.0, 84)], &ScumSettings::default(), &[]);
     let mut out = Vec::new();
     print_table(&rows, 1, &mut out).unwrap();
     let text = String::from_utf8(out).unwrap();
@@ -68,7 +69,7 @@ fn a_real_burner_scores_six_tenths_within_two_seconds_and_process_1_is_protected
     let mut best = 0.0f64;
     for _ in 0..8 {
         let begun = Instant::now();
-        let rows = judge(sample_processes(Duration::from_secs(1)).unwrap(), &ScumSettings::default());
+        let rows = judge(sample_processes(Duration::from_secs(1)).unwrap(), &ScumSettings::default(), &[]);
         let row = rows.iter().find(|row| row.sample.pid == pid).unwrap();
         assert_eq!(row.protected, None);
         assert!(row.score < 0.65, "{row:?}");

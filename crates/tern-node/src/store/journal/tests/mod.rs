@@ -47,11 +47,7 @@ pub fn open(home: &Home) -> (Journal, Recovery) {
     Journal::open(home, NODE, true).expect("opens")
 }
 
-pub fn checkpoint(
-    journal: &mut Journal,
-    state: &mut State,
-    positions: &BTreeMap<u32, u64>,
-) -> Result<(), StoreError> {
+pub fn checkpoint(journal: &mut Journal, state: &mut State, positions: &BTreeMap<u32, u64>) -> Result<(), StoreError> {
     let dirty = state.take_dirty();
     journal.checkpoint(state, dirty, positions)
 }
