@@ -26,7 +26,7 @@ use tern_node::store::{self, StoreError};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
-use crate::cli::failure::{CANTCREAT, IOERR, NOPERM, SOFTWARE, TEMPFAIL};
+use crate::cli::failure::{CANTCREAT, IOERR, NOPERM, SOFTWARE, TEMPFAIL, code_of};
 use crate::cli::tree::{DownArgs, UpArgs};
 use crate::cli::{Context, Failure, Outcome, print};
 
@@ -84,8 +84,7 @@ fn supervised(context: &Context, before: Option<&str>) -> Result<Command, Failur
     let words = if is_held(&home.warden_lock())?.is_some() {
         agent
     } else {
-        let node_tag =
-            store::key::node_id(home).map_err(|error| Failure::new(CANTCREAT, "no_key", error.to_string()))?.tag();
+        let node_tag = store::key::node_id(home).map_err(|error| refused(error.kind(), &error))?.tag();
         let options = WardenOptions { node_tag, agent: Some(agent), ..WardenOptions::default() };
         [this.clone(), "warden".into()].into_iter().chain(options.to_args(home)).collect()
     };
@@ -188,6 +187,10 @@ fn already_runs(home: &Home, pid: u32) -> Failure {
     Failure::new(TEMPFAIL, "already_runs", message)
 }
 
+fn refused(kind: &str, error: &dyn std::error::Error) -> Failure {
+    Failure::new(code_of(kind), kind, error.to_string())
+}
+
 fn remove_if_there(path: &Path) -> io::Result<()> {
     match std::fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
@@ -218,7 +221,7 @@ async fn live(home: Home, options: StartOptions) -> Outcome {
         StartError::Locked { pid } | StartError::Store(StoreError::InUse { pid, .. }) => {
             already_runs(&home, pid.unwrap_or(0))
         }
-        other => Failure::new(SOFTWARE, "did_not_start", other.to_string()),
+        other => refused(other.kind(), &other),
     })?;
     let door = match serve::bind(&home.control_socket()) {
         Ok(door) => door,
