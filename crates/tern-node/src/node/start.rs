@@ -159,7 +159,7 @@ fn build(
         positions: recovery.positions,
         dirty_since: None,
         wake_at: None,
-        notes: recovery.notes.iter().map(ToString::to_string).collect(),
+        notes: recovery.notes.iter().map(ToString::to_string).inspect(|note| tracing::warn!("{note}")).collect(),
         stopping: None,
         home,
     })
