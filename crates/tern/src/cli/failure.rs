@@ -46,9 +46,14 @@ impl Failure {
         Self::new(CONFIG, "no_home", message)
     }
 
-    /// Says it on stderr. A closed pipe is no failure to talk about: the reader has what it wanted.
+    /// A closed pipe is no failure to talk about: the reader has what it wanted.
+    pub const fn is_closed_pipe(&self) -> bool {
+        self.code == CLOSED_PIPE
+    }
+
+    /// Says it on stderr, unless it is a closed pipe.
     pub fn report(&self, json: bool) -> ExitCode {
-        if self.code != CLOSED_PIPE {
+        if !self.is_closed_pipe() {
             let line = if json {
                 serde_json::json!({"error": {"kind": self.kind, "message": self.message}}).to_string()
             } else {
@@ -86,6 +91,10 @@ impl From<DoorError> for Failure {
         match error {
             DoorError::Refused { kind, .. } => Self { code: code_of(&kind), kind, message },
             DoorError::Unreachable { kind, .. } => Self::new(code_of(kind), kind, message),
+            // The agent's end, not the reader's.
+            DoorError::Io(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                Self::new(UNAVAILABLE, "agent_gone", message)
+            }
             DoorError::Io(error) => Self { message, ..Self::from(error) },
         }
     }
