@@ -10,7 +10,7 @@ use nix::sched::{CloneFlags, unshare};
 use super::grid::Tern;
 use super::{said, skip};
 
-const FULL: [&str; 2] = ["disk is full", "ake room"];
+const FULL: [&str; 2] = ["is full", "ake room"];
 
 /// Gives the state folder a disk of its own of 24 MiB, which only this thread and its children see.
 fn on_small_disk(name: &'static str, act: impl FnOnce(&Tern) + Send + 'static) {

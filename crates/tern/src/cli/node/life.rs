@@ -134,7 +134,10 @@ async fn until_ready(home: &Home, child: &mut Child) -> Result<Option<u32>, Fail
         {
             return Ok(Some(status.agent_pid));
         }
-        if child.try_wait()?.is_some() {
+        // One that gave way to another `tern up` waits for the agent of that one, as long as it is there.
+        if let Some(status) = child.try_wait()?
+            && (status.code() != Some(TEMPFAIL.into()) || is_held(&home.warden_lock())?.is_none())
+        {
             return Ok(None);
         }
         if start_error(home).exists() {
@@ -283,9 +286,8 @@ pub async fn down(context: &Context, args: DownArgs) -> Outcome {
         tokio::task::spawn_blocking(move || until_ended(&process)).await.map_err(io::Error::from)??;
     }
     if !args.keep_tasks {
-        let home = context.home.clone();
-        let gone = tokio::task::spawn_blocking(move || until_free(&home.warden_lock()));
-        if tokio::time::timeout(WARDEN_WAIT_MAX, gone).await.is_err() {
+        // Asked again and again: a thread that waits for the lock could not be called back when time is up.
+        if tokio::time::timeout(WARDEN_WAIT_MAX, until_free(&context.home.warden_lock())).await.is_err() {
             context.printer.remark("the agent has gone; its warden is still there and still ends tasks");
         }
     }
@@ -302,10 +304,9 @@ fn until_ended(process: &Pidfd) -> io::Result<()> {
     Ok(())
 }
 
-fn until_free(lock: &Path) -> io::Result<()> {
-    match File::open(lock) {
-        Ok(file) => Flock::lock(file, FlockArg::LockExclusive).map(drop).map_err(|(_, error)| error.into()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(error),
+async fn until_free(lock: &Path) {
+    // A lock that cannot be looked at is nobody's to wait for.
+    while let Ok(Some(_)) = is_held(lock) {
+        tokio::time::sleep(READY_POLL).await;
     }
 }
