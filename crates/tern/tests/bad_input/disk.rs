@@ -81,7 +81,7 @@ fn tasks_that_fill_the_disk_run_again_when_there_is_room_and_none_is_lost() {
         // What the agent needs for itself; ten tasks of a MiB have no place beside it.
         File::options().write(true).open(&filler).unwrap().set_len(16 << 20).unwrap();
         tern.up();
-        let job = tern.submit(&["--array", "1-10", "--shell", "--", "head -c 1000000 /dev/zero; : {}"]);
+        let job = tern.submit(&["--array", "1-10", "--shell", "--", "test {} && head -c 1000000 /dev/zero"]);
         tern.until(|| tern.json(&["status", "--json"])["disk_full"] == true);
         said(&tern.run(&["submit", "--", "true"]), 75, &FULL);
         fs::remove_file(filler).unwrap();
