@@ -58,7 +58,6 @@ fn on_a_full_disk_new_work_is_refused_and_what_was_accepted_is_done_when_there_i
             &["submit", "--each-line", &rows, "--", "echo"],
             &["run", "--", "true"],
             &["map", "true", ":::", "a"],
-            &["release", &held],
         ] {
             said(&tern.run(words), 75, &FULL);
         }
