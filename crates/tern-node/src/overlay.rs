@@ -6,6 +6,8 @@
 
 mod link;
 mod members;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

@@ -52,6 +52,18 @@ pub enum StartError {
     Random(std::io::Error),
 }
 
+impl StartError {
+    /// A word for scripts, as the API's refusals have one.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Locked { .. } => "locked",
+            Self::Store(error) => error.kind(),
+            Self::Overlay(_) | Self::Thread(_) | Self::Random(_) => "did_not_start",
+        }
+    }
+}
+
 /// A node that runs in this process.
 pub struct Running {
     pub handle: Handle,
@@ -147,7 +159,7 @@ fn build(
         positions: recovery.positions,
         dirty_since: None,
         wake_at: None,
-        notes: recovery.notes.iter().map(ToString::to_string).collect(),
+        notes: recovery.notes.iter().map(ToString::to_string).inspect(|note| tracing::warn!("{note}")).collect(),
         stopping: None,
         home,
     })

@@ -64,6 +64,31 @@ impl StoreError {
         }
     }
 
+    /// A word for scripts: whether it is the disk, the data, a right, or somebody else.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            _ if self.is_full() => "storage_full",
+            Self::Io { source, .. } | Self::Segment(SegmentError::Io { source, .. })
+                if source.kind() == io::ErrorKind::PermissionDenied =>
+            {
+                "no_permission"
+            }
+            Self::Full { .. } | Self::Io { .. } | Self::Failed { .. } | Self::Segment(SegmentError::Io { .. }) => {
+                "storage_failed"
+            }
+            Self::Newer { .. } | Self::Segment(SegmentError::Newer { .. }) => "newer_format",
+            Self::Damaged { .. }
+            | Self::OtherNode { .. }
+            | Self::KeyDamaged { .. }
+            | Self::Segment(SegmentError::NotASegment { .. }) => "damaged",
+            Self::InUse { .. } => "locked",
+            Self::KeyMode { .. } => "no_permission",
+            Self::Missing { .. } => "no_journal",
+            Self::Order { .. } => "fault",
+        }
+    }
+
     pub(super) fn io(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         move |source| {
             if is_full(&source) {

@@ -9,7 +9,7 @@ use crate::hogs::Trouble;
 
 /// Command line used wrongly.
 pub const USAGE: u8 = 64;
-/// The job is not in a state for this.
+/// What was given cannot be used: an argument, a damaged journal, a job that is not in a state for this.
 pub const DATAERR: u8 = 65;
 /// No such job, no such file.
 pub const NOINPUT: u8 = 66;
@@ -17,10 +17,10 @@ pub const NOINPUT: u8 = 66;
 pub const UNAVAILABLE: u8 = 69;
 /// A fault of ours, or of the system below us.
 pub const SOFTWARE: u8 = 70;
-/// No room, or no right to write.
+/// A file or socket that cannot be made.
 pub const CANTCREAT: u8 = 73;
 pub const IOERR: u8 = 74;
-/// Try again later.
+/// Try again later: somebody is ahead, or the disk is full.
 pub const TEMPFAIL: u8 = 75;
 /// Another user's.
 pub const NOPERM: u8 = 77;
@@ -46,9 +46,14 @@ impl Failure {
         Self::new(CONFIG, "no_home", message)
     }
 
-    /// Says it on stderr. A closed pipe is no failure to talk about: the reader has what it wanted.
+    /// A closed pipe is no failure to talk about: the reader has what it wanted.
+    pub const fn is_closed_pipe(&self) -> bool {
+        self.code == CLOSED_PIPE
+    }
+
+    /// Says it on stderr, unless it is a closed pipe.
     pub fn report(&self, json: bool) -> ExitCode {
-        if self.code != CLOSED_PIPE {
+        if !self.is_closed_pipe() {
             let line = if json {
                 serde_json::json!({"error": {"kind": self.kind, "message": self.message}}).to_string()
             } else {
@@ -67,7 +72,7 @@ impl From<io::Error> for Failure {
             io::ErrorKind::BrokenPipe => (CLOSED_PIPE, "closed_pipe"),
             io::ErrorKind::NotFound => (NOINPUT, "not_found"),
             io::ErrorKind::PermissionDenied => (NOPERM, "no_permission"),
-            io::ErrorKind::StorageFull => (CANTCREAT, "storage_full"),
+            io::ErrorKind::StorageFull => (TEMPFAIL, "storage_full"),
             _ => (IOERR, "io"),
         };
         Self::new(code, kind, error.to_string())
@@ -86,6 +91,10 @@ impl From<DoorError> for Failure {
         match error {
             DoorError::Refused { kind, .. } => Self { code: code_of(&kind), kind, message },
             DoorError::Unreachable { kind, .. } => Self::new(code_of(kind), kind, message),
+            // The agent's end, not the reader's.
+            DoorError::Io(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                Self::new(UNAVAILABLE, "agent_gone", message)
+            }
             DoorError::Io(error) => Self { message, ..Self::from(error) },
         }
     }
@@ -102,16 +111,16 @@ impl From<Trouble> for Failure {
 }
 
 /// The exit code of a kind of refusal.
-fn code_of(kind: &str) -> u8 {
+pub fn code_of(kind: &str) -> u8 {
     match kind {
         "invalid" | "limit" => USAGE,
-        "wrong_state" => DATAERR,
-        "no_such_job" | "no_result" | "not_throttled" => NOINPUT,
+        "wrong_state" | "bad_argument" | "damaged" | "newer_format" => DATAERR,
+        "no_such_job" | "no_result" | "not_throttled" | "no_journal" => NOINPUT,
         "no_agent" | "agent_gone" => UNAVAILABLE,
-        "storage_full" | "inputs_not_written" => CANTCREAT,
+        "inputs_not_written" => CANTCREAT,
         "storage_failed" => IOERR,
-        "backpressure" | "draining" | "stopping" | "locked" => TEMPFAIL,
-        "foreign_socket" | "protected" | "throttle_refused" => NOPERM,
+        "storage_full" | "backpressure" | "draining" | "stopping" | "locked" => TEMPFAIL,
+        "no_permission" | "foreign_socket" | "protected" | "throttle_refused" => NOPERM,
         "config" => CONFIG,
         _ => SOFTWARE,
     }

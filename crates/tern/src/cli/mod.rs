@@ -2,7 +2,7 @@
 //!
 //! Commands decide nothing; each opens the door to a node (the agent, or one inside this process), asks, and prints.
 
-mod failure;
+pub mod failure;
 mod generate;
 mod hogs;
 mod look;

@@ -24,7 +24,9 @@ pub async fn run(context: &Context, args: RunArgs) -> Outcome {
     let job = door.submit(&request).await?;
     let end = follow(context, &door, &job).await;
     if let Err(failure) = &end {
-        context.printer.remark(&format!("job {job}: {}", failure.message));
+        if !failure.is_closed_pipe() {
+            context.printer.remark(&format!("job {job}: {}", failure.message));
+        }
         // Whatever went wrong here, nobody waits for it any more; it may be over already.
         let _over = door.cancel(&job).await;
     }

@@ -86,12 +86,16 @@ fn rows(path: &Path) -> Result<Vec<Vec<Bytes>>, Failure> {
     let source: Box<dyn Read> = if path == Path::new("-") {
         Box::new(io::stdin().lock())
     } else {
-        let open = std::fs::File::open(path);
-        Box::new(open.map_err(|error| Failure::new(NOINPUT, "no_input", format!("{}: {error}", path.display())))?)
+        Box::new(std::fs::File::open(path).map_err(|error| unreadable(path, &error))?)
     };
     let lines = BufReader::with_capacity(1 << 16, source).split(b'\n');
     let rows: Result<Vec<_>, _> = lines.map(|line| line.map(|line| vec![Bytes(line)])).collect();
-    rows.map_err(|error| Failure::new(NOINPUT, "no_input", format!("{}: {error}", path.display())))
+    rows.map_err(|error| unreadable(path, &error))
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> Failure {
+    let message = format!("cannot read the lines of {}: {error}; nothing was submitted", path.display());
+    Failure::new(NOINPUT, "no_input", message)
 }
 
 #[cfg(test)]

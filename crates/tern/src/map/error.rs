@@ -98,7 +98,7 @@ impl MapError {
                 400..=499 => sysexits::DATA,
                 _ => sysexits::UNAVAILABLE,
             },
-            Self::Door(DoorError::Unreachable { .. }) => sysexits::UNAVAILABLE,
+            Self::Door(DoorError::Unreachable { kind, .. }) => crate::cli::failure::code_of(kind),
             Self::Door(DoorError::Io(_)) | Self::Signals(_) => sysexits::IO,
             Self::Output(error) if error.kind() == std::io::ErrorKind::BrokenPipe => super::run::BROKEN_PIPE,
             Self::Output(_) => sysexits::IO,

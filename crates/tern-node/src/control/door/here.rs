@@ -4,8 +4,8 @@ use std::path::Path;
 
 use axum::Router;
 
+use super::DoorError;
 use super::runs::Run;
-use super::{DoorError, no_agent};
 use crate::config::{self, Config};
 use crate::control::router;
 use crate::home::Home;
@@ -75,9 +75,8 @@ fn refused(error: &StartError, home: &Home) -> DoorError {
             DoorError::Unreachable { kind: "locked", message }
         }
         other => {
-            let DoorError::Unreachable { kind, .. } = no_agent(home) else { return no_agent(home) };
             let message = format!("the node could not start on {}: {other}", home.path().display());
-            DoorError::Unreachable { kind, message }
+            DoorError::Unreachable { kind: other.kind(), message }
         }
     }
 }

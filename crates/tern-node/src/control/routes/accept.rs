@@ -1,5 +1,6 @@
 //! From a request to a job that the node can accept: everything that can be refused without asking it is refused here.
 
+use axum::http::StatusCode;
 use tern_core::words::limits::{ARG_BYTES_MAX, ARGV_BYTES_MAX, SPEC_BYTES_MAX, TASKS_PER_JOB_MAX, TRIES_MAX};
 use tern_core::words::template::{Template, TemplateError};
 use tern_core::words::{Bytes, Inputs, JobSpec};
@@ -87,13 +88,18 @@ fn check_words(request: &SubmitRequest) -> Result<(), Refused> {
 
 fn check_argument(word: &Bytes, what: &str) -> Result<(), Refused> {
     if word.contains(&0) {
-        return Err(Refused::invalid(format!("{what} holds a NUL byte, which no program can be given")));
+        return Err(bad_argument(format!("{what} holds a NUL byte, which no program can be given")));
     }
     if word.len() >= ARG_BYTES_MAX {
         let message = format!("{what} has {} bytes; the kernel takes {} at most", word.len(), ARG_BYTES_MAX - 1);
-        return Err(Refused::invalid(message));
+        return Err(bad_argument(message));
     }
     Ok(())
+}
+
+fn bad_argument(message: String) -> Refused {
+    let advice = "Nothing was accepted. Correct it, or pass the name of a file that holds it.";
+    Refused::new(StatusCode::BAD_REQUEST, "bad_argument", message, advice)
 }
 
 fn check_environment(request: &SubmitRequest) -> Result<(), Refused> {

@@ -101,7 +101,7 @@ fn forget_start_up() {
 fn run(home: &Home, options: Options) -> io::Result<ExitCode> {
     let folder = home.path().join("warden");
     DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
-    let Some(_lock) = lock(home)? else { return Ok(ExitCode::from(BUSY)) };
+    let Some(_lock) = lock(home, options.agent.is_some())? else { return Ok(ExitCode::from(BUSY)) };
     let mut signals = SigSet::empty();
     signals.add(Signal::SIGTERM);
     signals.add(Signal::SIGINT);
@@ -152,7 +152,10 @@ fn run(home: &Home, options: Options) -> io::Result<ExitCode> {
 
 /// The lock belongs to the open file, which a child shares until its program begins. So whoever gets it knows that every
 /// task of the warden before either runs its program or never will.
-fn lock(home: &Home) -> io::Result<Option<Flock<fs::File>>> {
+///
+/// `at_once`: it does not wait for a holder that lives. What `tern up` started must not take the folder over from another
+/// `tern up` after that one was told to end.
+fn lock(home: &Home, at_once: bool) -> io::Result<Option<Flock<fs::File>>> {
     let mut file =
         OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(home.warden_lock())?;
     let since = Instant::now();
@@ -163,12 +166,24 @@ fn lock(home: &Home) -> io::Result<Option<Flock<fs::File>>> {
                 writeln!(lock, "{}", std::process::id())?;
                 return Ok(Some(lock));
             }
-            Err((back, Errno::EWOULDBLOCK)) if since.elapsed() < LOCK_PATIENCE => file = back,
+            Err((back, Errno::EWOULDBLOCK)) if since.elapsed() < LOCK_PATIENCE => {
+                if at_once && let Some(pid) = living(home) {
+                    eprintln!("tern warden: process {pid} already holds {}", home.path().display());
+                    return Ok(None);
+                }
+                file = back;
+            }
             Err((_, Errno::EWOULDBLOCK)) => return Ok(None),
             Err((_, error)) => return Err(error.into()),
         }
         thread::sleep(Duration::from_millis(2));
     }
+}
+
+/// The pid that the lock names, if there is such a process.
+fn living(home: &Home) -> Option<i32> {
+    let pid: i32 = fs::read_to_string(home.warden_lock()).ok()?.trim().parse().ok()?;
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), None).is_ok().then_some(pid)
 }
 
 /// Descriptors that came along from whoever started us are not for the tasks.

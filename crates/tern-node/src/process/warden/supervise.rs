@@ -21,8 +21,9 @@ const BACKOFF_MIN_NS: u64 = 50_000_000;
 const BACKOFF_MAX_NS: u64 = 1_000_000_000;
 /// An agent that lived longer is restarted as if it were the first time.
 const GROWN_NS: u64 = 10_000_000_000;
-/// Statuses that the next start would have, too: usage, a file or socket that cannot be made, no right to, a bad setting.
-const HOPELESS: [i32; 4] = [64, 73, 77, 78];
+/// Statuses that the next start would have, too: usage, a journal that cannot be read, a file or socket that cannot be
+/// made, no right to, a bad setting. A full disk (75) is none of them: there may be room the next time.
+const HOPELESS: [i32; 5] = [64, 65, 73, 77, 78];
 
 struct Agent {
     pid: i32,

@@ -1,3 +1,7 @@
+//! What a node keeps of a job beside its journal: the rows of its arguments, and the context that its tasks run in.
+//!
+//! They are found again whole, by range and alone; damage is named, and what belongs to no job is cleared away.
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;

@@ -1,3 +1,7 @@
+//! Who holds a state folder, and who a node is: the lock that lets one process in, and the key that nobody else may read.
+//!
+//! A folder in use is refused by the holder's pid; one whose holder was killed is free at once.
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};

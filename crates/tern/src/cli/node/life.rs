@@ -26,7 +26,7 @@ use tern_node::store::{self, StoreError};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
-use crate::cli::failure::{CANTCREAT, IOERR, NOPERM, SOFTWARE, TEMPFAIL};
+use crate::cli::failure::{CANTCREAT, IOERR, NOPERM, SOFTWARE, TEMPFAIL, code_of};
 use crate::cli::tree::{DownArgs, UpArgs};
 use crate::cli::{Context, Failure, Outcome, print};
 
@@ -86,8 +86,7 @@ fn supervised(context: &Context, before: Option<&str>) -> Result<Command, Failur
     let words = if is_held(&home.warden_lock())?.is_some() {
         agent
     } else {
-        let node_tag =
-            store::key::node_id(home).map_err(|error| Failure::new(CANTCREAT, "no_key", error.to_string()))?.tag();
+        let node_tag = store::key::node_id(home).map_err(|error| refused(error.kind(), &error))?.tag();
         let options = WardenOptions { node_tag, agent: Some(agent), ..WardenOptions::default() };
         [this.clone(), "warden".into()].into_iter().chain(options.to_args(home)).collect()
     };
@@ -137,7 +136,10 @@ async fn until_ready(home: &Home, child: &mut Child) -> Result<Option<u32>, Fail
         {
             return Ok(Some(status.agent_pid));
         }
-        if child.try_wait()?.is_some() {
+        // One that gave way to another `tern up` waits for the agent of that one, as long as it is there.
+        if let Some(status) = child.try_wait()?
+            && (status.code() != Some(TEMPFAIL.into()) || is_held(&home.warden_lock())?.is_none())
+        {
             return Ok(None);
         }
         if start_error(home).exists() {
@@ -190,6 +192,10 @@ fn already_runs(home: &Home, pid: u32) -> Failure {
     Failure::new(TEMPFAIL, "already_runs", message)
 }
 
+fn refused(kind: &str, error: &dyn std::error::Error) -> Failure {
+    Failure::new(code_of(kind), kind, error.to_string())
+}
+
 fn remove_if_there(path: &Path) -> io::Result<()> {
     match std::fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
@@ -224,7 +230,7 @@ async fn live(home: Home, options: StartOptions) -> Outcome {
         StartError::Locked { pid } | StartError::Store(StoreError::InUse { pid, .. }) => {
             already_runs(&home, pid.unwrap_or(0))
         }
-        other => Failure::new(SOFTWARE, "did_not_start", other.to_string()),
+        other => refused(other.kind(), &other),
     })?;
     let door = match serve::bind(&home.control_socket()) {
         Ok(door) => door,
@@ -292,9 +298,8 @@ pub async fn down(context: &Context, args: DownArgs) -> Outcome {
         tokio::task::spawn_blocking(move || until_ended(&process)).await.map_err(io::Error::from)??;
     }
     if !args.keep_tasks {
-        let home = context.home.clone();
-        let gone = tokio::task::spawn_blocking(move || until_free(&home.warden_lock()));
-        if tokio::time::timeout(WARDEN_WAIT_MAX, gone).await.is_err() {
+        // Asked again and again: a thread that waits for the lock could not be called back when time is up.
+        if tokio::time::timeout(WARDEN_WAIT_MAX, until_free(&context.home.warden_lock())).await.is_err() {
             context.printer.remark("the agent has gone; its warden is still there and still ends tasks");
         }
     }
@@ -342,10 +347,9 @@ fn until_ended(process: &Pidfd) -> io::Result<()> {
     Ok(())
 }
 
-fn until_free(lock: &Path) -> io::Result<()> {
-    match File::open(lock) {
-        Ok(file) => Flock::lock(file, FlockArg::LockExclusive).map(drop).map_err(|(_, error)| error.into()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(error),
+async fn until_free(lock: &Path) {
+    // A lock that cannot be looked at is nobody's to wait for.
+    while let Ok(Some(_)) = is_held(lock) {
+        tokio::time::sleep(READY_POLL).await;
     }
 }
