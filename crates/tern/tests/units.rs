@@ -37,7 +37,7 @@ fn both_units_keep_tasks_alive_and_come_back() {
             ("Service", "Type", "exec"),
             ("Service", "KillMode", "process"),
             ("Service", "Restart", "on-failure"),
-            ("Service", "RestartPreventExitStatus", "64 73 77 78"),
+            ("Service", "RestartPreventExitStatus", "64 65 73 77 78"),
             ("Service", "ExecStart", "/usr/bin/env tern up"),
             ("Service", "UMask", "0077"),
         ] {

@@ -93,7 +93,7 @@ fn skip(reason: &str) {
     let name = thread.name().unwrap_or("a throttle");
     eprintln!("SKIP {name}: {reason}");
     if let Some(path) = std::env::var_os("TERN_SKIP_LOG") {
-        let mut log = std::fs::OpenOptions::new().append(true).create(true).open(path).unwrap();
+        let mut log = fs::OpenOptions::new().append(true).create(true).open(path).unwrap();
         // One write: tests of one program run at the same time.
         log.write_all(format!("{name}\t{reason}\n").as_bytes()).unwrap();
     }
