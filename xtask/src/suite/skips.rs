@@ -85,7 +85,11 @@ mod tests {
     fn a_foreseen_skip_is_counted_and_an_unforeseen_one_refused() {
         let folder = std::env::temp_dir().join(format!("tern-xtask-skips-{}", std::process::id()));
         std::fs::create_dir_all(folder.join("tests")).unwrap();
-        std::fs::write(folder.join("tests/skips.txt"), "# may be skipped\nneeds_root: without root\na::child: not a test\n").unwrap();
+        std::fs::write(
+            folder.join("tests/skips.txt"),
+            "# may be skipped\nneeds_root: without root\na::child: not a test\n",
+        )
+        .unwrap();
         let skips = Skips::open(&folder).unwrap();
         let mut tally = Tally { passed: 3, ignored: vec!["a::child".to_string()], ..Tally::default() };
         std::fs::write(skips.log(), "needs_root\tnot root\n").unwrap();

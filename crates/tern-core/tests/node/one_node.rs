@@ -319,6 +319,21 @@ fn a_person_may_end_what_a_soft_halt_lets_run() {
 }
 
 #[test]
+fn after_a_soft_halt_and_a_crash_what_had_not_started_is_ended() {
+    let mut world = World::one(3);
+    world.exit = Box::new(|attempt| Exit::Code(u8::from(attempt.task == 0)));
+    let job = world.submit(0, halting(HaltWhen::Soon, HaltWhat::Fail, 1));
+    world.finish(0, 1);
+    world.crash(0, 3);
+    let held: Vec<_> = world.nodes[0].hand.iter().copied().collect();
+    world.event(0, Event::WardenUp { running: vec![held[0]], queued: vec![held[1]] });
+    assert_eq!(world.node(0).ending, vec![held[1]]);
+    world.reap(0);
+    world.run(0);
+    expect!["Failed 1 done 1 failed 18 cancelled 0 running 0 queued; round 0; "].assert_eq(&view(&world, job));
+}
+
+#[test]
 fn the_oldest_finished_job_makes_room_for_a_new_one() {
     let mut world = World::one(1);
     // Ten thousand jobs, looked at after each of thirty thousand events, are a minute.

@@ -90,8 +90,9 @@ impl Machine {
             }
         }
         let mut strays: BTreeMap<JobId, TaskSet> = BTreeMap::new();
-        for attempt in running.iter().chain(queued) {
-            if !self.adopt(attempt) {
+        let runs = running.iter().map(|attempt| (attempt, true));
+        for (attempt, runs) in runs.chain(queued.iter().map(|attempt| (attempt, false))) {
+            if !self.adopt(attempt, runs) {
                 strays.entry(attempt.job).or_default().insert(attempt.task);
                 self.here.strays.insert(*attempt);
             }
@@ -109,8 +110,8 @@ impl Machine {
         }));
     }
 
-    /// Takes an attempt that the warden holds. Returns false where it is to be ended.
-    fn adopt(&mut self, attempt: &Attempt) -> bool {
+    /// Takes an attempt that the warden holds, running or not. Returns false where it is to be ended.
+    fn adopt(&mut self, attempt: &Attempt, runs: bool) -> bool {
         let key = self.lane_of(attempt);
         let planted = self.planted(Plant::LoseOnWardenDown);
         let sound = match key {
@@ -123,7 +124,9 @@ impl Machine {
                         .is_some_and(|job| attempt.round >= job.round_of(attempt.task) && attempt.task < job.spec.tasks)
             }
         };
-        let softly = matches!(key, LaneKey::Own(job) if self.stops_softly(job)
+        // A job that stops softly lets end what runs; what has not started is not to start.
+        let softly = runs
+            && matches!(key, LaneKey::Own(job) if self.stops_softly(job)
             && self.state.job(job).is_some_and(|known| known.cancelled.contains(attempt.task)));
         if softly && sound {
             // The job is settled, so that recovery gave it no lane; it is over when its last attempt is.
