@@ -150,7 +150,9 @@ impl Loop {
             let ticket = self.ticket(nobody);
             after = Some(ticket);
         }
-        self.stopping = Some(Stopping { after, keep_tasks, reply });
+        let mut replies = self.stopping.take().map(|before| before.replies).unwrap_or_default();
+        replies.push(reply);
+        self.stopping = Some(Stopping { after, keep_tasks, replies });
         if let Some(ticket) = after {
             self.handle(Event::Command { ticket, command: Command::Drain }, effects);
         }

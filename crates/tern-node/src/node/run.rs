@@ -67,12 +67,17 @@ pub(super) struct Stopping {
     /// Ticket of the drain that it waits for.
     pub after: Option<u64>,
     pub keep_tasks: bool,
-    pub reply: oneshot::Sender<()>,
+    /// Whoever asked: a second asker may hurry the first one's stop.
+    pub replies: Vec<oneshot::Sender<()>>,
 }
 
 impl Loop {
     /// Runs until a stop was asked for and is done.
     pub fn run(mut self) {
+        // The first reading, before the first question.
+        let mut effects = Vec::new();
+        self.tend(&mut effects);
+        self.perform(effects);
         loop {
             let mut effects = Vec::new();
             match self.inputs.recv_timeout(self.patience()) {
@@ -166,7 +171,11 @@ impl Loop {
             self.handle(Event::Command { ticket, command: Command::Forget(job) }, effects);
         }
         if std::mem::take(&mut self.forgot) {
-            self.collect_garbage();
+            // What a slot still writes to is let go of now and removed when it is named again.
+            self.forgot = self.collect_garbage();
+            if self.forgot {
+                self.mark_dirty(clock::now());
+            }
         }
     }
 
@@ -174,15 +183,15 @@ impl Loop {
     fn end(mut self) {
         self.checkpoint();
         let keep_tasks = self.stopping.as_ref().is_some_and(|stop| stop.keep_tasks);
-        self.wardens.leave(keep_tasks);
+        self.wardens.leave(keep_tasks, self.machine.in_hand());
         for live in self.watchers.values().flatten() {
             live.close();
         }
         let stopping = self.stopping.take();
         drop(self.journal);
-        if let Some(stop) = stopping {
+        for reply in stopping.map(|stop| stop.replies).unwrap_or_default() {
             // The asker may have gone; then nobody waits for the answer.
-            let _ = stop.reply.send(());
+            let _ = reply.send(());
         }
     }
 }

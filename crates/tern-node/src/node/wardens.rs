@@ -38,6 +38,8 @@ pub struct Wardens {
     plan: Option<WardenPlan>,
     to_loop: SyncSender<Input>,
     link: Option<WardenLink>,
+    /// This node started the warden: nobody else counts on it.
+    started: bool,
     generation: u32,
     pid: Option<u32>,
     deaths: u32,
@@ -56,6 +58,7 @@ impl Wardens {
             plan,
             to_loop,
             link: None,
+            started: false,
             generation: 0,
             pid: None,
             deaths: 0,
@@ -108,7 +111,10 @@ impl Wardens {
             WardenLink::connect_or_start(&self.home, &exe, &plan.options, plan.slots, &plan.agent, deliver)
         });
         match opened {
-            Ok(link) => self.link = Some(link),
+            Ok((link, started)) => {
+                self.link = Some(link);
+                self.started |= started;
+            }
             Err(error) => {
                 tracing::error!(%error, "no warden could be started; trying again");
                 self.retry_later(now);
@@ -158,8 +164,13 @@ impl Wardens {
     }
 
     /// The node stops: the warden keeps its tasks for the next agent, or ends them and goes.
-    pub fn leave(&mut self, keep_tasks: bool) {
-        if !keep_tasks {
+    pub fn leave(&mut self, keep_tasks: bool, in_hand: u32) {
+        let passing = self.plan.as_ref().is_some_and(|plan| plan.agent.is_empty());
+        let idle = in_hand == 0 && self.throttled.is_empty();
+        if passing && self.started && idle {
+            // Nothing keeps it: it need not linger.
+            self.send(&ToWarden::Quit { end_tasks: false });
+        } else if !keep_tasks {
             self.send(&ToWarden::Quit { end_tasks: true });
         } else if self.plan.as_ref().is_some_and(|plan| !plan.agent.is_empty()) {
             self.send(&ToWarden::Dismiss);
@@ -270,14 +281,19 @@ impl Loop {
         }
     }
 
-    pub(super) fn collect_garbage(&mut self) {
+    /// True: some files are still in use, and are to be named again.
+    pub(super) fn collect_garbage(&mut self) -> bool {
         let jobs = self.machine.state();
         match store::garbage(&self.home, |job| jobs.job(job).is_some()) {
-            Ok(garbage) if garbage.segments.is_empty() && garbage.outputs.is_empty() => {}
+            Ok(garbage) if garbage.segments.is_empty() && garbage.outputs.is_empty() => false,
             Ok(garbage) => {
                 self.wardens.send(&ToWarden::Drop { segments: garbage.segments, outputs: garbage.outputs });
+                self.wardens.pid.is_some()
             }
-            Err(error) => tracing::warn!(%error, "old results could not be looked through; they stay"),
+            Err(error) => {
+                tracing::warn!(%error, "old results could not be looked through; they stay");
+                false
+            }
         }
     }
 }

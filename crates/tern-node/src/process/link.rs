@@ -102,12 +102,13 @@ impl WardenLink {
         slots: u32,
         agent: &[OsString],
         deliver: impl FnMut(LinkEvent) + Send + 'static,
-    ) -> Result<Self, LinkError> {
+    ) -> Result<(Self, bool), LinkError> {
         // A warden that is just ending may answer the first call and not the second.
-        if connect(&home.warden_socket()).is_err() {
+        let started = connect(&home.warden_socket()).is_err();
+        if started {
             spawn_warden(home, exe, options)?;
         }
-        Self::connect(home, slots, agent, deliver)
+        Ok((Self::connect(home, slots, agent, deliver)?, started))
     }
 
     /// Sends messages in one write.

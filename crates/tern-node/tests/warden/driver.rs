@@ -66,7 +66,8 @@ pub fn main() -> ExitCode {
 fn life(home: &Home, context: &Path, count: u32, epoch: Epoch, n: &mut u32) -> Result<(), LinkError> {
     let (to, from) = channel();
     let options = Options { node_tag: 7, ..Options::default() };
-    let mut link = WardenLink::connect_or_start(home, &exe(), &options, SLOTS, &[], move |event| drop(to.send(event)))?;
+    let (mut link, _) =
+        WardenLink::connect_or_start(home, &exe(), &options, SLOTS, &[], move |event| drop(to.send(event)))?;
     let mut held: BTreeSet<u32> = match receive(&from)? {
         FromWarden::Welcome { running, queued, .. } => running.iter().chain(&queued).map(|it| it.task).collect(),
         other => panic!("{other:?} before the Welcome"),

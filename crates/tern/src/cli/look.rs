@@ -1,18 +1,18 @@
 //! Looking: jobs, one job, what tasks wrote, waiting for the end, the node.
 
+pub mod logs;
+
 use std::io::{self, Write};
 use std::process::ExitCode;
 
 use serde_json::json;
 use tern_core::view::{JobState, JobView};
 use tern_node::control::api::{StatusView, TaskResult};
-use tern_node::control::results::Stream;
 use tern_node::control::{Door, Entry, Results};
 
 use super::failure::TEMPFAIL;
 use super::print::{ago, plain, summary, title};
-use super::run::pass_on;
-use super::tree::{JobArgs, LogsArgs, WaitArgs};
+use super::tree::{JobArgs, WaitArgs};
 use super::{Context, Failure, Outcome};
 
 pub async fn jobs(context: &Context) -> Outcome {
@@ -112,35 +112,6 @@ fn write_task(result: &TaskResult, out: &mut impl Write) -> io::Result<()> {
     )
 }
 
-pub async fn logs(context: &Context, args: LogsArgs) -> Outcome {
-    let entry = if args.follow { Entry::AgentOrHere } else { Entry::AgentOrLook };
-    let door = Door::open(&context.home, entry, None).await?;
-    let written = write_logs(context, &door, &args).await;
-    door.close(true).await?;
-    written.map(|()| ExitCode::SUCCESS)
-}
-
-async fn write_logs(context: &Context, door: &Door, args: &LogsArgs) -> Result<(), Failure> {
-    let mut results = match args.number {
-        Some(number) if !args.follow => door.result(&args.job, number, true).await?,
-        _ => door.results(&args.job, args.follow, true).await?,
-    };
-    while let Some(batch) = results.next().await? {
-        for result in batch.iter().filter(|result| args.number.is_none_or(|number| number == result.number)) {
-            if context.printer.json {
-                context.printer.value(result)?;
-                continue;
-            }
-            pass_on(door, &args.job, result, Stream::Stdout, &mut io::stdout().lock()).await?;
-            pass_on(door, &args.job, result, Stream::Stderr, &mut io::stderr().lock()).await?;
-            if args.follow && args.number.is_some() {
-                return Ok(());
-            }
-        }
-    }
-    Ok(())
-}
-
 pub async fn wait(context: &Context, args: WaitArgs) -> Outcome {
     let door = Door::open(&context.home, Entry::AgentOrHere, None).await?;
     let all = wait_for_all(context, &door, &args.jobs);
@@ -158,6 +129,10 @@ pub async fn wait(context: &Context, args: WaitArgs) -> Outcome {
 async fn wait_for_all(context: &Context, door: &Door, jobs: &[String]) -> Result<bool, Failure> {
     let mut all_done = true;
     for job in jobs {
+        let before = door.job(job).await?;
+        if before.state == JobState::Held {
+            context.printer.remark(&format!("{} is held: `tern release {}` starts it", before.job, before.job));
+        }
         let view = door.wait(job).await?;
         all_done &= view.state == JobState::Done;
         if context.printer.json {
@@ -179,6 +154,10 @@ pub async fn status(context: &Context) -> Outcome {
     if context.printer.json {
         let mut value = serde_json::to_value(&status)?;
         value["agent"] = json!(agent);
+        if !agent {
+            // It would be this very command's.
+            value["agent_pid"] = json!(null);
+        }
         context.printer.value(&value)?;
     } else {
         let mut out = context.printer.out();
@@ -188,9 +167,14 @@ pub async fn status(context: &Context) -> Outcome {
     Ok(ExitCode::SUCCESS)
 }
 
+/// A trit as everywhere else: no sign at zero.
+fn sign(trit: i8) -> String {
+    if trit == 0 { "0".to_owned() } else { format!("{trit:+}") }
+}
+
 fn write_status(status: &StatusView, agent: bool, out: &mut impl Write) -> io::Result<()> {
     let who = if agent { format!("agent {}", status.agent_pid) } else { "no agent runs".to_owned() };
-    writeln!(out, "node {}  {:+} {}  {who}", status.node, status.trit, status.trit_word)?;
+    writeln!(out, "node {}  {} {}  {who}", status.node, sign(status.trit), status.trit_word)?;
     writeln!(out, "  folder    {}", status.home)?;
     writeln!(out, "  slots     {} of {} in use, {} tasks queued", status.running, status.slots, status.queued)?;
     if let (Some(ratio), Some(cpus)) = (status.load_ratio, status.cpus) {
@@ -201,7 +185,13 @@ fn write_status(status: &StatusView, agent: bool, out: &mut impl Write) -> io::R
         writeln!(out, "  memory    {} of {} MiB free", free / 1024, total / 1024)?;
     }
     match status.warden_pid {
-        Some(pid) => writeln!(out, "  warden    {pid}, {} before it died", status.warden_deaths)?,
+        Some(pid) => {
+            let before = match status.warden_deaths {
+                0 => String::new(),
+                deaths => format!("; {deaths} died since the agent began"),
+            };
+            writeln!(out, "  warden    {pid}{before}")?;
+        }
         None => writeln!(out, "  warden    none")?,
     }
     for (yes, text) in [(status.draining, "draining: nothing more is started"), (status.disk_full, "the disk is full")]

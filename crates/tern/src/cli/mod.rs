@@ -5,6 +5,7 @@
 pub mod failure;
 mod generate;
 mod hogs;
+
 mod look;
 pub mod node;
 mod order;
@@ -61,7 +62,7 @@ fn dispatch(context: &Context, command: Command) -> Outcome {
         Command::Submit(args) => block_on(submit::submit(context, args)),
         Command::Jobs => block_on(look::jobs(context)),
         Command::Job(args) => block_on(look::job(context, args)),
-        Command::Logs(args) => block_on(look::logs(context, args)),
+        Command::Logs(args) => block_on(look::logs::logs(context, args)),
         Command::Wait(args) => block_on(look::wait(context, args)),
         Command::Status => block_on(look::status(context)),
         Command::Trit(args) => block_on(hogs::trit(context, args)),

@@ -30,8 +30,9 @@ pub async fn run(context: &Context, args: RunArgs) -> Outcome {
         // Whatever went wrong here, nobody waits for it any more; it may be over already.
         let _over = door.cancel(&job).await;
     }
-    let finished = end.is_ok();
-    let closed = door.close(!finished).await;
+    // What nobody wants to read need not be kept.
+    let keep = end.as_ref().is_err_and(|failure| !failure.is_closed_pipe());
+    let closed = door.close(keep).await;
     let result = end?;
     closed?;
     if context.printer.json {
@@ -41,14 +42,14 @@ pub async fn run(context: &Context, args: RunArgs) -> Outcome {
 }
 
 /// How often the output of a running command is looked at. Its end is not awaited this way, so a short one never is.
-const LOOK: Duration = Duration::from_millis(40);
+pub const LOOK: Duration = Duration::from_millis(40);
 
 async fn follow(context: &Context, door: &Door, job: &str) -> Result<TaskResult, Failure> {
     let mut results = door.results(job, true, true).await?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut look = tokio::time::interval_at(Instant::now() + LOOK, LOOK);
-    let mut shown = [Shown::new(Stream::Stdout), Shown::new(Stream::Stderr)];
+    let mut shown = [Shown::new(1, Stream::Stdout), Shown::new(1, Stream::Stderr)];
     let mut last = None;
     loop {
         let batch = tokio::select! {
@@ -82,20 +83,21 @@ async fn cancel(door: &Door, job: &str) -> Result<(), Failure> {
     }
 }
 
-/// One output of the command, as far as it was passed on.
-struct Shown {
+/// One output of a task, as far as it was passed on.
+pub struct Shown {
+    number: u32,
     stream: Stream,
     bytes: u64,
 }
 
 impl Shown {
-    const fn new(stream: Stream) -> Self {
-        Self { stream, bytes: 0 }
+    pub const fn new(number: u32, stream: Stream) -> Self {
+        Self { number, stream, bytes: 0 }
     }
 
     /// Passes on what came since the last look. A task that waits, or has just ended, has nothing to look at.
-    async fn look(&mut self, door: &Door, job: &str) -> Result<(), Failure> {
-        let mut output = match door.output_from(job, 1, self.stream, self.bytes).await {
+    pub async fn look(&mut self, door: &Door, job: &str) -> Result<(), Failure> {
+        let mut output = match door.output_from(job, self.number, self.stream, self.bytes).await {
             Ok(output) => output,
             Err(DoorError::Refused { kind, .. }) if kind == "no_result" => return Ok(()),
             Err(error) => return Err(error.into()),
@@ -108,7 +110,7 @@ impl Shown {
     }
 
     /// Passes on the rest.
-    async fn finish(&mut self, door: &Door, job: &str, result: &TaskResult) -> Result<(), Failure> {
+    pub async fn finish(&mut self, door: &Door, job: &str, result: &TaskResult) -> Result<(), Failure> {
         let (held, whole) = held(result, self.stream);
         match held.map(|bytes| &bytes[..]) {
             _ if self.bytes >= whole => Ok(()),

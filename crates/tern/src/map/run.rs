@@ -5,9 +5,12 @@
 
 use std::ffi::OsString;
 use std::io::{self, BufWriter, IsTerminal};
+use std::os::fd::AsFd as _;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use tern_node::control::api::TaskResult;
 use tern_node::control::door::{Door, DoorError, Entry};
 use tern_node::home::Home;
@@ -152,6 +155,9 @@ async fn follow(door: &Door, job: &str, printer: StdPrinter, mut stop: Stop) -> 
     tokio::pin!(pump);
     let mut stopped = None;
     let mut broken = None;
+    let reader_gone = reader_gone();
+    tokio::pin!(reader_gone);
+    let mut gone = false;
     loop {
         tokio::select! {
             signal = stop.received() => {
@@ -165,6 +171,10 @@ async fn follow(door: &Door, job: &str, printer: StdPrinter, mut stop: Stop) -> 
                 broken = Some(written);
                 cancel(door, job).await?;
             }
+            () = &mut reader_gone, if !gone => {
+                gone = true;
+                cancel(door, job).await?;
+            }
             pumped = &mut pump => {
                 pumped?;
                 break;
@@ -176,7 +186,35 @@ async fn follow(door: &Door, job: &str, printer: StdPrinter, mut stop: Stop) -> 
         None => printing.await,
     };
     let status = written.map_err(io::Error::other).flatten().map_err(MapError::Output)?;
+    if gone {
+        return Err(MapError::Output(io::ErrorKind::BrokenPipe.into()));
+    }
     Ok(stopped.map_or(status, |signal| 128 + signal))
+}
+
+/// Returns when whoever read standard output has gone away, which a write would meet only at the next result. A file has
+/// no reader, and its thread waits until the process ends.
+async fn reader_gone() {
+    let (gone, told) = oneshot::channel();
+    let watch = move || {
+        let stdout = io::stdout();
+        let mut watched = [PollFd::new(stdout.as_fd(), PollFlags::empty())];
+        loop {
+            match poll(&mut watched, PollTimeout::NONE) {
+                Err(Errno::EINTR) => {}
+                Err(_) => return,
+                Ok(_) => break,
+            }
+        }
+        if watched[0].revents().is_some_and(|events| events.intersects(PollFlags::POLLERR | PollFlags::POLLHUP)) {
+            // Nobody listens after the end.
+            let _ = gone.send(());
+        }
+    };
+    std::thread::spawn(watch);
+    if told.await.is_err() {
+        std::future::pending::<()>().await;
+    }
 }
 
 /// Cancels the job; one that is over already may refuse that.

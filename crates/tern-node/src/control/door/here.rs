@@ -3,11 +3,12 @@
 use std::path::Path;
 
 use axum::Router;
+use tokio::task::JoinHandle;
 
 use super::DoorError;
 use super::runs::Run;
 use crate::config::{self, Config};
-use crate::control::router;
+use crate::control::{router, serve};
 use crate::home::Home;
 use crate::node::{self, Running, StartError, StartOptions};
 use crate::store::StoreError;
@@ -16,6 +17,8 @@ use crate::store::StoreError;
 pub(super) struct Here {
     running: Running,
     run: Option<Run>,
+    /// Lets other commands in while this one holds the folder.
+    serving: Option<JoinHandle<()>>,
 }
 
 impl Here {
@@ -24,7 +27,14 @@ impl Here {
         let config = configuration(home)?;
         let options = StartOptions { slots, idle, config, ..StartOptions::default() };
         let running = node::start(home.clone(), options).await.map_err(|error| refused(&error, home))?;
-        Ok(Self { running, run: None })
+        let mut here = Self { running, run: None, serving: None };
+        if !idle {
+            match serve::bind(&home.control_socket()) {
+                Ok(door) => here.serving = Some(tokio::spawn(serve_all(door, here.router()))),
+                Err(error) => tracing::warn!(%error, "other commands must wait until this one is over"),
+            }
+        }
+        Ok(here)
     }
 
     /// On a fresh folder below `home`, with a warden that ends with this process.
@@ -33,7 +43,7 @@ impl Here {
         let run = Run::create(home)?;
         let options = StartOptions { slots, private: true, config, ..StartOptions::default() };
         match node::start(run.home().clone(), options).await {
-            Ok(running) => Ok(Self { running, run: Some(run) }),
+            Ok(running) => Ok(Self { running, run: Some(run), serving: None }),
             Err(error) => {
                 let refusal = refused(&error, run.home());
                 run.remove()?;
@@ -51,6 +61,11 @@ impl Here {
     }
 
     pub(super) async fn close(self, keep: bool) -> Result<(), DoorError> {
+        if let Some(serving) = self.serving {
+            // The socket goes with it; only an abort ends it.
+            serving.abort();
+            let _ = serving.await;
+        }
         // On the shared folder running tasks stay with the warden; a private warden has nobody to come back to it.
         let keep_tasks = self.run.is_none();
         let end = self.running.stop(false, keep_tasks).await;
@@ -59,6 +74,10 @@ impl Here {
         }
         end.map_err(|error| DoorError::Io(std::io::Error::other(error.to_string())))
     }
+}
+
+async fn serve_all(door: serve::Door, router: Router) {
+    door.serve(router).await;
 }
 
 fn configuration(home: &Home) -> Result<Config, DoorError> {

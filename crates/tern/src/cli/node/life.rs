@@ -252,16 +252,21 @@ async fn live(home: Home, options: StartOptions) -> Outcome {
         _ = terminate.recv() => DRAIN,
         _ = interrupt.recv() => DRAIN,
     };
-    tracing::info!(?wish, "the agent ends");
+    tracing::info!(drain = wish.drain, keep_tasks = wish.keep_tasks, "the agent ends");
     // Faces may look on while it drains; a second signal leaves running tasks to the warden.
     let handle = running.handle.clone();
     let ending = end(running, wish);
     tokio::pin!(ending);
-    let ended = tokio::select! {
-        ended = &mut ending => ended,
-        () = &mut serving => ending.await,
-        _ = terminate.recv() => { hurry(&handle).await; ending.await }
-        _ = interrupt.recv() => { hurry(&handle).await; ending.await }
+    let ended = loop {
+        tokio::select! {
+            ended = &mut ending => break ended,
+            () = &mut serving => break ending.await,
+            _ = terminate.recv() => hurry(&handle, true).await,
+            _ = interrupt.recv() => hurry(&handle, true).await,
+            Some(wish) = wishes.recv() => if !wish.drain {
+                hurry(&handle, wish.keep_tasks).await;
+            },
+        }
     };
     ended.map(|()| ExitCode::SUCCESS)
 }
@@ -275,9 +280,10 @@ async fn end(running: Running, wish: StopQuery) -> Result<(), Failure> {
         .map_err(|error| Failure::new(SOFTWARE, "did_not_stop", error.to_string()))
 }
 
-async fn hurry(handle: &node::Handle) {
+/// It waits no longer.
+async fn hurry(handle: &node::Handle, keep_tasks: bool) {
     // It may have ended by itself in this very moment.
-    let _ended = handle.stop(false, true).await;
+    let _ended = handle.stop(false, keep_tasks).await;
 }
 
 /// `tern down`
@@ -289,10 +295,16 @@ pub async fn down(context: &Context, args: DownArgs) -> Outcome {
         },
         Ok(door) => door,
     };
-    let pid = door.status().await?.agent_pid;
+    let status = door.status().await?;
+    let pid = status.agent_pid;
     // Opened before it is asked: afterwards the number might be another process's.
     let process = i32::try_from(pid).ok().and_then(|pid| Pidfd::open(pid).ok());
-    door.stop(!args.now && !args.keep_tasks, args.keep_tasks).await?;
+    let drain = !args.now && !args.keep_tasks;
+    door.stop(drain, args.keep_tasks).await?;
+    if drain && status.running > 0 {
+        let message = format!("waits for {} running tasks; `tern down --now` ends them", status.running);
+        context.printer.remark(&message);
+    }
     if let Some(process) = process {
         // The process and not its lock: between the two ends, its socket would still take questions.
         tokio::task::spawn_blocking(move || until_ended(&process)).await.map_err(io::Error::from)??;
