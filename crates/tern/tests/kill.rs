@@ -1,7 +1,8 @@
 //! Agent, warden and both are killed at random instants of a running job: nothing is lost, nothing is told twice.
 //!
 //! Every task appends its number to a witness file with one write, so a task that ran twice is seen there. When the
-//! agent dies no task may run twice. When the warden dies, those that were running may, and the node must say so.
+//! agent dies no task may run twice, and who is attached goes on. When the warden dies, those that were running may, and
+//! the node must say so.
 //! `TERN_KILL_ROUNDS` sets the rounds a victim (10; the soak sets 100), `TERN_KILL_SEED` repeats a run.
 
 use std::collections::BTreeMap;
@@ -161,6 +162,12 @@ fn round(node: &mut Node, victim: Victim, number: usize) {
         assert!(again.len() <= SLOTS, "{victim:?} {number}: more ran again than could have been running: {again:?}");
         assert!(seen.values().all(|times| *times <= 2), "{victim:?} {number}: ran three times");
     }
+    if victim == Victim::Warden && !again.is_empty() {
+        let status = node.json(&["status", "--json"]).expect("the agent lives");
+        let notes = status["notes"].as_array().expect("notes");
+        let said = notes.iter().filter_map(Value::as_str).any(|note| note.contains("which run again"));
+        assert!(said, "{victim:?} {number}: {again:?} ran again, and nobody says so: {status}");
+    }
     results_are_told_once(node, &job);
 }
 
@@ -189,6 +196,37 @@ fn matrix(victim: Victim) {
     for number in 0..rounds() {
         round(&mut node, victim, number);
     }
+}
+
+/// Commands that are attached go on with the agent that comes back, and print what they would have printed.
+#[test]
+fn who_is_attached_does_not_notice_that_the_agent_died() {
+    let mut node = Node::new(seed());
+    let attached = |args: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tern"));
+        command.arg("--home").arg(node.path("home")).args(args);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("tern starts")
+    };
+    let numbers: Vec<String> = (1..=60).map(|number| number.to_string()).collect();
+    let batch = ["map", "-k", "-j4", "--shell", "sleep 0.05; echo {}", ":::"];
+    let map = attached(&batch.iter().copied().chain(numbers.iter().map(String::as_str)).collect::<Vec<_>>());
+    let run = attached(&["run", "--", "sh", "-c", "for i in 1 2 3 4 5 6; do echo $i; sleep 0.2; done"]);
+    let job = node.json(&["submit", "--json", "--", "sleep", "1.5"]).expect("accepted")["job"].to_string();
+    let wait = attached(&["wait", job.trim_matches('"')]);
+    // An order that is on its way when the agent dies may be lost; what was accepted may not.
+    let deadline = Instant::now() + PATIENCE;
+    while node.json(&["jobs", "--json"]).is_none_or(|jobs| jobs.as_array().is_none_or(|jobs| jobs.len() < 3)) {
+        assert!(Instant::now() < deadline, "the jobs are not accepted");
+    }
+    for _ in 0..2 {
+        node.kill(Victim::Agent);
+    }
+    let ends = [map, run, wait].map(|child| child.wait_with_output().expect("it ends"));
+    for end in &ends {
+        assert!(end.status.success() && end.stderr.is_empty(), "{end:?}");
+    }
+    assert_eq!(String::from_utf8_lossy(&ends[0].stdout), numbers.join("\n") + "\n");
+    assert_eq!(String::from_utf8_lossy(&ends[1].stdout), "1\n2\n3\n4\n5\n6\n");
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod runs;
 
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
+use std::sync::Arc;
 
 use hyper::Method;
 use serde::Serialize;
@@ -55,7 +56,7 @@ pub enum DoorError {
 
 /// An open door.
 pub struct Door {
-    reach: Reach,
+    reach: Arc<Reach>,
     here: Option<Here>,
 }
 
@@ -68,7 +69,7 @@ impl Door {
         if entry != Entry::Private
             && let Some(reach) = Reach::agent(home).await?
         {
-            return Ok(Self { reach, here: None });
+            return Ok(Self { reach: Arc::new(reach), here: None });
         }
         if entry == Entry::Agent {
             return Err(no_agent(home));
@@ -81,7 +82,7 @@ impl Door {
             Entry::AgentOrLook => Here::shared(home, slots, true).await?,
             Entry::AgentOrPrivate | Entry::Private => Here::private(home, slots).await?,
         };
-        Ok(Self { reach: Reach::router(here.router()), here: Some(here) })
+        Ok(Self { reach: Arc::new(Reach::router(here.router())), here: Some(here) })
     }
 
     /// Whether an agent answers.
@@ -119,13 +120,13 @@ impl Door {
     /// Counted ends, each with up to 1 MiB of each output if `output`: where `stdout_bytes` is more, see [`Self::output`].
     pub async fn results(&self, job: &str, follow: bool, output: bool) -> Result<Results, DoorError> {
         let path = format!("/v1/jobs/{}/results?follow={follow}&output={output}", segment(job));
-        Ok(Results::new(self.reach.open(&path).await?))
+        Results::open(&self.reach, path).await
     }
 
     /// The counted ends of one task, from 1.
     pub async fn result(&self, job: &str, number: u32, output: bool) -> Result<Results, DoorError> {
         let path = format!("/v1/jobs/{}/results?number={number}&output={output}", segment(job));
-        Ok(Results::new(self.reach.open(&path).await?))
+        Results::open(&self.reach, path).await
     }
 
     /// All that a task wrote, in chunks.
@@ -135,8 +136,8 @@ impl Door {
 
     /// What a task wrote without the first `from` bytes; while it runs, what it wrote up to now.
     pub async fn output_from(&self, job: &str, number: u32, stream: Stream, from: u64) -> Result<Output, DoorError> {
-        let path = format!("/v1/jobs/{}/output/{number}/{}?from={from}", segment(job), stream.name());
-        Ok(Output::new(self.reach.open(&path).await?))
+        let path = format!("/v1/jobs/{}/output/{number}/{}", segment(job), stream.name());
+        Output::open(&self.reach, path, from).await
     }
 
     pub async fn hold(&self, job: &str) -> Result<(), DoorError> {

@@ -1,35 +1,63 @@
 //! Answers that come in parts: results, and what a task wrote.
 
+use std::collections::BTreeMap;
 use std::io;
+use std::sync::Arc;
 
 use axum::body::Bytes;
+use tern_core::words::TaskSet;
 use tern_core::words::limits::DOOR_LINE_BYTES_MAX;
 
 use super::DoorError;
-use super::reach::Incoming;
+use super::reach::{Incoming, REJOINS_MAX, Reach, is_break};
 use crate::control::api::TaskResult;
 
-/// Results as they count.
+/// Results as they count. They go on with an agent that came back, and none is told twice.
 pub struct Results {
-    incoming: Incoming,
+    reach: Arc<Reach>,
+    path: String,
+    /// None: to be opened again.
+    incoming: Option<Incoming>,
     /// The beginning of a line whose end has not come yet.
     rest: Vec<u8>,
+    /// What was told, by round; only kept of an agent, which may die and begin anew.
+    told: BTreeMap<u16, TaskSet>,
+    rejoins: u32,
 }
 
 impl Results {
-    pub(super) fn new(incoming: Incoming) -> Self {
-        Self { incoming, rest: Vec::new() }
+    pub(super) async fn open(reach: &Arc<Reach>, path: String) -> Result<Self, DoorError> {
+        let incoming = Some(reach.open(&path).await?);
+        Ok(Self { reach: Arc::clone(reach), path, incoming, rest: Vec::new(), told: BTreeMap::new(), rejoins: 0 })
     }
 
-    /// The next batch, or None at the end (job over, or nothing more where it does not follow).
+    /// The next batch, or None at the end (job over, or nothing more where it does not follow). May be dropped and called
+    /// again at any time.
     pub async fn next(&mut self) -> Result<Option<Vec<TaskResult>>, DoorError> {
         loop {
-            let Some(chunk) = self.incoming.chunk().await? else {
-                return if self.rest.is_empty() { Ok(None) } else { Err(torn()) };
+            let incoming = match &mut self.incoming {
+                Some(incoming) => incoming,
+                gone => gone.insert(self.reach.open(&self.path).await?),
             };
-            let batch = split_lines(&mut self.rest, &chunk)?;
-            if !batch.is_empty() {
-                return Ok(Some(batch));
+            match incoming.chunk().await {
+                Ok(Some(chunk)) => {
+                    let mut batch = split_lines(&mut self.rest, &chunk)?;
+                    if self.reach.is_agent() {
+                        let told = &mut self.told;
+                        batch.retain(|result| told.entry(result.round).or_default().insert(result.number));
+                    }
+                    if !batch.is_empty() {
+                        return Ok(Some(batch));
+                    }
+                }
+                Ok(None) if self.rest.is_empty() => return Ok(None),
+                Ok(None) => return Err(torn()),
+                Err(error) if self.reach.is_agent() && self.rejoins < REJOINS_MAX && is_break(&error) => {
+                    self.rejoins += 1;
+                    self.incoming = None;
+                    self.rest.clear();
+                }
+                Err(error) => return Err(error),
             }
         }
     }
@@ -65,19 +93,47 @@ fn torn() -> DoorError {
     DoorError::Io(io::Error::new(io::ErrorKind::UnexpectedEof, "the node's answer ended in the middle of a line"))
 }
 
-/// What a task wrote, in chunks.
+/// What a task wrote, in chunks. It goes on where it was with an agent that came back.
 pub struct Output {
-    incoming: Incoming,
+    reach: Arc<Reach>,
+    /// Without the first byte to send.
+    path: String,
+    from: u64,
+    incoming: Option<Incoming>,
+    rejoins: u32,
 }
 
 impl Output {
-    pub(super) fn new(incoming: Incoming) -> Self {
-        Self { incoming }
+    pub(super) async fn open(reach: &Arc<Reach>, path: String, from: u64) -> Result<Self, DoorError> {
+        let mut output = Self { reach: Arc::clone(reach), path, from, incoming: None, rejoins: 0 };
+        output.incoming = Some(output.reopen().await?);
+        Ok(output)
     }
 
-    /// The next bytes, or None at the end.
+    async fn reopen(&self) -> Result<Incoming, DoorError> {
+        self.reach.open(&format!("{}?from={}", self.path, self.from)).await
+    }
+
+    /// The next bytes, or None at the end. May be dropped and called again at any time.
     pub async fn next(&mut self) -> Result<Option<Bytes>, DoorError> {
-        self.incoming.chunk().await
+        loop {
+            if self.incoming.is_none() {
+                self.incoming = Some(self.reopen().await?);
+            }
+            let Some(incoming) = &mut self.incoming else { return Ok(None) };
+            match incoming.chunk().await {
+                Err(error) if self.reach.is_agent() && self.rejoins < REJOINS_MAX && is_break(&error) => {
+                    self.rejoins += 1;
+                    self.incoming = None;
+                }
+                chunk => {
+                    if let Ok(Some(bytes)) = &chunk {
+                        self.from += bytes.len() as u64;
+                    }
+                    return chunk;
+                }
+            }
+        }
     }
 }
 

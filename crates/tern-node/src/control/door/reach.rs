@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Mutex;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -17,6 +18,17 @@ use super::DoorError;
 use crate::control::api::Refusal;
 use crate::control::serve::{ServeError, is_own_socket};
 use crate::home::Home;
+
+/// How long an agent that died may take to come back before a client that it served gives up. Its warden starts it again
+/// at once; a service of the system may take a while.
+const BACK_MAX: Duration = Duration::from_secs(10);
+/// The same for a command that finds a dead agent's socket and its warden alive.
+const BACK_AT_OPEN_MAX: Duration = Duration::from_secs(2);
+/// The same where the socket is gone as well: the agent ended in order.
+const ENDED_MAX: Duration = Duration::from_millis(500);
+const BACK_LOOK: Duration = Duration::from_millis(20);
+/// Times one call or stream goes on with an agent that died under it.
+pub(super) const REJOINS_MAX: u32 = 64;
 
 /// Either way to the API.
 pub(super) enum Reach {
@@ -72,14 +84,35 @@ impl Reach {
         Self::Router(TowerToHyperService::new(router))
     }
 
-    /// The agent of `home`; None where none listens.
+    /// The agent of `home`; None where none listens. One that died a moment ago is given the time to come back, or this
+    /// command would take the folder from it.
     pub(super) async fn agent(home: &Home) -> Result<Option<Self>, DoorError> {
-        let Some(connection) = connect(home).await? else { return Ok(None) };
-        Ok(Some(Self::Agent { home: home.clone(), idle: Mutex::new(Some(connection)) }))
+        let mut connection = connect(home).await?;
+        if connection.is_none() && is_own_socket(&home.control_socket()).is_ok_and(|dead| dead) && has_warden(home) {
+            connection = back(home, BACK_AT_OPEN_MAX).await?;
+        }
+        Ok(connection.map(|connection| Self::Agent { home: home.clone(), idle: Mutex::new(Some(connection)) }))
     }
 
-    /// Asks and reads the whole answer.
+    pub(super) fn is_agent(&self) -> bool {
+        matches!(self, Self::Agent { .. })
+    }
+
+    /// Asks and reads the whole answer. What only looks is asked again where the agent dies under it.
     pub(super) async fn whole(&self, method: Method, path: &str, body: Vec<u8>) -> Result<Bytes, DoorError> {
+        if method != Method::GET || !self.is_agent() {
+            return self.whole_once(method, path, body).await;
+        }
+        let mut left = REJOINS_MAX;
+        loop {
+            match self.whole_once(Method::GET, path, Vec::new()).await {
+                Err(error) if left > 0 && is_break(&error) => left -= 1,
+                answer => return answer,
+            }
+        }
+    }
+
+    async fn whole_once(&self, method: Method, path: &str, body: Vec<u8>) -> Result<Bytes, DoorError> {
         let request = request(method, path, body)?;
         match self {
             Self::Router(router) => {
@@ -105,11 +138,27 @@ impl Reach {
 
     /// Asks and reads the whole answer, which may take its time, on a connection of its own.
     pub(super) async fn alone(&self, path: &str) -> Result<Bytes, DoorError> {
-        self.open(path).await?.collect().await
+        let mut left = if self.is_agent() { REJOINS_MAX } else { 0 };
+        loop {
+            match self.open(path).await?.collect().await {
+                Err(error) if left > 0 && is_break(&error) => left -= 1,
+                answer => return answer,
+            }
+        }
     }
 
     /// Asks for a stream. It has a connection of its own, so that other calls go on beside it.
     pub(super) async fn open(&self, path: &str) -> Result<Incoming, DoorError> {
+        let mut left = if self.is_agent() { REJOINS_MAX } else { 0 };
+        loop {
+            match self.open_once(path).await {
+                Err(error) if left > 0 && is_break(&error) => left -= 1,
+                answer => return answer,
+            }
+        }
+    }
+
+    async fn open_once(&self, path: &str) -> Result<Incoming, DoorError> {
         let request = request(Method::GET, path, Vec::new())?;
         match self {
             Self::Router(router) => {
@@ -150,6 +199,31 @@ fn keep(idle: &Mutex<Option<SendRequest<Full<Bytes>>>>, connection: SendRequest<
     }
 }
 
+/// Whether the connection broke, so that the same question may be asked again.
+pub(super) fn is_break(error: &DoorError) -> bool {
+    matches!(error, DoorError::Io(error) if error.kind() == io::ErrorKind::ConnectionAborted)
+}
+
+/// Waits for an agent that was there.
+async fn back(home: &Home, most: Duration) -> Result<Option<SendRequest<Full<Bytes>>>, DoorError> {
+    let since = Instant::now();
+    loop {
+        if let Some(connection) = connect(home).await? {
+            return Ok(Some(connection));
+        }
+        let dead = is_own_socket(&home.control_socket()).is_ok_and(|dead| dead);
+        if since.elapsed() >= if dead { most } else { ENDED_MAX } {
+            return Ok(None);
+        }
+        tokio::time::sleep(BACK_LOOK).await;
+    }
+}
+
+/// Whether a warden lives that may start its agent again.
+fn has_warden(home: &Home) -> bool {
+    std::os::unix::net::UnixStream::connect(home.warden_socket()).is_ok()
+}
+
 /// The idle connection if it still stands, else a fresh one.
 async fn ready(
     home: &Home,
@@ -161,7 +235,7 @@ async fn ready(
     {
         return Ok(connection);
     }
-    connect(home).await?.ok_or_else(|| DoorError::Unreachable {
+    back(home, BACK_MAX).await?.ok_or_else(|| DoorError::Unreachable {
         kind: "agent_gone",
         message: format!(
             "the agent of {} has gone. What it accepted is durable: start it again with `tern up --detach`",
