@@ -18,12 +18,23 @@
 //!   out/peers/        output files of tasks that other nodes ran
 //! ```
 
+use std::fs::DirBuilder;
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use tern_core::words::JobId;
 
 /// Output files of this number or a greater one hold output that other nodes sent; the agent writes them, not the warden.
 pub const FROM_PEERS: u32 = 1 << 31;
+
+/// Makes a folder, and those above it, that only its user may look into. One that is there keeps its rights.
+///
+/// # Errors
+/// The system's.
+pub fn make_folder(path: impl AsRef<Path>) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
 
 /// One state folder.
 #[derive(Clone, Debug, PartialEq, Eq)]

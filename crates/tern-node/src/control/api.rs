@@ -76,7 +76,8 @@ pub struct TaskResult {
     pub started_ms: u64,
     pub ran_ms: f64,
     pub cpu_ms: f64,
-    pub rss_kib: u32,
+    /// Greatest resident set; null where unknown, as for programs smaller than the warden.
+    pub rss_kib: Option<u32>,
     /// Tag of the node that ran it.
     pub node: String,
     /// Bytes written in all, whatever part of them stands below.
@@ -176,6 +177,8 @@ pub struct Refusal {
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct StatusView {
     pub node: String,
+    /// Its public key, by which peers admit it: 64 hexadecimal digits.
+    pub key: String,
     pub version: String,
     /// Process that answers.
     pub agent_pid: u32,
@@ -233,6 +236,7 @@ impl StatusView {
         let reading = status.reading;
         Self {
             node: status.node,
+            key: status.key,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             agent_pid: status.agent_pid,
             home: home.path().to_string_lossy().into_owned(),

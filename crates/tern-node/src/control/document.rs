@@ -3,6 +3,7 @@
 //! It is served at `/v1/openapi.json` and kept in `docs/openapi.json`; a test compares the two and the routes.
 
 use utoipa::OpenApi;
+use utoipa::openapi::{ContentBuilder, Ref, ResponseBuilder};
 
 use super::{api, routes};
 
@@ -44,10 +45,25 @@ pub fn json() -> String {
     let mut document = Document::openapi();
     // One path a crate version: the document must not change with the build.
     env!("CARGO_PKG_VERSION").clone_into(&mut document.info.version);
+    refusals(&mut document);
     // The document holds texts and maps with text keys only; serde_json has no way to fail on those.
     let mut text = document.to_pretty_json().unwrap_or_default();
     text.push('\n');
     text
+}
+
+/// Every operation may refuse, and always in the same shape.
+fn refusals(document: &mut utoipa::openapi::OpenApi) {
+    let body = ContentBuilder::new().schema(Some(Ref::from_schema_name("Refusal"))).build();
+    let refusal = ResponseBuilder::new()
+        .description("Refused, with the reason and what to do; nothing was changed.")
+        .content("application/json", body)
+        .build();
+    for path in document.paths.paths.values_mut() {
+        for operation in [&mut path.get, &mut path.post, &mut path.delete].into_iter().flatten() {
+            operation.responses.responses.insert("default".to_owned(), refusal.clone().into());
+        }
+    }
 }
 
 /// Shapes of the core's types in the document. Never built: the core cannot know about HTTP, so they are mirrored here, and

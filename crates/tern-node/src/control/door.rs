@@ -8,8 +8,6 @@ mod here;
 mod reach;
 mod runs;
 
-use std::fs::DirBuilder;
-use std::os::unix::fs::DirBuilderExt;
 use std::sync::Arc;
 
 use hyper::Method;
@@ -75,7 +73,7 @@ impl Door {
             return Err(no_agent(home));
         }
         // Made here and not by whoever needs a file first: nobody else may look into it.
-        DirBuilder::new().recursive(true).mode(0o700).create(home.path())?;
+        crate::home::make_folder(home.path()).map_err(|error| at(home, &error))?;
         let here = match entry {
             Entry::Agent => return Err(no_agent(home)),
             Entry::AgentOrHere => Here::shared(home, slots, false).await?,
@@ -241,6 +239,12 @@ fn segment(job: &str) -> String {
         }
         path
     })
+}
+
+/// The same kind of error, which names the state folder.
+fn at(home: &Home, error: &std::io::Error) -> DoorError {
+    let message = format!("the state folder {} cannot be used: {error}", home.path().display());
+    DoorError::Io(std::io::Error::new(error.kind(), message))
 }
 
 fn no_agent(home: &Home) -> DoorError {

@@ -210,7 +210,7 @@ impl Lines {
             started_ms: outcome.started_ms,
             ran_ms: milli(outcome.ran_ns, 1_000_000),
             cpu_ms: milli(outcome.cpu_us, 1_000),
-            rss_kib: outcome.rss_kib,
+            rss_kib: (outcome.rss_kib > 0).then_some(outcome.rss_kib),
             node: format!("{:08x}", outcome.ran_on),
             stdout_bytes: outcome.stdout.len,
             stderr_bytes: outcome.stderr.len,

@@ -8,7 +8,8 @@ pub mod node;
 pub mod outputs;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
+use axum::extract::{DefaultBodyLimit, FromRequestParts, Query};
+use axum::http::request::Parts;
 use axum::routing::{MethodRouter, delete, get, post};
 use tern_core::words::JobId;
 use tern_core::words::limits::DOOR_BODY_BYTES_MAX;
@@ -70,6 +71,20 @@ pub fn router(handle: Handle, stop: Option<Stop>) -> Router {
         .method_not_allowed_fallback(node::no_such_method)
         .layer(DefaultBodyLimit::max(DOOR_BODY_BYTES_MAX))
         .with_state(App { handle, stop })
+}
+
+/// What stands behind the `?`. Unlike axum's own, a wrong one is refused as everything else is.
+pub struct Asked<T>(pub T);
+
+impl<T: serde::de::DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Asked<T> {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refused> {
+        match Query::from_request_parts(parts, state).await {
+            Ok(Query(asked)) => Ok(Self(asked)),
+            Err(error) => Err(Refused::invalid(format!("the query is not what is wanted here: {}", error.body_text()))),
+        }
+    }
 }
 
 /// Reads a JSON body; an empty one is the default where there is one.

@@ -118,6 +118,7 @@ impl Loop {
         });
         NodeStatus {
             node: self.node.to_string(),
+            key: self.node.to_hex(),
             trit: self.machine.trit(),
             reading: self.sampler.last(),
             smoothed: self.machine.load(),

@@ -50,6 +50,8 @@ pub enum NodeError {
 #[derive(Clone, Debug, Default)]
 pub struct NodeStatus {
     pub node: String,
+    /// The public key in hexadecimal digits.
+    pub key: String,
     pub trit: NodeTrit,
     pub reading: Option<Reading>,
     /// ρ as the trit sees it.

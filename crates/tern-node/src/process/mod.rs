@@ -9,4 +9,5 @@ pub mod protocol;
 pub mod spawn;
 pub mod throttle;
 pub mod trampoline;
+mod usage;
 pub mod warden;

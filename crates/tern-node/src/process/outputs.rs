@@ -123,7 +123,7 @@ impl Numbers {
     /// # Errors
     /// Those of the file system.
     pub fn open(home: &Home, table: &Table) -> io::Result<Self> {
-        fs::create_dir_all(home.outputs())?;
+        crate::home::make_folder(home.outputs())?;
         let mut last = table.outputs_used();
         for entry in fs::read_dir(home.outputs())? {
             let name = entry?.file_name();

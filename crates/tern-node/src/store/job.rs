@@ -56,7 +56,7 @@ fn make_folder(folder: &Path) -> Result<bool, StoreError> {
     match fs::create_dir(folder) {
         Ok(()) => Ok(false),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            fs::create_dir_all(folder).map_err(StoreError::io("cannot be made", folder))?;
+            crate::home::make_folder(folder).map_err(StoreError::io("cannot be made", folder))?;
             Ok(true)
         }
         Err(error) => Err(StoreError::io("cannot be made", folder)(error)),
@@ -102,7 +102,7 @@ pub fn sweep_jobs(home: &Home, knows: impl Fn(JobId) -> bool) -> Result<usize, S
 
 pub(super) fn mark_aside(home: &Home, job: JobId) -> Result<(), StoreError> {
     let folder = home.job(job);
-    fs::create_dir_all(&folder).map_err(StoreError::io("cannot be made", &folder))?;
+    crate::home::make_folder(&folder).map_err(StoreError::io("cannot be made", &folder))?;
     let mark = folder.join(ASIDE);
     File::create(&mark).map(drop).map_err(StoreError::io("cannot be made", &mark))
 }

@@ -62,7 +62,7 @@ fn read(mut file: File, path: &Path) -> Result<SecretKey, StoreError> {
 /// is the node's.
 fn make(home: &Home, path: &Path) -> Result<SecretKey, StoreError> {
     let folder = home.path();
-    fs::create_dir_all(folder).map_err(StoreError::io("the state folder cannot be made", folder))?;
+    crate::home::make_folder(folder).map_err(StoreError::io("the state folder cannot be made", folder))?;
     let mine = random_u64().map_err(StoreError::io("no random bits", path))?;
     let new = folder.join(format!("key.new.{mine:016x}"));
     let written = write(&new).and_then(|()| match fs::hard_link(&new, path) {

@@ -1,6 +1,6 @@
 //! One agent a folder: a lock that the kernel releases however its holder ends.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::Read;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 
@@ -28,7 +28,7 @@ pub fn lock(home: &Home) -> Result<Lock, StoreError> {
     let path = home.agent_lock();
     let folder = home.path();
     if !folder.is_dir() {
-        fs::create_dir_all(folder).map_err(StoreError::io("the state folder cannot be made", folder))?;
+        crate::home::make_folder(folder).map_err(StoreError::io("the state folder cannot be made", folder))?;
     }
     let opened = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path);
     let mut file = opened.map_err(StoreError::io("the lock cannot be opened", &path))?;

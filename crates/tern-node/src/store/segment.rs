@@ -131,7 +131,7 @@ impl SegmentWriter {
     /// [`SegmentError`]
     pub fn open(home: &Home, lane: Lane, tag: u32) -> Result<(Self, Option<Damage>), SegmentError> {
         let folder = home.segments();
-        fs::create_dir_all(&folder).map_err(io_error(&folder))?;
+        crate::home::make_folder(&folder).map_err(io_error(&folder))?;
         let Some(&number) = numbers(home, lane)?.last() else {
             return Ok((Self::create(home, lane.parity(), tag)?, None));
         };

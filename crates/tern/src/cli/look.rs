@@ -176,6 +176,7 @@ fn write_status(status: &StatusView, agent: bool, out: &mut impl Write) -> io::R
     let who = if agent { format!("agent {}", status.agent_pid) } else { "no agent runs".to_owned() };
     writeln!(out, "node {}  {} {}  {who}", status.node, sign(status.trit), status.trit_word)?;
     writeln!(out, "  folder    {}", status.home)?;
+    writeln!(out, "  key       {}", status.key)?;
     writeln!(out, "  slots     {} of {} in use, {} tasks queued", status.running, status.slots, status.queued)?;
     if let (Some(ratio), Some(cpus)) = (status.load_ratio, status.cpus) {
         let smoothed = status.load_ratio_smoothed.map_or_else(String::new, |it| format!(" (smoothed {it:.2})"));

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use tern_core::view::JobState;
 use tern_node::control::{Door, DoorError, Entry};
 
 use super::tree::{JobsArgs, RetryArgs};
@@ -48,17 +49,27 @@ async fn each(
 pub async fn retry(context: &Context, args: RetryArgs) -> Outcome {
     let door = Door::open(&context.home, Entry::AgentOrLook, None).await?;
     let tasks = (!args.tasks.is_empty()).then_some(args.tasks);
-    let answer = door.retry(&args.job, tasks).await;
+    let answer = async {
+        let tasks = door.retry(&args.job, tasks).await?;
+        Ok::<_, Failure>((tasks, door.job(&args.job).await?.state == JobState::Held))
+    };
+    let answer = answer.await;
     let agent = door.is_agent();
     door.close(true).await?;
-    let tasks = answer?;
+    let (tasks, held) = answer?;
     if context.printer.json {
         context.printer.value(&serde_json::json!({"job": args.job, "tasks": tasks}))?;
     } else {
-        let count = tasks.map_or_else(String::new, |tasks| format!(": {tasks} tasks"));
+        let count = match tasks {
+            None => String::new(),
+            Some(1) => ": 1 task".to_owned(),
+            Some(tasks) => format!(": {tasks} tasks"),
+        };
         context.printer.line(&format!("{} runs again{count}", args.job))?;
     }
-    if !agent {
+    if held {
+        context.printer.remark(&format!("{} is held: `tern release {}` starts it", args.job, args.job));
+    } else if !agent {
         context.printer.remark(&format!("no agent runs: they start with `tern up` or `tern wait {}`", args.job));
     }
     Ok(ExitCode::SUCCESS)

@@ -251,7 +251,10 @@ async fn connect(home: &Home) -> Result<Option<SendRequest<Full<Bytes>>>, DoorEr
     match is_own_socket(&path) {
         Ok(true) => {}
         Ok(false) => return Ok(None),
-        Err(ServeError::Io { source, .. }) => return Err(DoorError::Io(source)),
+        Err(ServeError::Io { path, source }) => {
+            let message = format!("{}: {source}", path.display());
+            return Err(DoorError::Io(io::Error::new(source.kind(), message)));
+        }
         Err(foreign) => return Err(DoorError::Unreachable { kind: "foreign_socket", message: foreign.to_string() }),
     }
     let stream = match UnixStream::connect(&path).await {

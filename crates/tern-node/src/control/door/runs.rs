@@ -28,7 +28,7 @@ impl Run {
     pub(super) fn create(home: &Home) -> io::Result<Self> {
         prune(home);
         let runs = home.runs();
-        DirBuilder::new().recursive(true).mode(0o700).create(&runs)?;
+        crate::home::make_folder(&runs)?;
         let stamp = crate::clock::now();
         // The pid alone comes again; the clock alone may be asked twice at once.
         let path = runs.join(format!("{}-{}", stamp.wall_ms, std::process::id()));

@@ -2,14 +2,14 @@
 
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use tern_core::machine::{Answer, Command};
 use tern_core::view::JobView;
 use tern_core::words::TaskSet;
 use tern_core::words::limits::TASKS_PER_JOB_MAX;
 
-use super::{App, accept, read_json};
+use super::{App, Asked, accept, read_json};
 use crate::control::api::{Done, Refusal, RetryRequest, ShowQuery, SubmitRequest, Submitted};
 use crate::control::document::shapes;
 use crate::control::words::Refused;
@@ -41,7 +41,7 @@ pub async fn list(State(app): State<App>) -> Result<Json<Vec<JobView>>, Refused>
 pub async fn show(
     State(app): State<App>,
     Path(job): Path<String>,
-    Query(query): Query<ShowQuery>,
+    Asked(query): Asked<ShowQuery>,
 ) -> Result<Json<JobView>, Refused> {
     let id = app.job(&job)?;
     if query.wait {

@@ -2,12 +2,12 @@
 
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use tern_core::machine::Command;
 
-use super::{App, read_json};
+use super::{App, Asked, read_json};
 use crate::control::api::{Done, Refusal, StatusView, StopQuery, ThrottleRequest};
 use crate::control::document::{self, shapes};
 use crate::control::words::Refused;
@@ -71,7 +71,7 @@ pub async fn drain(State(app): State<App>) -> Result<Json<Done>, Refused> {
 /// End the agent. Answered at once; the socket goes when it has ended.
 #[utoipa::path(post, path = "/v1/stop", tag = "node", params(StopQuery),
     responses((status = 202, body = Done), (status = 409, body = Refusal)))]
-pub async fn stop(State(app): State<App>, Query(wish): Query<StopQuery>) -> Result<(StatusCode, Json<Done>), Refused> {
+pub async fn stop(State(app): State<App>, Asked(wish): Asked<StopQuery>) -> Result<(StatusCode, Json<Done>), Refused> {
     let Some(stop) = &app.stop else {
         let message = "this node lives inside the command that uses it and ends with it";
         return Err(Refused::new(StatusCode::CONFLICT, "no_agent", message, "There is nothing to stop."));

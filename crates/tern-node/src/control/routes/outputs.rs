@@ -1,12 +1,12 @@
 //! Results as they count, and what tasks wrote.
 
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use tern_core::promise::Outcome;
 use tern_core::words::limits::{DOOR_INLINE_BYTES, DOOR_INLINE_BYTES_MAX};
 
-use super::App;
+use super::{App, Asked};
 use crate::control::api::{OutputQuery, Refusal, ResultsQuery, TaskResult};
 use crate::control::results::{self, Lines, Stream};
 use crate::control::words::Refused;
@@ -17,7 +17,7 @@ use crate::control::words::Refused;
 pub async fn results(
     State(app): State<App>,
     Path(job): Path<String>,
-    Query(query): Query<ResultsQuery>,
+    Asked(query): Asked<ResultsQuery>,
 ) -> Result<Response, Refused> {
     let id = app.job(&job)?;
     let limit = query.limit.unwrap_or(DOOR_INLINE_BYTES);
@@ -40,7 +40,7 @@ pub async fn results(
 pub async fn output(
     State(app): State<App>,
     Path((job, number, stream)): Path<(String, String, String)>,
-    Query(query): Query<OutputQuery>,
+    Asked(query): Asked<OutputQuery>,
 ) -> Result<Response, Refused> {
     let id = app.job(&job)?;
     let stream = Stream::parse(&stream)

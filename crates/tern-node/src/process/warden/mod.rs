@@ -7,8 +7,9 @@
 //! hub      what these three share, under one lock
 //! recover  what an earlier warden left running: adopted, or ended before it may run again
 //! ```
-//! It uses no async runtime and no database and stays within 4 MiB, since a large process spawns slowly and one that
-//! does little dies seldom.
+//! It uses no async runtime and no database and stays within a few MiB, since a large process spawns slowly and one that
+//! does little dies seldom. Most of those are pages of the binary,
+//! which it shares with the agent.
 
 mod commit;
 mod control;

@@ -2,10 +2,10 @@
 //! segment, the threads, the socket.
 
 use std::ffi::OsString;
-use std::fs::{self, DirBuilder, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::os::fd::FromRawFd;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::thread;
@@ -100,7 +100,7 @@ fn forget_start_up() {
 
 fn run(home: &Home, options: Options) -> io::Result<ExitCode> {
     let folder = home.path().join("warden");
-    DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
+    crate::home::make_folder(&folder)?;
     let Some(_lock) = lock(home, options.agent.is_some())? else { return Ok(ExitCode::from(BUSY)) };
     let mut signals = SigSet::empty();
     signals.add(Signal::SIGTERM);

@@ -22,6 +22,7 @@ use crate::process::outputs::Pair;
 use crate::process::pidfd::{Identity, Pidfd, start_time};
 use crate::process::spawn::launch::{Launcher, Refusal};
 use crate::process::spawn::vfork::block_all_signals;
+use crate::process::usage::{Floor, Usage};
 
 const WAKE: u64 = u64::MAX;
 const NEVER: u64 = u64::MAX;
@@ -90,6 +91,7 @@ pub struct Worker {
     /// Taken, but the machine had no room for it.
     stalled: Option<Assigned>,
     stall_told: bool,
+    floor: Floor,
 }
 
 impl Worker {
@@ -112,6 +114,7 @@ impl Worker {
             soonest: NEVER,
             stalled: None,
             stall_told: false,
+            floor: Floor::default(),
         };
         for running in adopted {
             let slot = worker.free_slot();
@@ -290,7 +293,12 @@ impl Worker {
 
     fn reap(&mut self, slot: usize) {
         let Some(running) = self.slots.get_mut(slot).and_then(|slot| slot.running.take()) else { return };
-        let Some((status, usage)) = wait_status(&running) else {
+        let status = if running.adopted {
+            running.pidfd.wait_status(running.pid).map(|status| (status, Usage::default()))
+        } else {
+            self.floor.reap(running.pid)
+        };
+        let Some((status, usage)) = status else {
             self.slots[slot].running = Some(running);
             return;
         };
@@ -437,13 +445,6 @@ impl Worker {
     }
 }
 
-#[derive(Default)]
-struct Usage {
-    ran_ns: u64,
-    cpu_us: u64,
-    rss_kib: u32,
-}
-
 /// TERM, and CONT for those that are stopped: a stopped process takes no notice.
 fn ask(running: &mut Running, exit: Exit, now: u64) {
     signal_group(running.pid, Signal::SIGTERM);
@@ -466,26 +467,6 @@ fn group_lives(pid: i32) -> bool {
 fn end_at_once(pid: i32) {
     signal_group(pid, Signal::SIGKILL);
     let _ = waitpid(Pid::from_raw(pid), None);
-}
-
-#[expect(unsafe_code, reason = "no safe wait tells what the child used")]
-fn wait_status(running: &Running) -> Option<(i32, Usage)> {
-    if running.adopted {
-        return Some((running.pidfd.wait_status(running.pid)?, Usage::default()));
-    }
-    let mut status = 0;
-    // SAFETY: the kernel fills both.
-    let (reaped, used) = unsafe {
-        let mut used: libc::rusage = std::mem::zeroed();
-        (libc::wait4(running.pid, &raw mut status, libc::WNOHANG, &raw mut used), used)
-    };
-    let micros = |time: libc::timeval| time.tv_sec.unsigned_abs() * 1_000_000 + time.tv_usec.unsigned_abs();
-    let usage = Usage {
-        ran_ns: 0,
-        cpu_us: micros(used.ru_utime) + micros(used.ru_stime),
-        rss_kib: u32::try_from(used.ru_maxrss).unwrap_or(0),
-    };
-    (reaped == running.pid).then_some((status, usage))
 }
 
 fn exit_of(status: i32) -> Exit {

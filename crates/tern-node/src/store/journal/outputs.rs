@@ -83,7 +83,7 @@ impl Pair {
     /// A new pair with each run: nobody has to look how far the old one is to be trusted.
     fn new(home: &Home) -> Result<Self, StoreError> {
         let folder = home.peer_outputs();
-        fs::create_dir_all(&folder).map_err(StoreError::io("cannot be made", &folder))?;
+        crate::home::make_folder(&folder).map_err(StoreError::io("cannot be made", &folder))?;
         let number = next_number(&folder).map_err(StoreError::io("cannot be read", &folder))?;
         let open = |path: &Path| {
             let made = OpenOptions::new().append(true).create_new(true).mode(0o600).open(path);

@@ -107,7 +107,7 @@ impl Journal {
 
     fn begin(home: &Home, node: NodeId) -> Result<(Self, Recovery), StoreError> {
         let folder = home.path();
-        std::fs::create_dir_all(folder).map_err(StoreError::io("cannot be made", folder))?;
+        crate::home::make_folder(folder).map_err(StoreError::io("cannot be made", folder))?;
         // A witness without its journal would accuse the next one.
         let _ = std::fs::remove_file(witness_path(home));
         let mut head = State::new(node).head().clone();

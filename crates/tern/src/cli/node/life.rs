@@ -4,9 +4,9 @@
 //! its own and returns when the agent answers.
 
 use std::ffi::OsString;
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
@@ -51,7 +51,10 @@ impl From<ServeError> for Failure {
 /// `tern up`
 pub fn up(context: &Context, args: &UpArgs) -> Outcome {
     let home = &context.home;
-    DirBuilder::new().recursive(true).mode(0o700).create(home.path())?;
+    tern_node::home::make_folder(home.path()).map_err(|error| {
+        let message = format!("the state folder {} cannot be made: {error}", home.path().display());
+        Failure { message, ..Failure::from(error) }
+    })?;
     // What is wrong with settings and socket is said here, where somebody reads it, and not in a log.
     config::load(home, &Flags::default())?;
     serve::examine(&home.control_socket())?;

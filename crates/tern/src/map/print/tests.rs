@@ -12,7 +12,7 @@ fn result(number: u32, exit: Exit, stdout: &str, stderr: &str) -> TaskResult {
         started_ms: 1,
         ran_ms: 2.5,
         cpu_ms: 1.5,
-        rss_kib: 4,
+        rss_kib: Some(4),
         node: "00000001".into(),
         stdout_bytes: stdout.len() as u64,
         stderr_bytes: stderr.len() as u64,
