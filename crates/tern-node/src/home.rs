@@ -9,6 +9,7 @@
 //!   runs/ID/          one state folder of the same shape for each `tern map` without an agent
 //!   journal.redb      specs, ranges, checkpoints
 //!   jobs/ID/inputs    the job's rows      jobs/ID/context   folder and environment, 0600
+//!   jobs/ID/context-GRANT  the same of a loan, for another node's job
 //!   warden/lock       held by the warden  warden/sock       where the agent reaches it
 //!   warden.log        what a warden says that no terminal is there for
 //!   agent.log         what a detached agent says; agent.error: why it could not start
@@ -84,8 +85,12 @@ impl Home {
         self.0.join("journal.redb")
     }
     #[must_use]
+    pub fn jobs(&self) -> PathBuf {
+        self.0.join("jobs")
+    }
+    #[must_use]
     pub fn job(&self, job: JobId) -> PathBuf {
-        self.0.join("jobs").join(job.to_string())
+        self.jobs().join(job.to_string())
     }
     #[must_use]
     pub fn inputs(&self, job: JobId) -> PathBuf {

@@ -66,6 +66,12 @@ impl From<NodeError> for Refused {
                 "too many questions wait for the node",
                 "Nothing was changed. Ask again in a moment.",
             ),
+            NodeError::Watched => Self::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                "busy",
+                "too many commands follow this job",
+                "Nothing was changed. Try again when one of them has ended.",
+            ),
             NodeError::Stopping => Self::new(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "stopping",

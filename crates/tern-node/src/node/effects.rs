@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 
 use tern_core::machine::{Dispatch, Effect, Event};
-use tern_core::promise::{Outcome, Record};
+use tern_core::promise::{Exit, Outcome, Output, Record};
 use tern_core::wire::{self, Message, WireError};
 use tern_core::words::{Bytes, JobId, NodeId, limits};
 
 use super::run::Loop;
+use super::wardens::orders::in_frames;
 use crate::clock;
 use crate::process::protocol::{Grant, ToWarden};
 use crate::store;
@@ -78,8 +79,15 @@ impl Loop {
             Some(grant) => self.orders.lent(grant, &tasks),
             None => self.orders.own(self.machine.state(), job, &tasks),
         };
-        let context = self.home.context(job);
-        self.wardens.send(&ToWarden::Grant(Grant { job, round, epoch, n, context, tasks: orders }));
+        let context = match grant {
+            Some(grant) => self.orders.context_of(grant),
+            None => None,
+        };
+        let context = context.unwrap_or_else(|| self.home.context(job));
+        for tasks in in_frames(orders) {
+            let context = context.clone();
+            self.wardens.send(&ToWarden::Grant(Grant { job, round, epoch, n, context, tasks }));
+        }
     }
 
     fn counted(&mut self, job: JobId, outcomes: &[Outcome]) {
@@ -106,6 +114,9 @@ impl Loop {
 
     fn discard(&mut self, job: JobId) {
         self.orders.forget_job(job);
+        for live in self.watchers.remove(&job).into_iter().flatten() {
+            live.close();
+        }
         if let Err(error) = store::discard_job(&self.home, job) {
             tracing::warn!(%error, %job, "the forgotten job's files could not be removed");
         }
@@ -121,7 +132,7 @@ impl Loop {
                 *argv = orders.into_iter().map(|order| order.argv).collect();
             }
             Message::Results { outcomes, output, .. } => {
-                *output = outcomes.iter().map(|outcome| self.output_of(outcome)).collect();
+                *output = outcomes.iter_mut().map(|outcome| self.output_for(outcome)).collect();
             }
             _ => {}
         }
@@ -136,13 +147,44 @@ impl Loop {
         }
     }
 
-    fn output_of(&self, outcome: &Outcome) -> (Bytes, Bytes) {
-        let read = |stderr: bool| {
-            let range = if stderr { outcome.stderr } else { outcome.stdout };
-            let bytes = store::results::read_output(&self.home, range, stderr, 0, limits::RESULT_OUTPUT_BYTES_MAX);
-            Bytes(bytes.unwrap_or_default())
+    /// A loan on offer: what its tasks need is kept only if the machine takes it.
+    fn offered(&mut self, from: NodeId, message: Message, effects: &mut Vec<Effect>) {
+        let Message::Lend { grant, job, tasks, argv, spec, .. } = &message else { return };
+        let has = |node: &Self| node.machine.borrowed().any(|(held, _)| held == *grant);
+        if has(self) {
+            // A repetition, or a stranger's: what came with the first stays.
+            return self.handle(Event::Message { from, message }, effects);
+        }
+        let context = match store::context::for_borrowed(&self.home, *job, *grant, spec) {
+            Ok(context) => context,
+            Err(error) => return tracing::warn!(%error, "a loan was dropped: its context could not be written"),
         };
-        (read(false), read(true))
+        // A copy: the machine counts the vectors when it judges the loan.
+        let (grant, tasks, argv) = (*grant, tasks.clone(), argv.clone());
+        self.handle(Event::Message { from, message }, effects);
+        if self.machine.borrowed().any(|(held, lender)| held == grant && lender == from) {
+            self.orders.borrow(grant, &tasks, argv, context);
+        } else {
+            store::context::discard_borrowed(&context);
+        }
+    }
+
+    /// What a lent task wrote. Where it cannot be read, the end does not count, and the owner runs the task again.
+    fn output_for(&self, outcome: &mut Outcome) -> (Bytes, Bytes) {
+        const MAX: usize = limits::RESULT_OUTPUT_BYTES_MAX;
+        let read = |range, stderr| store::results::read_output(&self.home, range, stderr, 0, MAX);
+        match read(outcome.stdout, false).and_then(|stdout| Ok((stdout, read(outcome.stderr, true)?))) {
+            Ok((stdout, mut stderr)) => {
+                say_cut(outcome, &mut stderr, MAX);
+                (Bytes(stdout), Bytes(stderr))
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the output of a lent task is lost, and it runs again");
+                let none = Output::default();
+                *outcome = Outcome { exit: Exit::Void, stdout: none, stderr: none, ..*outcome };
+                (Bytes::default(), Bytes::default())
+            }
+        }
     }
 
     /// A frame from an admitted peer. What cannot be read is dropped: nothing of it reaches the machine.
@@ -152,13 +194,7 @@ impl Loop {
             Err(error) => return tracing::warn!(%from, ?error, "a frame could not be read and was dropped"),
         };
         match &mut message {
-            Message::Lend { grant, job, tasks, argv, spec, .. } => {
-                if let Err(error) = store::context::for_borrowed(&self.home, *job, spec) {
-                    return tracing::warn!(%error, "a loan was dropped: its context could not be written");
-                }
-                // A copy: the machine counts the vectors when it judges the loan.
-                self.orders.borrow(*grant, tasks, argv.clone());
-            }
+            Message::Lend { .. } => return self.offered(from, message, effects),
             Message::Results { grant, outcomes, output } => {
                 let output = std::mem::take(output);
                 let lent = self.machine.state().lent().get(grant).is_some_and(|loan| loan.to == from);
@@ -171,6 +207,19 @@ impl Loop {
         }
         self.handle(Event::Message { from, message }, effects);
     }
+}
+
+/// Says at the end of the error output what does not travel.
+fn say_cut(outcome: &Outcome, stderr: &mut Vec<u8>, max: usize) {
+    let mut said = String::new();
+    for (name, len) in [("output", outcome.stdout.len), ("error output", outcome.stderr.len)] {
+        if len > max as u64 {
+            let node = outcome.ran_on;
+            said += &format!("tern: of the {name} only {max} of {len} bytes came from node {node:08x}, which ran it\n");
+        }
+    }
+    stderr.truncate(max - said.len());
+    stderr.extend_from_slice(said.as_bytes());
 }
 
 /// The frame of a message. A loan whose commands are too long for one leaves with the first of its tasks; the others come

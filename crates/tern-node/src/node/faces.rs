@@ -12,7 +12,6 @@ use super::handle::{NodeError, NodeStatus, PeerStatus, Submission};
 use super::input::Ask;
 use super::run::{Loop, Stopping};
 use super::watch::Live;
-use crate::process::protocol::ToWarden;
 use crate::sense::stat;
 use crate::store;
 
@@ -35,10 +34,7 @@ impl Loop {
                 Some(why) => drop(reply.send(Err(why))),
                 None => self.wardens.throttle(wish, reply),
             },
-            Ask::ReleaseThrottle { pid, reply } => {
-                self.wardens.send(&ToWarden::ReleaseThrottle { pid });
-                let _ = reply.send(self.wardens.forget_throttle(pid));
-            }
+            Ask::ReleaseThrottle { pid, reply } => self.wardens.release_throttle(pid, reply),
             Ask::Throttles(reply) => self.wardens.list_throttles(reply),
             Ask::Stop { drain, keep_tasks, reply } => self.stop(drain, keep_tasks, reply, effects),
         }
@@ -85,26 +81,33 @@ impl Loop {
         if let Err(error) = store::write_inputs(&self.home, job, &rows, &context) {
             let full = error.is_full();
             tracing::error!(%error, %job, "the inputs of a job could not be written: it is not accepted");
-            staged.retain(|effect| !matches!(effect, Effect::Persist { .. }));
-            self.handle(Event::PersistFailed { after: sequence - 1, full }, &mut staged);
+            staged.retain(|effect| !matches!(effect, Effect::Persist { sequence: its, .. } if *its >= sequence));
+            effects.append(&mut staged);
+            // What was staged before is made durable first: the machine takes everything up to `after` for durable.
+            self.perform(std::mem::take(effects));
+            self.handle(Event::PersistFailed { after: sequence - 1, full }, effects);
+            return;
         }
         effects.append(&mut staged);
     }
 
-    fn watch(&mut self, job: JobId) -> Option<Live> {
-        let live = Live::new(self.machine.job_view(job)?, self.machine.state().job(job)?);
+    fn watch(&mut self, job: JobId) -> Result<Option<Live>, NodeError> {
+        let (Some(view), Some(known)) = (self.machine.job_view(job), self.machine.state().job(job)) else {
+            return Ok(None);
+        };
+        let live = Live::new(view, known);
         match self.watchers.entry(job) {
             Entry::Vacant(vacant) => drop(vacant.insert(vec![live.clone()])),
             Entry::Occupied(mut occupied) => {
                 let watchers = occupied.get_mut();
                 watchers.retain(|known| !known.is_orphan());
                 if watchers.len() >= WATCHERS_MAX {
-                    return None;
+                    return Err(NodeError::Watched);
                 }
                 watchers.push(live.clone());
             }
         }
-        Some(live)
+        Ok(Some(live))
     }
 
     fn status(&self) -> NodeStatus {

@@ -41,6 +41,9 @@ pub enum NodeError {
     /// Too many questions wait; ask again in a moment.
     #[error("the node is busy")]
     Busy,
+    /// As many follow this job as may; try again when one of them has gone.
+    #[error("too many follow this job")]
+    Watched,
     /// The loop has ended. What was accepted is durable and goes on at the next start.
     #[error("the node is stopping")]
     Stopping,
@@ -80,6 +83,9 @@ pub struct PeerStatus {
     pub running: u32,
     pub slots: u32,
 }
+
+/// Between two tries to put a stop into a full queue.
+const STOP_RETRY: std::time::Duration = std::time::Duration::from_millis(10);
 
 /// The way to a running node.
 #[derive(Clone)]
@@ -130,7 +136,7 @@ impl Handle {
     }
 
     pub(super) async fn live(&self, job: JobId) -> Result<Option<Live>, NodeError> {
-        self.ask(|reply| Ask::Watch { job, reply }).await
+        self.ask(|reply| Ask::Watch { job, reply }).await?
     }
 
     pub async fn status(&self) -> Result<NodeStatus, NodeError> {
@@ -142,8 +148,8 @@ impl Handle {
         self.ask(|reply| Ask::Throttle { wish, reply }).await
     }
 
-    /// Whether there was a throttle to release.
-    pub async fn release_throttle(&self, pid: i32) -> Result<bool, NodeError> {
+    /// Whether there was a throttle to release. The inner error is the warden's, in words: it is still held.
+    pub async fn release_throttle(&self, pid: i32) -> Result<Result<bool, String>, NodeError> {
         self.ask(|reply| Ask::ReleaseThrottle { pid, reply }).await
     }
 
@@ -171,6 +177,12 @@ impl Handle {
     /// Ends the loop: `drain` waits for what runs; else running tasks stay with the warden (`keep_tasks`) or are ended.
     /// Answers when the journal is closed.
     pub async fn stop(&self, drain: bool, keep_tasks: bool) -> Result<(), NodeError> {
-        self.ask(|reply| Ask::Stop { drain, keep_tasks, reply }).await
+        loop {
+            match self.ask(|reply| Ask::Stop { drain, keep_tasks, reply }).await {
+                // A wish to end is not one of many questions: it waits until it is taken.
+                Err(NodeError::Busy) => tokio::time::sleep(STOP_RETRY).await,
+                answer => return answer,
+            }
+        }
     }
 }

@@ -43,10 +43,10 @@ pub enum Ask {
     Command { command: Command, reply: oneshot::Sender<Result<Answer, NodeError>> },
     Jobs(oneshot::Sender<Vec<JobView>>),
     Job { job: JobId, reply: oneshot::Sender<Option<JobView>> },
-    Watch { job: JobId, reply: oneshot::Sender<Option<Live>> },
+    Watch { job: JobId, reply: oneshot::Sender<Result<Option<Live>, NodeError>> },
     Status(oneshot::Sender<NodeStatus>),
     Throttle { wish: Throttle, reply: oneshot::Sender<Result<ThrottleState, String>> },
-    ReleaseThrottle { pid: i32, reply: oneshot::Sender<bool> },
+    ReleaseThrottle { pid: i32, reply: oneshot::Sender<Result<bool, String>> },
     Throttles(oneshot::Sender<Vec<ThrottleState>>),
     Stop { drain: bool, keep_tasks: bool, reply: oneshot::Sender<()> },
 }

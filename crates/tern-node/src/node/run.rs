@@ -129,7 +129,11 @@ impl Loop {
         if let Some(reading) = self.sampler.due(now) {
             self.handle(Event::Reading(reading), effects);
         }
-        self.revive_warden(now, effects);
+        self.revive_warden(now);
+        if self.orders.loans() != self.machine.borrowed().count() {
+            let held: BTreeSet<GrantId> = self.machine.borrowed().map(|(grant, _)| grant).collect();
+            self.orders.keep_grants(|grant| held.contains(&grant));
+        }
         if self.dirty_since.is_some_and(|since| since + CHECKPOINT_EVERY <= now.boot) {
             self.checkpoint();
             self.forget_old(effects);
@@ -152,8 +156,10 @@ impl Loop {
     /// Writes what changed since the last checkpoint. A failure keeps the records, which say the same: recovery is only longer.
     pub(super) fn checkpoint(&mut self) {
         self.dirty_since = None;
-        let held: BTreeSet<GrantId> = self.machine.borrowed().map(|(grant, _)| grant).collect();
-        self.orders.keep_grants(|grant| held.contains(&grant));
+        self.watchers.retain(|_, watchers| {
+            watchers.retain(|live| !live.is_orphan());
+            !watchers.is_empty()
+        });
         let dirty = self.machine.take_dirty();
         if let Err(error) = self.journal.checkpoint(self.machine.state(), dirty, &self.positions) {
             tracing::warn!(%error, "the checkpoint failed; the journal's records stay and say the same");

@@ -132,6 +132,7 @@ fn build(
     options: &StartOptions,
     (to_loop, inputs): (SyncSender<Input>, Receiver<Input>),
 ) -> Result<Loop, StartError> {
+    store::lay_out(&home)?;
     let (journal, recovery) = Journal::open(&home, node, true)?;
     let first_job = recovery.state.head().next_job;
     let mut machine = Machine::new(recovery.state);

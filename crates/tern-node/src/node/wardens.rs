@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::sync::mpsc::SyncSender;
 
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::Pid;
 use tern_core::machine::{Effect, Event};
 use tern_core::words::{Attempt, JobId, Now, Span};
 use tokio::sync::oneshot;
@@ -42,10 +44,15 @@ pub struct Wardens {
     started: bool,
     generation: u32,
     pid: Option<u32>,
+    /// The last that answered.
+    last_pid: Option<u32>,
     deaths: u32,
+    /// Wardens that this process started, to be reaped.
+    children: Vec<Pid>,
     retry_at: Option<u64>,
     retry_after: Span,
-    throttle_asked: BTreeMap<i32, oneshot::Sender<Result<ThrottleState, String>>>,
+    throttle_asked: BTreeMap<i32, Vec<oneshot::Sender<Result<ThrottleState, String>>>>,
+    release_asked: BTreeMap<i32, Vec<oneshot::Sender<Result<bool, String>>>>,
     list_asked: Vec<oneshot::Sender<Vec<ThrottleState>>>,
     throttled: Vec<ThrottleState>,
 }
@@ -61,10 +68,13 @@ impl Wardens {
             started: false,
             generation: 0,
             pid: None,
+            last_pid: None,
             deaths: 0,
+            children: Vec::new(),
             retry_at,
             retry_after: RETRY_FIRST,
             throttle_asked: BTreeMap::new(),
+            release_asked: BTreeMap::new(),
             list_asked: Vec::new(),
             throttled: Vec::new(),
         }
@@ -81,17 +91,20 @@ impl Wardens {
     }
 
     /// What is sent while no warden is there is lost on purpose: its next `Welcome` tells what it holds, and the machine
-    /// gives the rest again.
+    /// gives the rest again. So a line that took a message only in part, or not at all, is given up: the next one begins
+    /// with a `Welcome`.
     pub fn send(&mut self, message: &ToWarden) {
         if let Some(link) = &mut self.link
             && let Err(error) = link.send(std::slice::from_ref(message))
         {
-            tracing::warn!(%error, "the warden does not take messages; its end will be noticed");
+            tracing::warn!(%error, "the warden does not take messages: connecting anew");
+            self.link = None;
         }
     }
 
     /// Connects to the folder's warden, or starts one.
     fn connect(&mut self, now: Now) {
+        self.reap();
         let Some(plan) = &self.plan else { return };
         self.retry_at = None;
         self.generation += 1;
@@ -113,9 +126,13 @@ impl Wardens {
         match opened {
             Ok((link, started)) => {
                 self.link = Some(link);
-                self.started |= started;
+                self.started |= started.is_some();
+                self.children.extend(started.map(Pid::from_raw));
             }
             Err(error) => {
+                if let LinkError::NotReady { pid } = error {
+                    self.children.push(Pid::from_raw(pid));
+                }
                 tracing::error!(%error, "no warden could be started; trying again");
                 self.retry_later(now);
             }
@@ -132,14 +149,18 @@ impl Wardens {
             let _ = reply.send(Err("no warden runs here to hold it".to_owned()));
             return;
         }
-        self.throttle_asked.insert(wish.pid, reply);
+        self.throttle_asked.entry(wish.pid).or_default().push(reply);
         self.send(&ToWarden::Throttle(wish));
     }
 
-    pub fn forget_throttle(&mut self, pid: i32) -> bool {
-        let before = self.throttled.len();
-        self.throttled.retain(|held| held.pid != pid);
-        self.throttled.len() < before
+    /// Answered with the warden's word: it may hold what an earlier agent asked for.
+    pub fn release_throttle(&mut self, pid: i32, reply: oneshot::Sender<Result<bool, String>>) {
+        if self.link.is_none() {
+            let _ = reply.send(Err("no warden runs here that could hold it".to_owned()));
+            return;
+        }
+        self.release_asked.entry(pid).or_default().push(reply);
+        self.send(&ToWarden::ReleaseThrottle { pid });
     }
 
     pub fn list_throttles(&mut self, reply: oneshot::Sender<Vec<ThrottleState>>) {
@@ -153,14 +174,54 @@ impl Wardens {
 
     fn throttles(&mut self, held: Vec<ThrottleState>) {
         for state in &held {
-            if let Some(reply) = self.throttle_asked.remove(&state.pid) {
+            for reply in self.throttle_asked.remove(&state.pid).into_iter().flatten() {
                 let _ = reply.send(Ok(state.clone()));
+            }
+        }
+        let has = |list: &[ThrottleState], pid: i32| list.iter().any(|state| state.pid == pid);
+        let over: Vec<i32> = self.release_asked.keys().copied().filter(|pid| !has(&held, *pid)).collect();
+        for pid in over {
+            let was = has(&self.throttled, pid);
+            for reply in self.release_asked.remove(&pid).into_iter().flatten() {
+                let _ = reply.send(Ok(was));
             }
         }
         for reply in self.list_asked.drain(..) {
             let _ = reply.send(held.clone());
         }
         self.throttled = held;
+    }
+
+    fn throttle_refused(&mut self, pid: i32, why: &str) {
+        for reply in self.throttle_asked.remove(&pid).into_iter().flatten() {
+            let _ = reply.send(Err(why.to_owned()));
+        }
+        for reply in self.release_asked.remove(&pid).into_iter().flatten() {
+            let _ = reply.send(Err(why.to_owned()));
+        }
+    }
+
+    /// Frees everybody who waits for an answer about throttles.
+    fn refuse_throttles(&mut self, why: &str) {
+        let asked = self.throttle_asked.keys().chain(self.release_asked.keys()).copied();
+        for pid in asked.collect::<Vec<_>>() {
+            self.throttle_refused(pid, why);
+        }
+        self.list_asked.clear();
+    }
+
+    /// A warden answers. It may be the same as before, on a new line.
+    fn met(&mut self, pid: u32) {
+        self.pid = Some(pid);
+        self.deaths += u32::from(self.last_pid.is_some_and(|last| last != pid));
+        self.last_pid = Some(pid);
+        // What an earlier agent asked it to hold.
+        self.send(&ToWarden::ListThrottles);
+    }
+
+    /// Takes note of the ends of wardens that this process started.
+    fn reap(&mut self) {
+        self.children.retain(|pid| matches!(waitpid(*pid, Some(WaitPidFlag::WNOHANG)), Ok(WaitStatus::StillAlive)));
     }
 
     /// The node stops: the warden keeps its tasks for the next agent, or ends them and goes.
@@ -181,7 +242,7 @@ impl Wardens {
 }
 
 impl Loop {
-    pub(super) fn revive_warden(&mut self, now: Now, _effects: &mut Vec<Effect>) {
+    pub(super) fn revive_warden(&mut self, now: Now) {
         if self.wardens.retry_at.is_some_and(|at| at <= now.boot) {
             self.wardens.connect(now);
         }
@@ -193,11 +254,8 @@ impl Loop {
         }
         self.wardens.link = None;
         self.wardens.pid = None;
-        self.wardens.deaths += 1;
-        for (_, reply) in std::mem::take(&mut self.wardens.throttle_asked) {
-            let _ = reply.send(Err("the warden died before it answered".to_owned()));
-        }
-        self.wardens.list_asked.clear();
+        self.wardens.refuse_throttles("the warden died before it answered");
+        self.wardens.reap();
         tracing::warn!("the warden is gone; the next one looks after what it left");
         self.handle(Event::WardenDown, effects);
         self.wardens.retry_later(clock::now());
@@ -209,7 +267,7 @@ impl Loop {
         }
         match said {
             FromWarden::Welcome { warden_pid, running, queued, .. } => {
-                self.wardens.pid = Some(warden_pid);
+                self.wardens.met(warden_pid);
                 self.wardens.retry_after = RETRY_FIRST;
                 self.catch_up(effects);
                 // Only at the start: later, borrowed tasks may wait here that no warden has seen yet.
@@ -226,11 +284,7 @@ impl Loop {
             FromWarden::Full(full) => self.handle(Event::WardenFull(full), effects),
             FromWarden::Lost(attempts) => self.lost(&attempts),
             FromWarden::Throttles(held) => self.wardens.throttles(held),
-            FromWarden::ThrottleRefused { pid, why } => {
-                if let Some(reply) = self.wardens.throttle_asked.remove(&pid) {
-                    let _ = reply.send(Err(why));
-                }
-            }
+            FromWarden::ThrottleRefused { pid, why } => self.wardens.throttle_refused(pid, &why),
         }
     }
 

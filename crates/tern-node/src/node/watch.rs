@@ -45,13 +45,15 @@ struct State {
     before: Option<Box<Job>>,
     /// The loop has ended.
     closed: bool,
+    /// Its watcher took another one in its place.
+    left: bool,
 }
 
 impl Live {
     pub(super) fn new(view: JobView, job: &Job) -> Self {
         let before = !(job.done.is_empty() && job.failed.is_empty() && job.cancelled.is_empty());
         let before = before.then(|| Box::new(job.clone()));
-        let state = State { fresh: Vec::new(), lagged: false, view, before, closed: false };
+        let state = State { fresh: Vec::new(), lagged: false, view, before, closed: false, left: false };
         Self(Arc::new(Shared { state: Mutex::new(state), changed: Notify::new() }))
     }
 
@@ -83,7 +85,7 @@ impl Live {
 
     /// Whether the watcher has gone away.
     pub(super) fn is_orphan(&self) -> bool {
-        Arc::strong_count(&self.0) == 1
+        Arc::strong_count(&self.0) == 1 || self.with(|state| state.left)
     }
 }
 
@@ -176,6 +178,7 @@ impl Watch {
 
     /// The buffer was lost: a new one, with the job as it is now.
     async fn begin_anew(&mut self) -> Result<(), NodeError> {
+        self.live.with(|state| state.left = true);
         let live = self.handle.live(self.job).await?;
         // Forgotten meanwhile: what the old buffer said last stays true.
         match live {

@@ -33,8 +33,8 @@ pub enum LinkError {
     Absent(PathBuf),
     #[error("cannot start the warden {exe}: {source}; nothing was started")]
     Spawn { exe: PathBuf, source: io::Error },
-    #[error("the warden did not begin: it ended, or took longer than {READY_MS} ms; its standard error says why")]
-    NotReady,
+    #[error("the warden {pid} did not begin: it ended, or took longer than {READY_MS} ms; its standard error says why")]
+    NotReady { pid: i32 },
     #[error(
         "the warden speaks version {found} of the protocol, this agent {PROTOCOL_VERSION}: it goes when its tasks have ended"
     )]
@@ -91,7 +91,7 @@ impl WardenLink {
     }
 
     /// Connects, and starts a warden first where there is none: `exe` with the word `warden` and the options. `agent` is
-    /// as in [`WardenLink::connect`].
+    /// as in [`WardenLink::connect`]. Returns the pid of one that was started: the caller's child.
     ///
     /// # Errors
     /// [`LinkError`]
@@ -102,12 +102,10 @@ impl WardenLink {
         slots: u32,
         agent: &[OsString],
         deliver: impl FnMut(LinkEvent) + Send + 'static,
-    ) -> Result<(Self, bool), LinkError> {
+    ) -> Result<(Self, Option<i32>), LinkError> {
         // A warden that is just ending may answer the first call and not the second.
-        let started = connect(&home.warden_socket()).is_err();
-        if started {
-            spawn_warden(home, exe, options)?;
-        }
+        let absent = connect(&home.warden_socket()).is_err();
+        let started = absent.then(|| spawn_warden(home, exe, options)).transpose()?;
         Ok((Self::connect(home, slots, agent, deliver)?, started))
     }
 
@@ -183,7 +181,7 @@ pub fn spawn_warden(home: &Home, exe: &Path, options: &Options) -> Result<i32, L
     let is_ready = watched[0].revents().is_some_and(|events| events.contains(PollFlags::POLLIN));
     let mut byte = [0];
     if !is_ready || File::from(ready).read(&mut byte).ok() != Some(1) {
-        return Err(LinkError::NotReady);
+        return Err(LinkError::NotReady { pid });
     }
     Ok(pid)
 }

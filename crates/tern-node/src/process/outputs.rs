@@ -25,12 +25,14 @@ pub struct OutFile {
     file: File,
     /// It got bytes that are not known to be durable.
     dirty: AtomicBool,
+    /// An fsync failed. The kernel says so once and then takes the lost pages for clean: a second one would lie.
+    spoilt: AtomicBool,
 }
 
 impl OutFile {
     fn open(path: &std::path::Path) -> io::Result<Self> {
         let file = OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(path)?;
-        Ok(Self { file, dirty: AtomicBool::new(false) })
+        Ok(Self { file, dirty: AtomicBool::new(false), spoilt: AtomicBool::new(false) })
     }
 
     /// Its length. `lseek`, since it is the cheapest way to ask.
@@ -50,10 +52,13 @@ impl OutFile {
     }
 
     fn sync(&self) -> io::Result<()> {
+        if self.spoilt.load(Ordering::Relaxed) {
+            return Err(io::Error::other("an earlier fsync of this file failed"));
+        }
         if !self.dirty.swap(false, Ordering::Relaxed) {
             return Ok(());
         }
-        self.file.sync_data().inspect_err(|_| self.dirty.store(true, Ordering::Relaxed))
+        self.file.sync_data().inspect_err(|_| self.spoilt.store(true, Ordering::Relaxed))
     }
 }
 
@@ -68,11 +73,14 @@ pub struct Pair {
     pub number: u32,
     pub stdout: OutFile,
     pub stderr: OutFile,
+    /// Its names in the folder are durable.
+    named: AtomicBool,
 }
 
 impl Pair {
     fn open(home: &Home, number: u32) -> io::Result<Self> {
-        Ok(Self { number, stdout: OutFile::open(&home.stdout(number))?, stderr: OutFile::open(&home.stderr(number))? })
+        let (stdout, stderr) = (OutFile::open(&home.stdout(number))?, OutFile::open(&home.stderr(number))?);
+        Ok(Self { number, stdout, stderr, named: AtomicBool::new(false) })
     }
 
     /// Tells the user of this task something, on its standard error.
@@ -84,10 +92,20 @@ impl Pair {
     /// Makes durable what outcomes point to.
     ///
     /// # Errors
-    /// Those of the disk; what was not made durable stays marked.
-    pub fn sync(&self) -> io::Result<()> {
+    /// Those of the disk. Nothing in this pair that is not durable yet can be trusted from then on.
+    pub fn sync(&self, home: &Home) -> io::Result<()> {
         self.stdout.sync()?;
-        self.stderr.sync()
+        self.stderr.sync()?;
+        if !self.named.load(Ordering::Relaxed) {
+            match File::open(home.outputs()) {
+                Ok(folder) => folder.sync_all()?,
+                // A private run that is over was removed: nobody will look for its files.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+            self.named.store(true, Ordering::Relaxed);
+        }
+        Ok(())
     }
 
     #[must_use]

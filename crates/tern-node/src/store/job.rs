@@ -127,6 +127,10 @@ pub mod context {
 
     use std::{fs, io};
 
+    use std::path::PathBuf;
+
+    use tern_core::words::GrantId;
+
     use super::{Context, Home, JobId, JobSpec, Path, StoreError, make_folder};
 
     const MAGIC: [u8; 8] = *b"TERNCTX\n";
@@ -177,16 +181,14 @@ pub mod context {
         postcard::from_bytes(content).map_err(|error| StoreError::damaged(path, error.to_string()))
     }
 
-    /// The context of a borrowed job: the environment that travels with its spec, in the root folder. Not durable: a
-    /// borrower that dies gives its loans back.
+    /// The context of borrowed tasks: the environment that travels with their spec, in the root folder. One file a loan, so
+    /// that no lender can write what another's tasks run with. Not durable: a borrower that dies gives its loans back.
     ///
     /// # Errors
     /// [`StoreError::Full`] or [`StoreError::Io`]
-    pub fn for_borrowed(home: &Home, job: JobId, spec: &JobSpec) -> Result<(), StoreError> {
-        let path = home.context(job);
-        if path.exists() {
-            return Ok(());
-        }
+    pub fn for_borrowed(home: &Home, job: JobId, grant: GrantId, spec: &JobSpec) -> Result<PathBuf, StoreError> {
+        let GrantId { incarnation, n } = grant;
+        let path = home.job(job).join(format!("context-{incarnation:016x}-{n}"));
         make_folder(&home.job(job))?;
         let context = Context {
             cwd: "/".into(),
@@ -195,6 +197,15 @@ pub mod context {
             grace_ms: tern_core::words::limits::KILL_GRACE.as_ms(),
             rlimits: spec.rlimits.clone(),
         };
-        write(&path, &context)
+        write(&path, &context).map(|()| path)
+    }
+
+    /// Removes the context of a loan that is over, and the job's folder with the last of them.
+    pub fn discard_borrowed(path: &Path) {
+        // What stays is swept up at a start.
+        let _ = fs::remove_file(path);
+        if let Some(folder) = path.parent() {
+            let _ = fs::remove_dir(folder);
+        }
     }
 }

@@ -51,6 +51,19 @@ pub fn lock(home: &Home) -> Result<Lock, StoreError> {
     }
 }
 
+/// Makes the folders that results lie in, with names that survive a power cut.
+///
+/// # Errors
+/// [`StoreError::Io`] or [`StoreError::Full`].
+pub fn lay_out(home: &Home) -> Result<(), StoreError> {
+    let folders = [home.segments(), home.outputs(), home.jobs()];
+    let missing: Vec<_> = folders.into_iter().filter(|folder| !folder.is_dir()).collect();
+    for folder in &missing {
+        crate::home::make_folder(folder).map_err(StoreError::io("cannot be made", folder))?;
+    }
+    if missing.is_empty() { Ok(()) } else { super::job::sync_folder(home.path()) }
+}
+
 /// The process that holds the folder, where one does and says so.
 #[must_use]
 pub fn holder(home: &Home) -> Option<u32> {

@@ -17,5 +17,5 @@ mod tests;
 pub use error::StoreError;
 pub use job::{context, discard_job, sweep_jobs, write_inputs};
 pub use journal::{Journal, Note, Recovery};
-pub use lock::{Lock, lock};
+pub use lock::{Lock, lay_out, lock};
 pub use results::{Garbage, Tail, garbage, segments_after};

@@ -52,7 +52,7 @@ pub fn main() -> ExitCode {
             // The warden was killed: the next turn starts another.
             Err(LinkError::Closed | LinkError::Io(_) | LinkError::Absent(_)) => {}
             // It was killed before it was ready.
-            Err(LinkError::NotReady) => {}
+            Err(LinkError::NotReady { .. }) => {}
             Err(error) => {
                 eprintln!("driver: {error}");
                 return ExitCode::FAILURE;

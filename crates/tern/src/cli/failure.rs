@@ -119,7 +119,7 @@ pub fn code_of(kind: &str) -> u8 {
         "no_agent" | "agent_gone" => UNAVAILABLE,
         "inputs_not_written" => CANTCREAT,
         "storage_failed" => IOERR,
-        "storage_full" | "backpressure" | "draining" | "stopping" | "locked" => TEMPFAIL,
+        "storage_full" | "backpressure" | "busy" | "draining" | "stopping" | "locked" => TEMPFAIL,
         "no_permission" | "foreign_socket" | "protected" | "throttle_refused" => NOPERM,
         "config" => CONFIG,
         _ => SOFTWARE,

@@ -101,7 +101,7 @@ impl Trio {
         statuses
     }
 
-    /// Ends a node as a power cut would: agent, warden and what they run.
+    /// Kills a node's agent and warden at once. Programs that they ran go on, as orphans whose results nobody takes.
     pub async fn kill(&mut self, index: usize) -> Result<String, DemoError> {
         let status = self.door(index)?.status().await?;
         let node = &mut self.nodes[index];
@@ -126,7 +126,7 @@ impl Trio {
                 // Its warden was the child; wait only reaps it.
                 let _ = node.child.wait();
             } else {
-                end(&mut node.child);
+                end(node);
             }
         }
         if self.keep {
@@ -137,16 +137,24 @@ impl Trio {
     }
 }
 
-/// Waits a moment for a child to end by itself, then ends it.
-fn end(child: &mut Child) {
+/// Waits a moment for a node to end by itself, then ends it.
+fn end(node: &mut DemoNode) {
+    if node.door.is_none() {
+        // It never answered, so it was not asked: its warden asks it.
+        let _ = kill(Pid::from_raw(node.child.id().cast_signed()), Signal::SIGTERM);
+    }
     for _ in 0..100 {
-        if !matches!(child.try_wait(), Ok(None)) {
+        if !matches!(node.child.try_wait(), Ok(None)) {
             return;
         }
         std::thread::sleep(Duration::from_millis(20));
     }
-    let _ = child.kill();
-    let _ = child.wait();
+    // The warden first, or it would start the agent again.
+    let _ = node.child.kill();
+    let _ = node.child.wait();
+    if let Some(agent) = store::lock::holder(&node.home).and_then(|pid| i32::try_from(pid).ok()) {
+        let _ = kill(Pid::from_raw(agent), Signal::SIGKILL);
+    }
 }
 
 fn spawn(name: &'static str, home: Home, tag: String) -> Result<DemoNode, DemoError> {

@@ -54,11 +54,18 @@ pub async fn throttle(State(app): State<App>, body: Bytes) -> Result<Json<Thrott
     responses((status = 200, body = Done), (status = 404, body = Refusal)))]
 pub async fn release_throttle(State(app): State<App>, Path(pid): Path<String>) -> Result<Json<Done>, Refused> {
     let number = pid.parse().map_err(|_| Refused::invalid(format!("{pid:?} is not a process id")))?;
-    if app.handle.release_throttle(number).await? {
-        return Ok(Json(Done::default()));
+    match app.handle.release_throttle(number).await? {
+        Ok(true) => Ok(Json(Done::default())),
+        Ok(false) => {
+            let message = format!("process {number} is not throttled by this node");
+            let advice = "`tern throttle list` shows those that are.";
+            Err(Refused::new(StatusCode::NOT_FOUND, "not_throttled", message, advice))
+        }
+        Err(why) => {
+            let advice = "It is still on the list: `tern throttle list`.";
+            Err(Refused::new(StatusCode::FORBIDDEN, "throttle_refused", why, advice))
+        }
     }
-    let message = format!("process {number} is not throttled by this node");
-    Err(Refused::new(StatusCode::NOT_FOUND, "not_throttled", message, "`tern throttle list` shows those that are."))
 }
 
 /// Start nothing more; answered when nothing runs here.

@@ -3,13 +3,15 @@
 //! A full disk loses nothing: what could not be written stays in memory (no more than was running, since nothing
 //! starts any more) and is tried again until there is room.
 
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
 use nix::sys::statvfs::statvfs;
 use nix::unistd::geteuid;
+use tern_core::promise::{Exit, Outcome, Output};
 
-use super::hub::{Duty, Ended, Hub};
+use super::hub::{Duty, Ended, Hub, Mail};
 use crate::home::Home;
 use crate::store::segment::{Position, SegmentWriter};
 
@@ -39,7 +41,8 @@ pub fn run(hub: &Hub, mut writer: SegmentWriter) {
         match hub.duty() {
             Duty::Stop => return,
             Duty::Look => look(hub),
-            Duty::Commit(batch) => {
+            Duty::Commit(mut batch) => {
+                void_what_is_lost(hub, &mut batch);
                 let Some(at) = commit(hub, &mut writer, &batch) else { return hub.give_up() };
                 hub.durable(&batch, at);
                 look(hub);
@@ -61,10 +64,7 @@ fn commit(hub: &Hub, writer: &mut SegmentWriter, batch: &[Ended]) -> Option<Posi
     let outcomes: Vec<_> = batch.iter().map(|ended| ended.outcome).collect();
     let mut tries = 0;
     loop {
-        match sync_outputs(batch)
-            .map_err(|error| error.to_string())
-            .and_then(|()| writer.append(&outcomes).map_err(|error| error.to_string()))
-        {
+        match writer.append(&outcomes) {
             Ok(at) => return Some(at),
             Err(error) => {
                 if tries == 0 {
@@ -81,6 +81,20 @@ fn commit(hub: &Hub, writer: &mut SegmentWriter, batch: &[Ended]) -> Option<Posi
     }
 }
 
-fn sync_outputs(batch: &[Ended]) -> std::io::Result<()> {
-    batch.iter().filter_map(|ended| ended.outputs.as_ref()).try_for_each(|pair| pair.sync())
+/// Makes output durable. Where the disk lost it, the attempt does not count and runs again, with new files.
+fn void_what_is_lost(hub: &Hub, batch: &mut [Ended]) {
+    for ended in batch {
+        let Some(pair) = &ended.outputs else { continue };
+        if let Err(error) = pair.sync(&hub.home) {
+            let attempt = ended.outcome.attempt;
+            eprintln!(
+                "tern warden: the output of {}.{} was lost by the disk, and it runs again: {error}",
+                attempt.job,
+                attempt.task + 1
+            );
+            hub.mail(&Mail::Retire(Arc::new(vec![pair.number])));
+            let none = Output::default();
+            ended.outcome = Outcome { exit: Exit::Void, stdout: none, stderr: none, ..ended.outcome };
+        }
+    }
 }

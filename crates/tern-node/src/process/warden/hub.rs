@@ -198,12 +198,6 @@ impl State {
         }
     }
 
-    fn send(&mut self, message: &FromWarden) {
-        if let Some(client) = &mut self.client {
-            client.send(message);
-        }
-    }
-
     fn held(&self) -> impl Iterator<Item = Attempt> + '_ {
         self.held.iter().flatten().copied()
     }
@@ -237,6 +231,13 @@ impl Hub {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells the client, from any thread. What its socket does not take now is the control thread's to write later.
+    fn say(&self, state: &mut State, message: &FromWarden) {
+        if state.client.as_mut().is_some_and(|client| client.send(message)) {
+            let _ = self.wake.write(1);
+        }
     }
 
     // ---- for the workers ----
@@ -327,7 +328,7 @@ impl Hub {
             state.held[ended.row] = None;
             state.free_rows.push(ended.row as u16);
         }
-        state.send(&FromWarden::Finished { segment: at.segment, end: at.end, outcomes });
+        self.say(&mut state, &FromWarden::Finished { segment: at.segment, end: at.end, outcomes });
         if exhausted {
             state.wake_desks(usize::MAX);
         }
@@ -353,7 +354,7 @@ impl Hub {
         if full {
             self.full_times.fetch_add(1, Ordering::Relaxed);
         }
-        state.send(&FromWarden::Full(full));
+        self.say(&mut state, &FromWarden::Full(full));
         if !full {
             state.wake_desks(usize::MAX);
         }
@@ -470,7 +471,7 @@ impl Hub {
     }
 
     pub fn send(&self, message: &FromWarden) {
-        self.lock().send(message);
+        self.say(&mut self.lock(), message);
     }
 
     pub fn hang_up(&self) {

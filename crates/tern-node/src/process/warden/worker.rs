@@ -453,7 +453,8 @@ fn ask(running: &mut Running, exit: Exit, now: u64) {
     running.deadline = now.saturating_add(u64::from(running.noted.grace_ms) * 1_000_000);
 }
 
-/// The group is that of a leader which has not been reaped, or was found alive just now: its number is not another's.
+/// The group's leader has not been reaped, or was a moment ago: its number is not another's, since the kernel keeps it while
+/// somebody is left in the group, and gives out all others before it gives it out again.
 fn signal_group(pid: i32, signal: Signal) {
     // Fails only when nobody is left.
     let _ = killpg(Pid::from_raw(pid), signal);

@@ -16,7 +16,11 @@ const FILE_BYTES_MAX: u64 = 64 << 20;
 
 /// The pair that is being written.
 #[derive(Debug, Default)]
-pub struct PeerOutputs(Option<Pair>);
+pub struct PeerOutputs {
+    pair: Option<Pair>,
+    /// What staged records point to could not be made durable: they must not be committed.
+    lost: bool,
+}
 
 #[derive(Debug)]
 struct Pair {
@@ -41,11 +45,10 @@ impl PeerOutputs {
         if bytes.is_empty() {
             return Ok(Output::default());
         }
-        if self.0.as_ref().is_some_and(|pair| pair.ends[which] >= FILE_BYTES_MAX) {
-            self.sync(home)?;
-            self.0 = None;
+        if self.pair.as_ref().is_some_and(|pair| pair.ends[which] >= FILE_BYTES_MAX) {
+            self.let_go(home)?;
         }
-        let pair = match &mut self.0 {
+        let pair = match &mut self.pair {
             Some(pair) => pair,
             none => none.insert(Pair::new(home)?),
         };
@@ -53,7 +56,8 @@ impl PeerOutputs {
         if let Err(source) = pair.files[which].write_all(bytes) {
             // What was half written belongs to nobody; the next pair begins clean.
             let path = pair.path(home, which);
-            self.0 = None;
+            // Others stand in it whose records are staged.
+            self.let_go(home)?;
             return Err(StoreError::io("output of another node", &path)(source));
         }
         pair.ends[which] += bytes.len() as u64;
@@ -61,16 +65,33 @@ impl PeerOutputs {
         Ok(Output { file: pair.number, offset: start, len: bytes.len() as u64 })
     }
 
+    /// The pair takes no more; what it holds is durable, or the next commit is refused.
+    fn let_go(&mut self, home: &Home) -> Result<(), StoreError> {
+        let synced = self.sync_pair(home);
+        self.lost |= synced.is_err();
+        self.pair = None;
+        synced
+    }
+
     /// Makes durable what outcomes point to.
     pub fn sync(&mut self, home: &Home) -> Result<(), StoreError> {
-        let Some(pair) = &mut self.0 else { return Ok(()) };
+        let synced = self.sync_pair(home);
+        if std::mem::take(&mut self.lost) {
+            let lost = std::io::Error::other("an fsync of it failed before");
+            return Err(StoreError::io("output of other nodes", &home.peer_outputs())(lost));
+        }
+        synced
+    }
+
+    fn sync_pair(&mut self, home: &Home) -> Result<(), StoreError> {
+        let Some(pair) = &mut self.pair else { return Ok(()) };
         for which in 0..2 {
             if !pair.dirty[which] {
                 continue;
             }
             if let Err(source) = pair.files[which].sync_data() {
                 let path = pair.path(home, which);
-                self.0 = None;
+                self.pair = None;
                 return Err(StoreError::io("fsync", &path)(source));
             }
             pair.dirty[which] = false;

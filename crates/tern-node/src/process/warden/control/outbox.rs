@@ -24,14 +24,15 @@ impl Outbox {
         Self { stream, backlog: Vec::new(), broken: false }
     }
 
-    pub fn send(&mut self, message: &FromWarden) {
+    /// True: the socket did not take all of it, and somebody must look when it becomes writable.
+    pub fn send(&mut self, message: &FromWarden) -> bool {
         if self.broken {
-            return;
+            return false;
         }
         if let Err(error) = frame::push(&mut self.backlog, message) {
             eprintln!("tern warden: a message to the agent was left out: {error}");
         }
-        self.flush();
+        self.flush()
     }
 
     /// Writes what it can. True: the socket must become writable for the rest.

@@ -130,7 +130,10 @@ impl Control {
                 match event.data() {
                     LISTENER => self.accept(),
                     SIGNALS => self.signalled(),
-                    WAKE => drop(self.hub.wake.read()),
+                    WAKE => {
+                        let _ = self.hub.wake.read();
+                        self.flush();
+                    }
                     AGENT => self.agent.ended(&self.epoll),
                     token => self.client_ready(token, event.events()),
                 }
