@@ -118,6 +118,17 @@ fn an_argument_beyond_the_kernels_limit_starts_nothing() {
 }
 
 #[test]
+fn arguments_of_megabytes_in_all_go_out_in_pieces_and_all_run() {
+    let place = place();
+    let line = "x".repeat(100_000);
+    std::fs::write(place.path().join("long"), format!("{line}\n").repeat(60)).expect("can be written");
+    let output = tern(&place, &["-k", "sh", "-c", "echo ${#1}", "sh", "{}", "::::", "long"]).output();
+    let output = output.expect("tern is there");
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert_eq!(text(&output.stdout), "100000\n".repeat(60));
+}
+
+#[test]
 fn a_nul_byte_is_refused_unless_it_separates() {
     let output = fed(&place(), &["echo"], b"a\nb\0c\n");
     assert_eq!(output.status.code(), Some(65));

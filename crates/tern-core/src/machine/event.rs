@@ -44,7 +44,8 @@ pub enum Event {
     },
     /// All records up to and including this sequence are durable.
     Persisted(u64),
-    /// Nothing after this sequence became durable; those records are dropped and their askers denied.
+    /// Nothing after this sequence became durable; those records are dropped and their askers denied. Of what is up to it
+    /// and was not named by `Persisted` yet, this says nothing: it may still be on its way.
     PersistFailed {
         after: u64,
         full: bool,

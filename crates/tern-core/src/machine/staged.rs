@@ -136,8 +136,8 @@ impl Machine {
         }
     }
 
+    /// What was staged up to `after` keeps waiting for its own `Persisted`.
     pub(super) fn persist_failed(&mut self, after: u64, full: bool, now: Now, out: &mut Vec<Effect>) {
-        self.persisted(after, now, out);
         let mut denied = Vec::new();
         while let Some(batch) = self.staged.pop_last(after) {
             for record in &batch.records {

@@ -334,6 +334,21 @@ fn after_a_soft_halt_and_a_crash_what_had_not_started_is_ended() {
 }
 
 #[test]
+fn a_failure_says_nothing_of_what_was_staged_before_it() {
+    let mut world = World::one(1);
+    let held = world.submit(0, JobSpec { held: true, ..spec(1) });
+    let cancel = world.command(0, Command::Cancel(held));
+    let submit = world.command(0, Command::Submit(Box::new(spec(1))));
+    let (before, _) = world.nodes[0].unsynced[0];
+    world.nodes[0].unsynced.truncate(1);
+    world.event(0, Event::PersistFailed { after: before, full: false });
+    assert_eq!(world.reply(0, submit), Some(Err(Deny::StorageFailed)));
+    assert!(world.reply(0, cancel).is_none(), "answered before it was durable");
+    world.sync(0);
+    assert!(matches!(world.reply(0, cancel), Some(Ok(_))));
+}
+
+#[test]
 fn the_oldest_finished_job_makes_room_for_a_new_one() {
     let mut world = World::one(1);
     // Ten thousand jobs, looked at after each of thirty thousand events, are a minute.

@@ -81,12 +81,9 @@ impl Loop {
         if let Err(error) = store::write_inputs(&self.home, job, &rows, &context) {
             let full = error.is_full();
             tracing::error!(%error, %job, "the inputs of a job could not be written: it is not accepted");
+            // What was staged before goes its way to the disk.
             staged.retain(|effect| !matches!(effect, Effect::Persist { sequence: its, .. } if *its >= sequence));
-            effects.append(&mut staged);
-            // What was staged before is made durable first: the machine takes everything up to `after` for durable.
-            self.perform(std::mem::take(effects));
-            self.handle(Event::PersistFailed { after: sequence - 1, full }, effects);
-            return;
+            self.handle(Event::PersistFailed { after: sequence - 1, full }, &mut staged);
         }
         effects.append(&mut staged);
     }
@@ -133,9 +130,22 @@ impl Loop {
             agent_pid: std::process::id(),
             warden_pid: self.wardens.pid(),
             warden_deaths: self.wardens.deaths(),
-            notes: self.notes.clone(),
+            notes: self.notes.iter().cloned().chain(self.doubts()).collect(),
             peers: peers.collect(),
         }
+    }
+
+    /// What the machine did not carry out or not believe, in words.
+    fn doubts(&self) -> impl Iterator<Item = String> {
+        let fault = self.machine.fault().map(|fault| {
+            format!("a plan broke a rule and was not carried out ({fault:?}): this is a bug in Tern, please report it")
+        });
+        let refused: u64 = self.machine.refused().values().sum();
+        let refused = (refused > 0).then(|| {
+            let reasons = self.machine.refused();
+            format!("{refused} things that other nodes or late results said were refused: {reasons:?}")
+        });
+        fault.into_iter().chain(refused)
     }
 
     /// Why the settings protect this process. Whether it may be held at all is the warden's to judge.
