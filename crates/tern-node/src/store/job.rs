@@ -1,7 +1,8 @@
 //! A job's own folder: its inputs, and how its tasks are run. Written once and durable before the job is accepted.
 
-use std::fs::{self, File};
+use std::fs::{self, DirBuilder, File};
 use std::io;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
 use tern_core::words::{Bytes, JobId, JobSpec};
@@ -53,7 +54,7 @@ fn write_all(home: &Home, job: JobId, rows: &[Vec<Bytes>], context: &Context) ->
 
 /// Returns whether the folder of all jobs is new, too.
 fn make_folder(folder: &Path) -> Result<bool, StoreError> {
-    match fs::create_dir(folder) {
+    match DirBuilder::new().mode(0o700).create(folder) {
         Ok(()) => Ok(false),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             crate::home::make_folder(folder).map_err(StoreError::io("cannot be made", folder))?;
@@ -121,7 +122,7 @@ pub(super) fn sync_folder(folder: &Path) -> Result<(), StoreError> {
 pub mod context {
     //! The file that says how a job's tasks are run: folder, environment, limits. Private to this user and this machine.
 
-    use std::fs::OpenOptions;
+    use std::fs::{File, OpenOptions};
     use std::io::Write;
     use std::os::unix::fs::OpenOptionsExt;
 
@@ -131,7 +132,7 @@ pub mod context {
 
     use tern_core::words::GrantId;
 
-    use super::{Context, Home, JobId, JobSpec, Path, StoreError, make_folder};
+    use super::{Context, Home, JobId, JobSpec, Path, StoreError};
 
     const MAGIC: [u8; 8] = *b"TERNCTX\n";
     /// Behind the content: CRC-32 of it (4), version (2), zero (2), magic (8).
@@ -143,6 +144,14 @@ pub mod context {
     /// # Errors
     /// [`StoreError::Full`] or [`StoreError::Io`]; what was half written is removed.
     pub fn write(path: &Path, context: &Context) -> Result<(), StoreError> {
+        write_then(path, context, File::sync_data)
+    }
+
+    fn write_then(
+        path: &Path,
+        context: &Context,
+        last: impl FnOnce(&File) -> io::Result<()>,
+    ) -> Result<(), StoreError> {
         let encoded = postcard::to_extend(context, Vec::new());
         let mut bytes = encoded.map_err(|error| StoreError::damaged(path, error.to_string()))?;
         let crc = crc32fast::hash(&bytes);
@@ -153,7 +162,7 @@ pub mod context {
         let written = || -> io::Result<()> {
             let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
             file.write_all(&bytes)?;
-            file.sync_data()
+            last(&file)
         };
         written().map_err(|error| {
             let _ = fs::remove_file(path);
@@ -189,7 +198,8 @@ pub mod context {
     pub fn for_borrowed(home: &Home, job: JobId, grant: GrantId, spec: &JobSpec) -> Result<PathBuf, StoreError> {
         let GrantId { incarnation, n } = grant;
         let path = home.job(job).join(format!("context-{incarnation:016x}-{n}"));
-        make_folder(&home.job(job))?;
+        let folder = home.job(job);
+        crate::home::make_folder(&folder).map_err(StoreError::io("cannot be made", &folder))?;
         let context = Context {
             cwd: "/".into(),
             env: spec.env.clone(),
@@ -197,7 +207,7 @@ pub mod context {
             grace_ms: tern_core::words::limits::KILL_GRACE.as_ms(),
             rlimits: spec.rlimits.clone(),
         };
-        write(&path, &context).map(|()| path)
+        write_then(&path, &context, |_| Ok(())).map(|()| path)
     }
 
     /// Removes the context of a loan that is over, and the job's folder with the last of them.
