@@ -32,7 +32,7 @@ fn main() -> ExitCode {
         Some("bench") => return bench::main(),
         _ => {}
     }
-    let filter = std::env::args().nth(1).filter(|word| !word.starts_with('-'));
+    let filter = std::env::args().skip(1).find(|word| !word.starts_with('-'));
     let tests = [segments::TESTS, runs::TESTS, lives::TESTS, kills::TESTS].concat();
     grid::run_all(&tests, filter.as_deref())
 }
