@@ -14,4 +14,4 @@ mod report;
 mod source;
 
 pub use report::{Report, shape};
-pub use source::Source;
+pub use source::{Source, tests};

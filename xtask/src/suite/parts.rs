@@ -7,6 +7,7 @@ use super::skips::{self, Skips};
 use super::tally::Tally;
 use super::tools;
 use crate::run::{Parts, cargo, number, root, run, run_watched};
+use crate::shape;
 
 /// Seconds of simulated lives from seeds nobody has seen before.
 const FRESH_SEED_SECONDS: &str = "60";
@@ -31,7 +32,10 @@ pub fn test() -> Result<(), String> {
         parts.part("fresh seeds", || fresh_seeds(&["--seconds", FRESH_SEED_SECONDS, "--seeds", "1000000"]));
     }
     let mut tally = tally.into_inner();
-    parts.part("skips", || skips.settle(&mut tally));
+    parts.part("skips", || {
+        let (stand, settled) = (shape::tests(&root()).and_then(|tests| skips.stand(&tests)), skips.settle(&mut tally));
+        stand.and(settled)
+    });
     let end = parts.finish();
     println!("{tally}");
     end
@@ -79,11 +83,14 @@ pub fn soak(options: &[&str]) -> Result<(), String> {
     let rounds = number(options, "--rounds", 100)?.to_string();
     let mut parts = Parts::new();
     parts.part("build", || run(cargo(&["build", "--release", "--locked", "--workspace"])));
-    parts.part("kill", || {
-        let mut command =
-            cargo(&["test", "--release", "--locked", "-p", "tern", "--test", "kill", "--", "--nocapture"]);
-        command.env("TERN_KILL_ROUNDS", &rounds);
-        run(command)
-    });
+    // The whole node, then the warden with a client of its own, which is killed more often a second.
+    for (name, package, test, filter) in [("kill", "tern", "kill", ""), ("warden", "tern-node", "warden", "kills::")] {
+        parts.part(name, || {
+            let mut command = cargo(&["test", "--release", "--locked", "-p", package, "--test", test, "--"]);
+            command.args((!filter.is_empty()).then_some(filter)).arg("--nocapture");
+            command.env("TERN_KILL_ROUNDS", &rounds);
+            run(command)
+        });
+    }
     parts.finish()
 }

@@ -32,6 +32,15 @@ impl Skips {
         &self.log
     }
 
+    /// An error if the list names what no test bears: it would foresee a skip that nobody can explain any more.
+    pub fn stand(&self, tests: &BTreeSet<String>) -> Result<(), String> {
+        let stale = stale(&self.foreseen, tests);
+        if stale.is_empty() {
+            return Ok(());
+        }
+        Err(format!("{} names what is no test: {}. Remove these lines.", self.list.display(), stale.join(", ")))
+    }
+
     /// Moves the logged skips from passed to skipped, prints each, and refuses those that nobody foresaw.
     pub fn settle(&self, tally: &mut Tally) -> Result<(), String> {
         let text = std::fs::read_to_string(&self.log).map_err(|error| format!("{}: {error}", self.log.display()))?;
@@ -71,6 +80,12 @@ fn foreseen(text: &str) -> BTreeSet<String> {
         .collect()
 }
 
+/// Names that no test bears.
+fn stale<'a>(foreseen: &'a BTreeSet<String>, tests: &BTreeSet<String>) -> Vec<&'a str> {
+    let bears = |name: &&str| tests.contains(name.rsplit("::").next().unwrap_or(name));
+    foreseen.iter().map(String::as_str).filter(|name| !bears(name)).collect()
+}
+
 /// Name and reason of each line of the log; a test that ran twice (with and without planted bugs) counts once.
 fn logged(text: &str) -> BTreeMap<String, String> {
     let lines = text.lines().filter_map(|line| line.split_once('\t'));
@@ -82,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_foreseen_skip_is_counted_and_an_unforeseen_one_refused() {
+    fn a_foreseen_skip_is_counted_and_an_unforeseen_or_forgotten_one_refused() {
         let folder = std::env::temp_dir().join(format!("tern-xtask-skips-{}", std::process::id()));
         std::fs::create_dir_all(folder.join("tests")).unwrap();
         std::fs::write(
@@ -98,6 +113,17 @@ mod tests {
         std::fs::write(skips.log(), "quietly\tno reason at all\n").unwrap();
         let refused = skips.settle(&mut tally).unwrap_err();
         assert!(refused.contains("quietly"), "{refused}");
+        let tests = |names: &[&str]| names.iter().map(|name| (*name).to_string()).collect();
+        assert_eq!(skips.stand(&tests(&["needs_root", "child", "another"])), Ok(()));
+        let refused = skips.stand(&tests(&["needs_root"])).unwrap_err();
+        assert!(refused.contains("a::child") && !refused.contains("needs_root"), "{refused}");
         std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn the_committed_list_names_tests_that_there_are() {
+        let root = crate::run::root();
+        let list = foreseen(&std::fs::read_to_string(root.join("tests/skips.txt")).unwrap());
+        assert_eq!(stale(&list, &crate::shape::tests(&root).unwrap()), [""; 0]);
     }
 }

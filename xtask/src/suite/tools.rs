@@ -17,22 +17,13 @@ struct Tool {
     needed_for: &'static str,
 }
 
-const TOOLS: [Tool; 2] = [
-    Tool {
-        program: "parallel",
-        package: "parallel",
-        version: "GNU parallel",
-        flag: "--version",
-        needed_for: "comparing `tern map` with GNU parallel",
-    },
-    Tool {
-        program: "ip",
-        package: "iproute2",
-        version: "iproute2",
-        flag: "-V",
-        needed_for: "tests in network namespaces",
-    },
-];
+const TOOLS: [Tool; 1] = [Tool {
+    program: "parallel",
+    package: "parallel",
+    version: "GNU parallel",
+    flag: "--version",
+    needed_for: "comparing `tern map` with GNU parallel",
+}];
 
 /// Installs what is missing and may be installed; a tool that stays missing is said, not an error.
 pub fn install() {

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
@@ -15,27 +14,55 @@ use tern_node::process::link::{LinkEvent, WardenLink, spawn_warden};
 use tern_node::process::protocol::{Context, FromWarden, Grant, Order, ToWarden};
 use tern_node::process::warden::Options;
 
-pub type Test = (&'static str, fn());
+/// Where the test stands, its name, and the test.
+pub type Test = (&'static str, &'static str, fn());
 
-static SKIPPED: AtomicU32 = AtomicU32::new(0);
+/// The tests of one file. They are functions without an attribute, since this program has a runner of its own.
+macro_rules! tests {
+    ($($name:ident),+ $(,)?) => {
+        pub const TESTS: &[super::grid::Test] = &[$((module_path!(), stringify!($name), $name)),+];
+    };
+}
+pub(crate) use tests;
 
-/// Says why a test could not run; it is counted.
-pub fn skip(why: &str) {
-    println!("skipped: {why}");
-    SKIPPED.fetch_add(1, Ordering::Relaxed);
+/// This test cannot run here; `cargo xtask test` counts it as skipped.
+pub fn skip(name: &str, reason: &str) {
+    use std::io::Write;
+    eprintln!("SKIP {name}: {reason}");
+    if let Some(path) = std::env::var_os("TERN_SKIP_LOG") {
+        let mut log = std::fs::OpenOptions::new().append(true).create(true).open(path).expect("the log of skips");
+        log.write_all(format!("{name}\t{reason}\n").as_bytes()).expect("logged");
+    }
 }
 
-/// Runs those whose names hold the filter, each with its own state folders.
+/// Runs those whose names hold the filter, each with its own state folders, and says so in the lines of Rust's own runner,
+/// which `cargo xtask test` counts.
 pub fn run_all(tests: &[Test], filter: Option<&str>) -> ExitCode {
-    let mut failed = 0;
-    for (name, test) in tests.iter().filter(|(name, _)| filter.is_none_or(|filter| name.contains(filter))) {
-        let began = Instant::now();
+    let named = tests.iter().map(|(module, name, test)| {
+        let module = module.split_once("::").map_or("", |(_, inner)| inner);
+        (format!("{module}::{name}"), test)
+    });
+    let chosen: Vec<_> = named.filter(|(name, _)| filter.is_none_or(|filter| name.contains(filter))).collect();
+    println!("\nrunning {} test{}", chosen.len(), if chosen.len() == 1 { "" } else { "s" });
+    let began = Instant::now();
+    let mut failed = Vec::new();
+    for (name, test) in &chosen {
         let passed = std::panic::catch_unwind(test).is_ok();
-        println!("{} {name} ({:.2} s)", if passed { "ok    " } else { "FAILED" }, began.elapsed().as_secs_f64());
-        failed += u32::from(!passed);
+        println!("test {name} ... {}", if passed { "ok" } else { "FAILED" });
+        failed.extend((!passed).then_some(name));
     }
-    println!("{failed} failed, {} skipped", SKIPPED.load(Ordering::Relaxed));
-    ExitCode::from(u8::from(failed > 0))
+    for name in &failed {
+        println!("    {name}");
+    }
+    println!(
+        "\ntest result: {}. {} passed; {} failed; 0 ignored; 0 measured; {} filtered out; finished in {:.2}s\n",
+        if failed.is_empty() { "ok" } else { "FAILED" },
+        chosen.len() - failed.len(),
+        failed.len(),
+        tests.len() - chosen.len(),
+        began.elapsed().as_secs_f64(),
+    );
+    ExitCode::from(u8::from(!failed.is_empty()))
 }
 
 /// Long enough for a loaded machine; nothing is measured by it.
@@ -226,7 +253,7 @@ impl Drop for Grid {
 }
 
 fn fresh_number() -> u64 {
-    use std::sync::atomic::AtomicU64;
+    use std::sync::atomic::{AtomicU64, Ordering};
     static NEXT: AtomicU64 = AtomicU64::new(0);
     NEXT.fetch_add(1, Ordering::Relaxed)
 }

@@ -12,25 +12,25 @@ use tern_node::process::protocol::ToWarden;
 use tern_node::process::warden::Options;
 
 use super::driver::{self, never_two_copies, one_outcome_each};
-use super::grid::{Grid, PATIENCE, Test, argv, attempt, sh};
+use super::grid::{Grid, PATIENCE, argv, attempt, sh};
 
-pub const TESTS: &[Test] = &[
-    ("the client is killed: nothing runs twice and nothing is lost", client_killed),
-    ("the warden is killed: no outcome is lost and no task has two copies", warden_killed),
-    ("both are killed: no outcome is lost and no task has two copies", both_killed),
-    ("the next warden adopts a running task with its output and status", adopted),
-    ("adopted tasks take up slots", adopted_take_slots),
-    ("an adopted task can be cancelled", adopted_then_cancelled),
-    ("where adopting is not possible the task is killed, then reported as lost", not_adopted),
-    ("a task whose process was not noted is found by its environment", unnoted),
-    ("a task that ended without a warden is lost, and what it started is ended", gone),
-    ("after another boot everything is lost", other_boot),
-    ("an outcome that was written is not lost though its row is still there", written_not_cleared),
+super::grid::tests![
+    the_client_is_killed_nothing_runs_twice_and_nothing_is_lost,
+    the_warden_is_killed_no_outcome_is_lost_and_no_task_has_two_copies,
+    both_are_killed_no_outcome_is_lost_and_no_task_has_two_copies,
+    the_next_warden_adopts_a_running_task_with_its_output_and_status,
+    adopted_tasks_take_up_slots,
+    an_adopted_task_can_be_cancelled,
+    where_adopting_is_not_possible_the_task_is_killed_then_reported_as_lost,
+    a_task_whose_process_was_not_noted_is_found_by_its_environment,
+    a_task_that_ended_without_a_warden_is_lost_and_what_it_started_is_ended,
+    after_another_boot_everything_is_lost,
+    an_outcome_that_was_written_is_not_lost_though_its_row_is_still_there,
 ];
 
-/// Rounds of killing in each test. `TERN_KILLS` sets another number for a soak.
+/// Rounds of killing in each test. `TERN_KILL_ROUNDS` sets another number for a soak.
 fn rounds() -> u32 {
-    std::env::var("TERN_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(10)
+    std::env::var("TERN_KILL_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(10)
 }
 
 /// A negative pid is a process group.
@@ -86,7 +86,7 @@ fn massacre(count: u32, client: bool, warden: bool) -> (tempfile::TempDir, PathB
     (folder, home)
 }
 
-fn client_killed() {
+fn the_client_is_killed_nothing_runs_twice_and_nothing_is_lost() {
     let count = 40 + 12 * rounds();
     let (_folder, home) = massacre(count, true, false);
     assert_eq!(never_two_copies(&home, count), 0, "nothing ran twice");
@@ -94,7 +94,7 @@ fn client_killed() {
     assert_eq!(one_outcome_each(&Home::new(home)).len(), count as usize);
 }
 
-fn warden_killed() {
+fn the_warden_is_killed_no_outcome_is_lost_and_no_task_has_two_copies() {
     let count = 40 + 12 * rounds();
     let (_folder, home) = massacre(count, false, true);
     let again = never_two_copies(&home, count);
@@ -102,7 +102,7 @@ fn warden_killed() {
     check_outcomes(home, count);
 }
 
-fn both_killed() {
+fn both_are_killed_no_outcome_is_lost_and_no_task_has_two_copies() {
     let count = 40 + 12 * rounds();
     let (_folder, home) = massacre(count, true, true);
     never_two_copies(&home, count);
@@ -162,7 +162,7 @@ fn orphan(grid: &mut Grid) -> (i32, PathBuf) {
     (pid, flag)
 }
 
-fn adopted() {
+fn the_next_warden_adopts_a_running_task_with_its_output_and_status() {
     let mut grid = Grid::new(1);
     let (_, flag) = orphan(&mut grid);
     grid.up();
@@ -180,7 +180,7 @@ fn adopted() {
     assert_eq!(grid.stdout(&grid.outcomes[&attempt(1, 2)]), b"other\n");
 }
 
-fn adopted_take_slots() {
+fn adopted_tasks_take_up_slots() {
     let mut grid = Grid::new(2);
     let context = grid.context(|_| {});
     let (flag, command) = waiting(&grid);
@@ -202,7 +202,7 @@ fn adopted_take_slots() {
     );
 }
 
-fn adopted_then_cancelled() {
+fn an_adopted_task_can_be_cancelled() {
     let mut grid = Grid::new(1);
     let (pid, _) = orphan(&mut grid);
     grid.up();
@@ -212,7 +212,7 @@ fn adopted_then_cancelled() {
     await_end(pid);
 }
 
-fn not_adopted() {
+fn where_adopting_is_not_possible_the_task_is_killed_then_reported_as_lost() {
     let mut grid = Grid::new(1);
     grid.options.no_adopt = true;
     let (pid, _) = orphan(&mut grid);
@@ -228,7 +228,7 @@ fn alive(pid: i32) -> bool {
         .is_ok_and(|stat| !stat.contains(") Z ") && !stat.contains(") X "))
 }
 
-fn unnoted() {
+fn a_task_whose_process_was_not_noted_is_found_by_its_environment() {
     let mut grid = Grid::new(1);
     let (_, flag) = orphan(&mut grid);
     let table = Table::open(&grid.home).expect("a table");
@@ -243,7 +243,7 @@ fn unnoted() {
     assert_eq!(grid.outcomes[&attempt(0, 1)].exit, Exit::Code(5));
 }
 
-fn gone() {
+fn a_task_that_ended_without_a_warden_is_lost_and_what_it_started_is_ended() {
     let mut grid = Grid::new(1);
     let context = grid.context(|_| {});
     grid.grant(&context, 1, [(0, sh("sleep 600 & echo $!; wait"))]);
@@ -271,7 +271,7 @@ fn gone() {
     }
 }
 
-fn other_boot() {
+fn after_another_boot_everything_is_lost() {
     let mut grid = Grid::new(1);
     let (pid, _) = orphan(&mut grid);
     Table::open(&grid.home).expect("a table").set_boot([1; 16]);
@@ -282,7 +282,7 @@ fn other_boot() {
     kill(-pid, Signal::SIGKILL);
 }
 
-fn written_not_cleared() {
+fn an_outcome_that_was_written_is_not_lost_though_its_row_is_still_there() {
     let mut grid = Grid::new(1);
     let context = grid.context(|_| {});
     grid.run(&context, &[argv(["/bin/true"])]);

@@ -12,32 +12,32 @@ use tern_node::process::warden::Options;
 use tern_node::store::segment::{HEADER_BYTES, Lane, numbers};
 
 use super::driver::{one_outcome_each, segments};
-use super::grid::{Grid, Test, argv, attempt, exe, sh};
+use super::grid::{Grid, argv, attempt, exe, sh};
 use super::kills::{await_end, kill};
 
-pub const TESTS: &[Test] = &[
-    ("a second warden on the same folder gives way", second_warden),
-    ("quit with end_tasks ends what runs and writes it down", quit),
-    ("a warden without an agent ends its tasks at SIGTERM", terminated),
-    ("a warden that is to die with its client does", dies_with_client),
-    ("the newest client wins", newest_client),
-    ("a client of another version is told, and the warden runs dry", other_version),
-    ("a torn tail is cut off and what stands before it stays", torn_tail),
-    ("the agent is restarted until it ends well", supervised),
-    ("files are removed when nothing needs them", dropped),
-    ("a long path to the state folder is no obstacle", long_path),
-    ("a throttle is held, listed and released at the end", throttled),
-    ("when the warden is killed its watchdog lets the victim go", watched),
-    ("a full disk stops the start of tasks and voids what failed", full_disk),
+super::grid::tests![
+    a_second_warden_on_the_same_folder_gives_way,
+    quit_with_end_tasks_ends_what_runs_and_writes_it_down,
+    a_warden_without_an_agent_ends_its_tasks_at_sigterm,
+    a_warden_that_is_to_die_with_its_client_does,
+    the_newest_client_wins,
+    a_client_of_another_version_is_told_and_the_warden_runs_dry,
+    a_torn_tail_is_cut_off_and_what_stands_before_it_stays,
+    the_agent_is_restarted_until_it_ends_well,
+    files_are_removed_when_nothing_needs_them,
+    a_long_path_to_the_state_folder_is_no_obstacle,
+    a_throttle_is_held_listed_and_released_at_the_end,
+    when_the_warden_is_killed_its_watchdog_lets_the_victim_go,
+    a_full_disk_stops_the_start_of_tasks_and_voids_what_failed,
 ];
 
-fn second_warden() {
+fn a_second_warden_on_the_same_folder_gives_way() {
     let grid = Grid::new(1);
     let status = Command::new(exe()).arg("warden").args(grid.options.to_args(&grid.home)).status().expect("started");
     assert_eq!(status.code(), Some(75));
 }
 
-fn quit() {
+fn quit_with_end_tasks_ends_what_runs_and_writes_it_down() {
     let mut grid = Grid::new(2);
     let context = grid.context(|_| {});
     grid.grant(&context, 1, (0..4).map(|task| (task, argv(["/bin/sleep", "600"]))));
@@ -49,7 +49,7 @@ fn quit() {
     assert!(!grid.home.warden_socket().exists());
 }
 
-fn terminated() {
+fn a_warden_without_an_agent_ends_its_tasks_at_sigterm() {
     let mut grid = Grid::new(1);
     let context = grid.context(|_| {});
     grid.grant(&context, 1, [(0, sh("trap 'exit 9' TERM; echo up; while :; do sleep 0.01; done"))]);
@@ -64,7 +64,7 @@ fn terminated() {
     assert_eq!(segments(&grid.home)[0].exit, Exit::Cancelled);
 }
 
-fn dies_with_client() {
+fn a_warden_that_is_to_die_with_its_client_does() {
     let folder = tempfile::tempdir().expect("a folder");
     let options = Options { node_tag: 7, die_with_client: true, ..Options::default() };
     let mut grid = Grid::at(folder.path().join("home"), 2, options);
@@ -78,7 +78,7 @@ fn dies_with_client() {
     assert_eq!(ends, [Exit::Cancelled, Exit::Code(4)]);
 }
 
-fn newest_client() {
+fn the_newest_client_wins() {
     let mut grid = Grid::new(1);
     let context = grid.context(|_| {});
     grid.grant(&context, 1, [(0, argv(["/bin/sleep", "600"])), (1, argv(["/bin/true"]))]);
@@ -96,7 +96,7 @@ fn newest_client() {
     assert!(grid.outcomes.is_empty());
 }
 
-fn other_version() {
+fn a_client_of_another_version_is_told_and_the_warden_runs_dry() {
     let mut grid = Grid::new(1);
     let hello = ToWarden::Hello { version: PROTOCOL_VERSION + 1, agent_pid: 0, slots: 1, agent: Vec::new() };
     let mut bytes = Vec::new();
@@ -108,7 +108,7 @@ fn other_version() {
     drop(stream);
 }
 
-fn torn_tail() {
+fn a_torn_tail_is_cut_off_and_what_stands_before_it_stays() {
     let mut grid = Grid::new(1);
     let context = grid.context(|_| {});
     grid.run(&context, &[argv(["/bin/true"]), sh("exit 1")]);
@@ -145,7 +145,7 @@ pub fn agent() -> std::process::ExitCode {
     std::process::ExitCode::SUCCESS
 }
 
-fn supervised() {
+fn the_agent_is_restarted_until_it_ends_well() {
     let folder = tempfile::tempdir().expect("a folder");
     let home = folder.path().join("home");
     let argv = vec![exe().into(), "agent".into(), home.clone().into()];
@@ -155,7 +155,7 @@ fn supervised() {
     assert_eq!(fs::read(home.join("agents")).expect("marks"), b"+++");
 }
 
-fn dropped() {
+fn files_are_removed_when_nothing_needs_them() {
     let mut grid = Grid::new(1);
     let context = grid.context(|_| {});
     let outcomes = grid.run(&context, &[sh("echo one")]);
@@ -175,7 +175,7 @@ fn dropped() {
     assert!(outcome.stdout.file > file, "no number is used twice");
 }
 
-fn long_path() {
+fn a_long_path_to_the_state_folder_is_no_obstacle() {
     let folder = tempfile::tempdir().expect("a folder");
     let home = folder.path().join("x".repeat(120)).join("home");
     let mut grid = Grid::at(home, 1, Options::default());
@@ -184,28 +184,31 @@ fn long_path() {
     assert_eq!(grid.run(&context, &[argv(["/bin/true"])])[0].exit, Exit::Code(0));
 }
 
-fn throttled() {
+fn a_throttle_is_held_listed_and_released_at_the_end() {
     let mut grid = Grid::new(1);
-    let mut victim = Command::new("/bin/sleep").arg("600").spawn().expect("a victim");
+    let mut victim = Command::new("yes").stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("a burner");
     let pid = victim.id() as i32;
-    let wish = Throttle { pid, percent: 50, method: Some(ThrottleMethod::DutyCycle) };
-    grid.send(ToWarden::Throttle(wish));
+    // One per cent of a process that burns: it is nearly always found stopped.
+    grid.send(ToWarden::Throttle(Throttle { pid, percent: 1, method: Some(ThrottleMethod::DutyCycle) }));
     grid.until(
         "throttles",
         |_, message| matches!(message, FromWarden::Throttles(held) if held.len() == 1 && held[0].pid == pid),
     );
     grid.send(ToWarden::Throttle(Throttle { pid: 1, percent: 50, method: None }));
     grid.until("a refusal", |_, message| matches!(message, FromWarden::ThrottleRefused { pid: 1, .. }));
+    let look = || tern_node::sense::stat(pid).expect("readable").expect("it lives");
+    await_that("it is stopped", || look().state == 'T');
     grid.send(ToWarden::Quit { end_tasks: true });
     grid.drain();
     await_end(grid.warden_pid);
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).expect("it lives");
-    assert!(!stat.contains(") T "), "it goes on");
+    let after = look();
+    assert_ne!(after.state, 'T', "it goes on");
+    await_that("it burns again", || look().cpu_ticks > after.cpu_ticks + 20);
     victim.kill().expect("killed");
     victim.wait().expect("ended");
 }
 
-fn watched() {
+fn when_the_warden_is_killed_its_watchdog_lets_the_victim_go() {
     let mut grid = Grid::new(1);
     let mut victim = Command::new("yes").stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("a burner");
     let pid = victim.id() as i32;
@@ -233,7 +236,7 @@ fn await_that(what: &str, so: impl Fn() -> bool) {
     panic!("never: {what}");
 }
 
-fn full_disk() {
+fn a_full_disk_stops_the_start_of_tasks_and_voids_what_failed() {
     let folder = tempfile::tempdir().expect("a folder");
     let mount = |words: &[&str]| {
         let mut command = Command::new(words[0]);
@@ -241,8 +244,8 @@ fn full_disk() {
         command.status().is_ok_and(|status| status.success())
     };
     if !mount(&["mount", "-t", "tmpfs", "-o", "size=12m", "tmpfs"]) {
-        super::grid::skip("a small file system could not be mounted (needs root)");
-        return;
+        let name = "a_full_disk_stops_the_start_of_tasks_and_voids_what_failed";
+        return super::grid::skip(name, "a small file system could not be mounted (needs root)");
     }
     let outcome = std::panic::catch_unwind(|| on_small_disk(folder.path()));
     assert!(mount(&["umount", "-l"]), "unmounted");

@@ -6,24 +6,24 @@ use tern_core::words::limits::ARG_BYTES_MAX;
 use tern_node::process::protocol::ToWarden;
 use tern_node::store::segment::{Block, Lane, SegmentReader, numbers};
 
-use super::grid::{Grid, Test, argv, exits, sh};
+use super::grid::{Grid, argv, exits, sh};
 
-pub const TESTS: &[Test] = &[
-    ("codes and signals are told apart", codes_and_signals),
-    ("what was told stands in a segment", told_is_durable),
-    ("output ranges are exact when tasks interleave", ranges_are_exact),
-    ("what cannot be started ends with 127 or 126 and says why", not_started),
-    ("a task sees its number, its job and its attempt", environment),
-    ("arguments are bytes", arguments_are_bytes),
-    ("a time-out is TERM, grace, KILL, and reaches stopped tasks", time_outs),
-    ("a task that was cancelled ends as cancelled", cancelled),
-    ("what a task leaves behind does not write into the next one's output", left_behind),
-    ("what has not started can be given back", given_back),
-    ("a hundred megabytes of output arrive", much_output),
-    ("limits are set before the program begins", limits),
+super::grid::tests![
+    codes_and_signals_are_told_apart,
+    what_was_told_stands_in_a_segment,
+    output_ranges_are_exact_when_tasks_interleave,
+    what_cannot_be_started_ends_with_127_or_126_and_says_why,
+    a_task_sees_its_number_its_job_and_its_attempt,
+    arguments_are_bytes,
+    a_time_out_is_term_grace_kill_and_reaches_stopped_tasks,
+    a_task_that_was_cancelled_ends_as_cancelled,
+    what_a_task_leaves_behind_does_not_write_into_the_next_ones_output,
+    what_has_not_started_can_be_given_back,
+    a_hundred_megabytes_of_output_arrive,
+    limits_are_set_before_the_program_begins,
 ];
 
-fn codes_and_signals() {
+fn codes_and_signals_are_told_apart() {
     let mut grid = Grid::new(2);
     let context = grid.context(|_| {});
     let outcomes = grid.run(&context, &[sh("exit 0"), sh("exit 3"), sh("kill -9 $$"), sh("kill -TERM $$")]);
@@ -31,7 +31,7 @@ fn codes_and_signals() {
     assert!(outcomes.iter().all(|it| it.ran_on == 7 && it.ran_ns > 0 && it.started_ms > 0));
 }
 
-fn told_is_durable() {
+fn what_was_told_stands_in_a_segment() {
     let mut grid = Grid::new(3);
     let context = grid.context(|_| {});
     let count = 300;
@@ -51,7 +51,7 @@ fn told_is_durable() {
     assert_eq!(written, grid.outcomes.values().copied().collect::<Vec<_>>());
 }
 
-fn ranges_are_exact() {
+fn output_ranges_are_exact_when_tasks_interleave() {
     let mut grid = Grid::new(4);
     let context = grid.context(|_| {});
     let script = |task: u32| sh(&format!("for i in 1 2 3; do echo out{task}.$i; echo err{task}.$i >&2; done"));
@@ -66,7 +66,7 @@ fn ranges_are_exact() {
     assert!(files <= 8, "two files a slot, not {files}");
 }
 
-fn not_started() {
+fn what_cannot_be_started_ends_with_127_or_126_and_says_why() {
     let mut grid = Grid::new(2);
     let script = grid.home.path().join("script");
     std::fs::write(&script, "#!/no/such/interpreter\n").expect("written");
@@ -112,7 +112,7 @@ fn not_started() {
     }
 }
 
-fn environment() {
+fn a_task_sees_its_number_its_job_and_its_attempt() {
     let mut grid = Grid::new(1);
     let context = grid.context(|context| {
         context.cwd = "/usr".into();
@@ -147,7 +147,7 @@ fn arguments_are_bytes() {
     assert_eq!(grid.stdout(&outcomes[0]), odd.0);
 }
 
-fn time_outs() {
+fn a_time_out_is_term_grace_kill_and_reaches_stopped_tasks() {
     let mut grid = Grid::new(4);
     let context = grid.context(|context| context.timeout_ms = Some(200));
     let stubborn = "trap 'echo asked' TERM; while :; do sleep 0.05; done";
@@ -161,7 +161,7 @@ fn time_outs() {
     assert_eq!(outcomes[2].stdout.len, 0);
 }
 
-fn cancelled() {
+fn a_task_that_was_cancelled_ends_as_cancelled() {
     let mut grid = Grid::new(2);
     let context = grid.context(|_| {});
     grid.grant(&context, 1, (0..4).map(|task| (task, argv(["/bin/sleep", "600"]))));
@@ -174,7 +174,7 @@ fn cancelled() {
     grid.until("the last", |grid, _| grid.outcomes.len() + grid.revoked.len() >= 4);
 }
 
-fn left_behind() {
+fn what_a_task_leaves_behind_does_not_write_into_the_next_ones_output() {
     let mut grid = Grid::new(1);
     let context = grid.context(|_| {});
     let flag = grid.home.path().join("flag");
@@ -189,7 +189,7 @@ fn left_behind() {
     assert_ne!(outcomes[0].stdout.file, outcomes[1].stdout.file);
 }
 
-fn given_back() {
+fn what_has_not_started_can_be_given_back() {
     let mut grid = Grid::new(1);
     let context = grid.context(|_| {});
     grid.grant(&context, 1, (0..10).map(|task| (task, argv(["/bin/sleep", "0.3"]))));
@@ -201,7 +201,7 @@ fn given_back() {
     assert!(grid.outcomes.keys().all(|attempt| attempt.task < 5));
 }
 
-fn much_output() {
+fn a_hundred_megabytes_of_output_arrive() {
     let mut grid = Grid::new(2);
     let context = grid.context(|_| {});
     let size = 100 << 20;
@@ -215,7 +215,7 @@ fn much_output() {
     assert!(outcomes[2].stdout.offset == 0, "a long file is given up at the next task");
 }
 
-fn limits() {
+fn limits_are_set_before_the_program_begins() {
     let mut grid = Grid::new(1);
     let context = grid.context(|context| context.rlimits = vec![("nofile".into(), 77, 88), ("core".into(), 0, 0)]);
     let unknown = grid.context(|context| context.rlimits = vec![("nonsense".into(), 1, 1)]);

@@ -9,15 +9,15 @@ use tern_node::store::segment::{
     Block, HEADER_BYTES, Lane, SEGMENT_BYTES_MAX, SegmentError, SegmentReader, SegmentWriter, numbers,
 };
 
-use super::grid::{Test, attempt};
+use super::grid::attempt;
 
-pub const TESTS: &[Test] = &[
-    ("segments: what is written is read, over a change of file", round_trip),
-    ("segments: damage in the middle is skipped and named", corrupt_middle),
-    ("segments: no flipped bit is read as a result", flipped_bits),
-    ("segments: a cut at any byte loses only the last block", cut_anywhere),
-    ("segments: a newer version is refused", newer),
-    ("segments: a reader stops at the limit and goes on behind it", follows),
+super::grid::tests![
+    what_is_written_is_read_over_a_change_of_file,
+    damage_in_the_middle_is_skipped_and_named,
+    no_flipped_bit_is_read_as_a_result,
+    a_cut_at_any_byte_loses_only_the_last_block,
+    a_segment_of_a_newer_version_is_refused,
+    a_reader_stops_at_the_limit_and_goes_on_behind_it,
 ];
 
 fn outcome(task: u32) -> Outcome {
@@ -65,7 +65,7 @@ fn three_blocks(home: &Home) -> [u64; 4] {
     ends
 }
 
-fn round_trip() {
+fn what_is_written_is_read_over_a_change_of_file() {
     let (_folder, home) = home();
     let batch: Vec<Outcome> = (0..4000).map(outcome).collect();
     let mut expected = Vec::new();
@@ -93,7 +93,7 @@ fn round_trip() {
     assert_eq!(SegmentReader::open(&home.segment(numbers[0])).expect("a segment").tag(), 9);
 }
 
-fn corrupt_middle() {
+fn damage_in_the_middle_is_skipped_and_named() {
     // In the payload, in the CRC, and in the length: the first two are skipped by length, the third by looking further.
     for at in [20, 5, 0] {
         let (_folder, home) = home();
@@ -113,7 +113,7 @@ fn corrupt_middle() {
     }
 }
 
-fn flipped_bits() {
+fn no_flipped_bit_is_read_as_a_result() {
     let (_folder, home) = home();
     let ends = three_blocks(&home);
     let path = home.segment(0);
@@ -134,7 +134,7 @@ fn flipped_bits() {
     }
 }
 
-fn cut_anywhere() {
+fn a_cut_at_any_byte_loses_only_the_last_block() {
     let (_folder, home) = home();
     let ends = three_blocks(&home);
     let path = home.segment(0);
@@ -150,7 +150,7 @@ fn cut_anywhere() {
     }
 }
 
-fn newer() {
+fn a_segment_of_a_newer_version_is_refused() {
     let (_folder, home) = home();
     three_blocks(&home);
     let path = home.segment(0);
@@ -164,7 +164,7 @@ fn newer() {
     assert_eq!(fs::read(&path).expect("read"), bytes, "nothing was changed");
 }
 
-fn follows() {
+fn a_reader_stops_at_the_limit_and_goes_on_behind_it() {
     let (_folder, home) = home();
     let ends = three_blocks(&home);
     let mut reader = SegmentReader::open(&home.segment(0)).expect("a segment");
