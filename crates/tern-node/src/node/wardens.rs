@@ -1,8 +1,8 @@
 //! The loop's side of the warden: connect, catch up with its segments, notice its death, start the next.
 
 pub mod orders;
+mod throttles;
 
-use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::sync::mpsc::SyncSender;
 
@@ -12,6 +12,7 @@ use tern_core::machine::{Effect, Event};
 use tern_core::words::{Attempt, JobId, Now, Span};
 use tokio::sync::oneshot;
 
+use self::throttles::Throttles;
 use super::input::Input;
 use super::run::Loop;
 use crate::clock;
@@ -51,10 +52,7 @@ pub struct Wardens {
     children: Vec<Pid>,
     retry_at: Option<u64>,
     retry_after: Span,
-    throttle_asked: BTreeMap<i32, Vec<oneshot::Sender<Result<ThrottleState, String>>>>,
-    release_asked: BTreeMap<i32, Vec<oneshot::Sender<Result<bool, String>>>>,
-    list_asked: Vec<oneshot::Sender<Vec<ThrottleState>>>,
-    throttled: Vec<ThrottleState>,
+    throttles: Throttles,
 }
 
 impl Wardens {
@@ -73,10 +71,7 @@ impl Wardens {
             children: Vec::new(),
             retry_at,
             retry_after: RETRY_FIRST,
-            throttle_asked: BTreeMap::new(),
-            release_asked: BTreeMap::new(),
-            list_asked: Vec::new(),
-            throttled: Vec::new(),
+            throttles: Throttles::default(),
         }
     }
 
@@ -149,7 +144,7 @@ impl Wardens {
             let _ = reply.send(Err("no warden runs here to hold it".to_owned()));
             return;
         }
-        self.throttle_asked.entry(wish.pid).or_default().push(reply);
+        self.throttles.asked(wish.pid, reply);
         self.send(&ToWarden::Throttle(wish));
     }
 
@@ -159,7 +154,7 @@ impl Wardens {
             let _ = reply.send(Err("no warden runs here that could hold it".to_owned()));
             return;
         }
-        self.release_asked.entry(pid).or_default().push(reply);
+        self.throttles.release_asked(pid, reply);
         self.send(&ToWarden::ReleaseThrottle { pid });
     }
 
@@ -168,46 +163,8 @@ impl Wardens {
             let _ = reply.send(Vec::new());
             return;
         }
-        self.list_asked.push(reply);
+        self.throttles.list_asked(reply);
         self.send(&ToWarden::ListThrottles);
-    }
-
-    fn throttles(&mut self, held: Vec<ThrottleState>) {
-        for state in &held {
-            for reply in self.throttle_asked.remove(&state.pid).into_iter().flatten() {
-                let _ = reply.send(Ok(state.clone()));
-            }
-        }
-        let has = |list: &[ThrottleState], pid: i32| list.iter().any(|state| state.pid == pid);
-        let over: Vec<i32> = self.release_asked.keys().copied().filter(|pid| !has(&held, *pid)).collect();
-        for pid in over {
-            let was = has(&self.throttled, pid);
-            for reply in self.release_asked.remove(&pid).into_iter().flatten() {
-                let _ = reply.send(Ok(was));
-            }
-        }
-        for reply in self.list_asked.drain(..) {
-            let _ = reply.send(held.clone());
-        }
-        self.throttled = held;
-    }
-
-    fn throttle_refused(&mut self, pid: i32, why: &str) {
-        for reply in self.throttle_asked.remove(&pid).into_iter().flatten() {
-            let _ = reply.send(Err(why.to_owned()));
-        }
-        for reply in self.release_asked.remove(&pid).into_iter().flatten() {
-            let _ = reply.send(Err(why.to_owned()));
-        }
-    }
-
-    /// Frees everybody who waits for an answer about throttles.
-    fn refuse_throttles(&mut self, why: &str) {
-        let asked = self.throttle_asked.keys().chain(self.release_asked.keys()).copied();
-        for pid in asked.collect::<Vec<_>>() {
-            self.throttle_refused(pid, why);
-        }
-        self.list_asked.clear();
     }
 
     /// A warden answers. It may be the same as before, on a new line.
@@ -227,7 +184,7 @@ impl Wardens {
     /// The node stops: the warden keeps its tasks for the next agent, or ends them and goes.
     pub fn leave(&mut self, keep_tasks: bool, in_hand: u32) {
         let passing = self.plan.as_ref().is_some_and(|plan| plan.agent.is_empty());
-        let idle = in_hand == 0 && self.throttled.is_empty();
+        let idle = in_hand == 0 && self.throttles.is_empty();
         if passing && self.started && idle {
             // Nothing keeps it: it need not linger.
             self.send(&ToWarden::Quit { end_tasks: false });
@@ -254,7 +211,7 @@ impl Loop {
         }
         self.wardens.link = None;
         self.wardens.pid = None;
-        self.wardens.refuse_throttles("the warden died before it answered");
+        self.wardens.throttles.refuse_all("the warden died before it answered");
         self.wardens.reap();
         tracing::warn!("the warden is gone; the next one looks after what it left");
         self.handle(Event::WardenDown, effects);
@@ -283,8 +240,8 @@ impl Loop {
             FromWarden::Revoked(attempts) => self.handle(Event::Revoked(attempts), effects),
             FromWarden::Full(full) => self.handle(Event::WardenFull(full), effects),
             FromWarden::Lost(attempts) => self.lost(&attempts),
-            FromWarden::Throttles(held) => self.wardens.throttles(held),
-            FromWarden::ThrottleRefused { pid, why } => self.wardens.throttle_refused(pid, &why),
+            FromWarden::Throttles(held) => self.wardens.throttles.are(held),
+            FromWarden::ThrottleRefused { pid, why } => self.wardens.throttles.refused(pid, &why),
         }
     }
 
