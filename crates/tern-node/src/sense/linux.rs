@@ -95,16 +95,27 @@ mod tests {
         assert_eq!(pressure("some avg10=nan"), None);
     }
 
-    #[test]
+    /// The load average as the C library reads it.
     #[expect(unsafe_code, reason = "an independent reader: the C library")]
+    fn load_of_the_library() -> f64 {
+        let mut load = [0f64; 1];
+        // SAFETY: the array has room for the one average that is asked for.
+        assert_eq!(unsafe { libc::getloadavg(load.as_mut_ptr(), 1) }, 1);
+        load[0]
+    }
+
+    #[test]
     fn this_machine_can_be_read_and_agrees_with_an_independent_reader() {
         let reading = read().unwrap();
-        let mut loads = [0f64; 3];
-        // SAFETY: the array has room for the three averages that are asked for.
-        assert_eq!(unsafe { libc::getloadavg(loads.as_mut_ptr(), 3) }, 3);
-        // Both show the same five-second update, or two neighbouring ones; the file rounds to hundredths.
-        assert!((reading.load1 - loads[0]).abs() <= 0.05 * loads[0] + 0.2, "{} {}", reading.load1, loads[0]);
         assert!(reading.cpus >= 1 && reading.at > 0);
         assert!(reading.memory_available_kib <= reading.memory_total_kib && reading.memory_total_kib.is_some());
+        // The file rounds to hundredths. Where the kernel's update, every five seconds, falls between the two looks, the
+        // next two agree.
+        let agree = || {
+            let (own, other) = (read().unwrap().load1, load_of_the_library());
+            println!("{own} and {other}");
+            (own - other).abs() <= 0.05 * other + 0.01
+        };
+        assert!((0..3).any(|_| agree()));
     }
 }
