@@ -1,4 +1,5 @@
-//! The warden as a real process: what it runs, what it writes down, and what survives when it or its client is killed.
+//! The warden as a real process: what it runs, what it writes down, and what survives when it or its client is killed; and
+//! what a whole node, whose warden it is, tells its peers.
 //!
 //! This program is its own warden and its own trampoline: it starts itself with those words as first argument.
 
@@ -14,6 +15,8 @@ mod kills;
 mod lives;
 #[path = "warden/runs.rs"]
 mod runs;
+#[path = "warden/secrets.rs"]
+mod secrets;
 #[path = "warden/segments.rs"]
 mod segments;
 
@@ -33,6 +36,6 @@ fn main() -> ExitCode {
         _ => {}
     }
     let filter = std::env::args().skip(1).find(|word| !word.starts_with('-'));
-    let tests = [segments::TESTS, runs::TESTS, lives::TESTS, kills::TESTS].concat();
+    let tests = [segments::TESTS, runs::TESTS, lives::TESTS, kills::TESTS, secrets::TESTS].concat();
     grid::run_all(&tests, filter.as_deref())
 }
