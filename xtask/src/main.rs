@@ -21,9 +21,11 @@ usage: cargo xtask COMMAND
   policy                   licences, sources, bans, duplicates and weight of the dependencies, offline
   shape [--bless]          sizes, names and the module graph; --bless rewrites the golden graph
   sim [--seeds N]          N lives of a simulated grid from a fresh seed (default 10000)
-  soak [--rounds N]        kill agent, warden and both at random instants, N times each (default 100)
+  soak [--rounds N]        kill agent, warden, both, and the warden's client at random instants, N times each
+                           (default 100)
   bench spine [--pairs N] [--quick]
-                           measure against bare loops, xargs and GNU parallel; writes docs/benchmarks.md";
+                           measure against bare loops, xargs and GNU parallel; writes docs/benchmarks.md, except
+                           where --quick or fewer than 5 pairs make its figures too rough";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

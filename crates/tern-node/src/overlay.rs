@@ -95,11 +95,10 @@ impl Overlay {
             tokio::spawn(distribute(outbound, shared.queues.clone())),
         ];
         for (node, address) in options.admitted {
-            // One side dials, the smaller key, so that two nodes have one connection.
-            let Some(address) = address.filter(|_| my_id < node) else { continue };
+            let Some(address) = address else { continue };
             let id = EndpointId::from_bytes(&node.0).map_err(|_| OverlayError::Key(node))?;
             let target = EndpointAddr::from_parts(id, [TransportAddr::Ip(address)]);
-            tasks.push(tokio::spawn(link::dial(endpoint.clone(), target, shared.clone())));
+            tasks.push(tokio::spawn(link::dial(endpoint.clone(), target, shared.clone(), my_id < node)));
         }
         Ok(Self { endpoint, tasks })
     }

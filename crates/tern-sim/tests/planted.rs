@@ -45,4 +45,8 @@ plants! {
     results_acknowledged_before_the_fsync: ReceivedBeforeFsync => ["anytime_received_is_durable"];
     halting_late: HaltLate => ["anytime_halting_is_not_ahead"];
     a_loan_lost_with_the_disk: LoseOnPersistFailed => ["eventually_every_job_is_over"];
+    a_retry_beside_what_is_being_ended: RetryWhileEnding => ["anytime_one_live_run_a_task"];
+    results_from_anybody: ResultsFromAnybody => ["anytime_results_come_from_the_holder"];
+    a_denial_that_comes_too_late: DenyTooLate => ["anytime_denied_leaves_no_trace"];
+    a_task_that_is_done_and_still_queued: KeepQueued => ["anytime_done_is_not_run_again"];
 }

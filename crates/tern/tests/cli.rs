@@ -310,7 +310,10 @@ fn settings_are_shown_with_where_they_come_from() {
 fn completions_for_five_shells_and_a_man_page_for_each_command_are_made() {
     let tern = Tern::new();
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
-        assert!(tern.good(&["completion", shell]).contains("each-line"), "{shell}");
+        let script = tern.good(&["completion", shell]);
+        assert!(script.contains("each-line"), "{shell}");
+        // `tern agent` is started by `tern up` and by nobody else.
+        assert!(!script.contains("The agent itself") && !script.contains("tern,agent"), "{shell}: a hidden command");
     }
     let folder = tern.path().join("man");
     tern.good(&["man", folder.to_str().unwrap()]);

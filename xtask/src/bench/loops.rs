@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::pairs::{Spread, seconds};
+use super::pairs::seconds;
 use crate::run::root;
 
 /// The program that is run.
@@ -22,7 +22,7 @@ pub struct Loops {
 
 /// One of the two loops.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+enum Kind {
     /// One thread, two tasks in flight.
     InFlight,
     /// One thread a core, one task each.
@@ -30,7 +30,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    pub fn words(self) -> &'static str {
+    fn words(self) -> &'static str {
         match self {
             Self::InFlight => "one thread with two in flight",
             Self::Threads => "one thread a core",
@@ -58,7 +58,7 @@ impl Loops {
     }
 
     /// Seconds of `tasks` runs of [`TASK`] by one of the loops.
-    pub fn run(&self, kind: Kind, tasks: usize, cores: usize) -> Result<f64, String> {
+    fn run(&self, kind: Kind, tasks: usize, cores: usize) -> Result<f64, String> {
         let width = if kind == Kind::InFlight { 2 } else { cores };
         let mut command = match &self.compiled {
             Some([one, many]) => Command::new(if kind == Kind::InFlight { one } else { many }),
@@ -71,18 +71,9 @@ impl Loops {
         seconds(command)
     }
 
-    /// The loop that is faster here, by the medians of three short runs of each in turn.
-    pub fn faster(&self, tasks: usize, cores: usize) -> Result<Kind, String> {
-        let mut taken = [Vec::new(), Vec::new()];
-        for _ in 0..3 {
-            for (kind, samples) in [Kind::InFlight, Kind::Threads].into_iter().zip(&mut taken) {
-                samples.push(self.run(kind, (tasks / 5).max(200), cores)?);
-            }
-        }
-        let median = |samples: &Vec<f64>| Spread::of(samples.clone()).map_or(f64::MAX, |spread| spread.median);
-        let kind = if median(&taken[0]) <= median(&taken[1]) { Kind::InFlight } else { Kind::Threads };
-        println!("the faster loop is {}", kind.words());
-        Ok(kind)
+    /// Seconds of both, one after the other.
+    pub fn both(&self, tasks: usize, cores: usize) -> Result<[f64; 2], String> {
+        Ok([self.run(Kind::InFlight, tasks, cores)?, self.run(Kind::Threads, tasks, cores)?])
     }
 }
 

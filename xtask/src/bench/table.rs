@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 use super::command::Bench;
-use super::pairs::{Paired, quantile};
+use super::pairs::{Paired, median, quantile};
 
 const BEGIN: &str = "<!-- spine: written by `cargo xtask bench spine` -->";
 const END: &str = "<!-- spine: end -->";
@@ -33,13 +33,10 @@ impl Rows {
         self.add(work, show(paired), target, if paired.ratio.median <= most { "yes" } else { "no" });
     }
 
-    /// A ratio of somebody else.
-    pub fn peer(&mut self, work: &str, paired: &Paired) {
-        self.add(work, show(paired), "–".to_string(), "–");
-    }
-
-    pub fn absent(&mut self, who: &str, why: &str) {
-        self.add(who, format!("not measured: {}", first_line(why)), "–".to_string(), "–");
+    /// A ratio of somebody else, or why there is none.
+    pub fn peer(&mut self, work: &str, paired: Result<Paired, String>) {
+        let figure = paired.map_or_else(|why| format!("not measured: {}", first_line(&why)), |paired| show(&paired));
+        self.add(work, figure, "–".to_string(), "–");
     }
 
     pub fn at_most(&mut self, work: &str, value: f64, most: f64, unit: &str) {
@@ -54,7 +51,7 @@ impl Rows {
 
     /// Milliseconds, sorted: the median, and where it is asked for the 99th percentile, against their bounds.
     pub fn quantiles(&mut self, work: &str, sorted: &[f64], median_max: f64, tail_max: Option<f64>) {
-        let (median, tail) = (quantile(sorted, 0.5), quantile(sorted, 0.99));
+        let (median, tail) = (median(sorted), quantile(sorted, 0.99));
         let met = median <= median_max && tail_max.is_none_or(|most| tail <= most);
         let bound = tail_max.map(|most| format!(" / ≤ {}", number(most, "ms"))).unwrap_or_default();
         let figure = format!("p50 {}, p99 {} ({} samples)", number(median, "ms"), number(tail, "ms"), sorted.len());
@@ -114,7 +111,7 @@ fn replaced(page: &str, section: &str) -> String {
 }
 
 /// The machine in one sentence, without its name.
-fn facts(bench: &Bench) -> String {
+pub fn facts(bench: &Bench) -> String {
     let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
     let load = load.split(' ').next().unwrap_or_default().to_string();
@@ -122,7 +119,8 @@ fn facts(bench: &Bench) -> String {
         if bench.size.divide > 1 { " **A quick run: fewer tasks and samples than an honest one.**" } else { "" };
     format!(
         "{} cores, Linux {}, state folder on {}, load average at the end {load}. Medians of {} interleaved pairs, least \
-         and greatest in parentheses; × is the ratio to the faster of two bare loops in the same pair ({}).{quick}",
+         and greatest in parentheses; both bare loops ({}) run in every pair, and × is the ratio to the faster of the two \
+         in that pair.{quick}",
         bench.cores,
         kernel.trim(),
         bench.folder.file_system(),

@@ -82,11 +82,13 @@ pub fn sim(options: &[&str]) -> Result<(), String> {
 pub fn soak(options: &[&str]) -> Result<(), String> {
     let rounds = number(options, "--rounds", 100)?.to_string();
     let mut parts = Parts::new();
-    parts.part("build", || run(cargo(&["build", "--release", "--locked", "--workspace"])));
+    // The set of features of `cargo xtask test`: another one would build the dependencies again.
+    let tests = ["test", "--release", "--workspace", "--locked"];
+    parts.part("build", || run(cargo(&[&tests[..], &["--no-run", "--test", "kill", "--test", "warden"]].concat())));
     // The whole node, then the warden with a client of its own, which is killed more often a second.
-    for (name, package, test, filter) in [("kill", "tern", "kill", ""), ("warden", "tern-node", "warden", "kills::")] {
-        parts.part(name, || {
-            let mut command = cargo(&["test", "--release", "--locked", "-p", package, "--test", test, "--"]);
+    for (test, filter) in [("kill", ""), ("warden", "kills::")] {
+        parts.part(test, || {
+            let mut command = cargo(&[&tests[..], &["--test", test, "--"]].concat());
             command.args((!filter.is_empty()).then_some(filter)).arg("--nocapture");
             command.env("TERN_KILL_ROUNDS", &rounds);
             run(command)

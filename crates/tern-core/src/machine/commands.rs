@@ -11,6 +11,7 @@ use super::effect::{Answer, Deny, Effect};
 use super::event::Command;
 use super::lane::LaneKey;
 use super::node::Machine;
+use super::plant::Plant;
 use crate::promise::{Job, Record};
 use crate::view::JobState;
 use crate::words::limits::{JOBS_MAX, ROUNDS_MAX, SPEC_BYTES_MAX, STAGED_MAX, TASKS_PER_JOB_MAX, TRIES_MAX};
@@ -39,7 +40,7 @@ impl Machine {
     }
 
     fn submit(&mut self, spec: Box<JobSpec>, now: Now) -> Result<(Answer, Vec<Record>), Deny> {
-        if self.here.draining {
+        if self.here.draining && !self.planted(Plant::DenyTooLate) {
             return Err(Deny::Draining);
         }
         if self.here.full {
@@ -99,7 +100,7 @@ impl Machine {
             tasks.intersect(&only);
         }
         // An attempt that is being ended must have ended before its task runs again.
-        if let Some(lane) = self.lanes.get(&LaneKey::Own(job)) {
+        if let Some(lane) = self.lanes.get(&LaneKey::Own(job)).filter(|_| !self.planted(Plant::RetryWhileEnding)) {
             tasks.subtract(&lane.in_hand_tasks());
             tasks.subtract(&lane.lending);
         }

@@ -31,6 +31,14 @@ pub enum Plant {
     HaltLate,
     /// What a failed disk write was to lend is not put back.
     LoseOnPersistFailed,
+    /// A retry does not wait for attempts that are still being ended.
+    RetryWhileEnding,
+    /// Ends of lent tasks are taken from whoever sends them.
+    ResultsFromAnybody,
+    /// A submission is denied because the node drains, when it is on its way to the disk already.
+    DenyTooLate,
+    /// A task that ended by an earlier attempt stays in the queue.
+    KeepQueued,
 }
 
 impl super::Machine {

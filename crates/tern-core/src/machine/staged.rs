@@ -96,6 +96,11 @@ impl Machine {
                 _ => {}
             }
         }
+        if self.planted(Plant::DenyTooLate) && self.here.draining && matches!(answer, Answer::Accepted(_)) {
+            out.push(Effect::Reply { ticket, outcome: Err(Deny::Draining) });
+            out.push(self.staged.push(records, None));
+            return;
+        }
         let early = self.planted(Plant::AckBeforeFsync);
         if early {
             out.push(Effect::Reply { ticket, outcome: Ok(answer.clone()) });

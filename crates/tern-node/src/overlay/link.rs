@@ -12,19 +12,31 @@ use crate::node::input::{Input, Peer};
 
 /// Between two tries to reach a peer.
 const DIAL_PAUSE: Duration = Duration::from_millis(300);
+/// The same for the one of two nodes that leaves it to the other.
+const SECOND_PAUSE: Duration = Duration::from_millis(1_500);
 /// How long one try may take.
 const DIAL_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Dials a peer for ever; a pause between tries, none while the connection lives.
-pub async fn dial(endpoint: Endpoint, target: EndpointAddr, shared: Shared) {
+/// Dials a peer for ever while there is no connection to it. Where both know the other's address, the one that is `first`
+/// dials and the other one finds itself connected, so that two nodes have one connection.
+pub async fn dial(endpoint: Endpoint, target: EndpointAddr, shared: Shared, first: bool) {
+    let peer = NodeId(*target.id.as_bytes());
+    let pause = if first { DIAL_PAUSE } else { SECOND_PAUSE };
+    if !first {
+        tokio::time::sleep(pause).await;
+    }
     loop {
+        if shared.queues.lock().await.contains_key(&peer) {
+            tokio::time::sleep(pause).await;
+            continue;
+        }
         let connecting = endpoint.connect(target.clone(), ALPN);
         match tokio::time::timeout(DIAL_TIMEOUT, connecting).await {
             Ok(Ok(connection)) => run(connection, &shared).await,
             Ok(Err(error)) => tracing::debug!(%error, "a peer could not be reached; trying again"),
             Err(_) => tracing::debug!("a peer did not answer in time; trying again"),
         }
-        tokio::time::sleep(DIAL_PAUSE).await;
+        tokio::time::sleep(pause).await;
     }
 }
 

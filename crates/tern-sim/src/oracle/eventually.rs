@@ -86,7 +86,11 @@ impl World {
     /// The machine says of each job what the durable records say.
     fn books_agree(&self) -> Finding {
         for (id, job) in self.ledger.jobs.iter().filter(|(_, job)| job.durable) {
-            let state = self.nodes[job.owner].agent.as_ref()?.machine.state();
+            let Some(agent) = &self.nodes[job.owner].agent else {
+                let detail = format!("{id}: node {} is not there to say anything", job.owner + 1);
+                return Some(("eventually_counts_match_the_journal", detail));
+            };
+            let state = agent.machine.state();
             let said = state.job(*id).map(|known| (known.done.clone(), known.failed.clone(), known.cancelled.clone()));
             let durable = (!job.forgotten).then(|| job.sets());
             if said != durable {
@@ -100,11 +104,14 @@ impl World {
     /// A restart now would know exactly what the machine knows.
     fn recovery_agrees(&self) -> Finding {
         for (index, computer) in self.nodes.iter().enumerate().filter(|(_, computer)| computer.kind == Kind::Honest) {
+            let Some(agent) = &computer.agent else {
+                return Some(("eventually_recovery_agrees", format!("node {} does not live", index + 1)));
+            };
             let (journal, segment) = (&computer.journal.durable, &computer.warden.segment);
             let whole = Agent::recover(computer.id, None, journal, segment);
             let short = Agent::recover(computer.id, computer.checkpoint.as_ref(), journal, segment);
             for again in [whole, short] {
-                let (lives, recovered) = (computer.agent.as_ref()?.machine.state(), again.machine.state());
+                let (lives, recovered) = (agent.machine.state(), again.machine.state());
                 let differs = lives.jobs().iter().find(|(id, job)| {
                     // When a job ended is for people only, and may be forgotten of rounds that are void.
                     let same = |other: &tern_core::promise::Job| {

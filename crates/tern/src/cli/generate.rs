@@ -10,9 +10,19 @@ use super::{Failure, Outcome};
 pub fn completion(args: &CompletionArgs) -> Outcome {
     // Into memory first: the generator panics where it cannot write.
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut whole(), "tern", &mut script);
+    clap_complete::generate(args.shell, &mut offered(), "tern", &mut script);
     io::stdout().write_all(&script)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// What a person may type: the tree without hidden commands, which the generators would offer like any other.
+fn offered() -> clap::Command {
+    let whole = whole();
+    clap::Command::new("tern")
+        .version(env!("CARGO_PKG_VERSION"))
+        .propagate_version(true)
+        .args(whole.get_arguments().cloned())
+        .subcommands(whole.get_subcommands().filter(|command| !command.is_hide_set()).cloned())
 }
 
 /// One simulated life as text; the last line says how it ended.

@@ -71,12 +71,13 @@ impl Machine {
     fn leave_hand(&mut self, via: Option<GrantId>, outcome: &Outcome, verdict: Verdict) -> bool {
         let attempt = &outcome.attempt;
         let key = LaneKey::Own(attempt.job);
+        let keep = self.planted(Plant::KeepQueued);
         let Some(lane) = self.lanes.get_mut(&key) else { return false };
         let was_here = via.is_none() && lane.end(attempt);
         self.here.in_hand -= u32::from(was_here);
         match verdict {
             // A late end of an earlier attempt may find the task waiting again.
-            Verdict::Counted | Verdict::Better => {
+            Verdict::Counted | Verdict::Better if !keep => {
                 lane.queued.remove(attempt.task);
             }
             Verdict::Again | Verdict::Stale(_)
