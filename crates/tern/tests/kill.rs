@@ -143,7 +143,7 @@ fn kill(pid: i32) {
 
 /// Tasks that have not written their line; the file is there with the first of them.
 fn unwitnessed(witness: &Path) -> usize {
-    TASKS.saturating_sub(std::fs::read(witness).map_or(0, |text| text.iter().filter(|byte| **byte == b'\n').count()))
+    TASKS.saturating_sub(std::fs::read_to_string(witness).map_or(0, |text| text.lines().count()))
 }
 
 /// How often each task wrote its line.

@@ -25,10 +25,14 @@ struct Node {
 
 impl Node {
     async fn admitting(guest: &SecretKey) -> Self {
+        Self::of(SecretKey::from_bytes(&[1; 32]), guest, None).await
+    }
+
+    async fn of(secret: SecretKey, peer: &SecretKey, address: Option<SocketAddr>) -> Self {
         let (to_loop, inputs) = sync_channel(16);
         let (sender, outbound) = mpsc::channel(OUTBOUND_MAX);
-        let admitted = vec![(NodeId(*guest.public().as_bytes()), None)];
-        let options = OverlayOptions { secret: SecretKey::from_bytes(&[1; 32]), listen: LOOPBACK, admitted };
+        let admitted = vec![(NodeId(*peer.public().as_bytes()), address)];
+        let options = OverlayOptions { secret, listen: LOOPBACK, admitted };
         let overlay = Overlay::start(options, outbound, to_loop).await.expect("it listens");
         Self { overlay, inputs, _outbound: sender }
     }
@@ -78,6 +82,21 @@ async fn refusal(endpoint: &Endpoint, node: EndpointAddr) -> ConnectionError {
 fn is_refused(error: &ConnectionError) -> bool {
     matches!(error, ConnectionError::ApplicationClosed(closed)
         if closed.reason.as_ref() == b"this key was not admitted" && closed.error_code == 403u32.into())
+}
+
+#[test]
+fn one_address_is_enough_whichever_of_two_nodes_has_it() {
+    let runtime = Runtime::new().expect("a runtime");
+    let keys = [SecretKey::from_bytes(&[1; 32]), SecretKey::from_bytes(&[2; 32])];
+    for (caller, called) in [(&keys[0], &keys[1]), (&keys[1], &keys[0])] {
+        let silent = runtime.block_on(Node::of(called.clone(), caller, None));
+        let address = silent.overlay.endpoint.bound_sockets()[0];
+        let calls = runtime.block_on(Node::of(caller.clone(), called, Some(address)));
+        let (one, other) = (NodeId(*caller.public().as_bytes()), NodeId(*called.public().as_bytes()));
+        assert!(matches!(calls.next(), Peer::Up(peer) if peer == other));
+        assert!(matches!(silent.next(), Peer::Up(peer) if peer == one));
+        runtime.block_on(async { tokio::join!(silent.overlay.close(), calls.overlay.close()) });
+    }
 }
 
 #[test]
