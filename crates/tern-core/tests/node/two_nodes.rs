@@ -76,6 +76,25 @@ fn a_loan_leaves_only_when_it_is_durable() {
 }
 
 #[test]
+fn the_echo_of_a_loan_gives_nothing_back_that_still_runs_here() {
+    let (mut world, _) = lent();
+    let owner = world.node(0).id;
+    let loan = |effect: &Effect| match effect {
+        Effect::Send { message: message @ Message::Lend { .. }, .. } => Some(World::fill(message.clone())),
+        _ => None,
+    };
+    let echo = world.node(0).log.iter().rev().find_map(loan).expect("a loan");
+    let returns = |world: &World| world.node(1).outbox.iter().any(|(_, it)| matches!(it, Message::Return { .. }));
+    world.crash(1, 2);
+    assert!(!world.node(1).ending.is_empty(), "what the warden runs is unknown to the new agent");
+    world.event(1, Event::Message { from: owner, message: echo.clone() });
+    assert!(!returns(&world), "it still runs here, under a lease that the owner counts on");
+    world.reap(1);
+    world.event(1, Event::Message { from: owner, message: echo });
+    assert!(returns(&world), "it does not run here any more");
+}
+
+#[test]
 fn results_are_sent_until_they_are_acknowledged_and_count_once() {
     let (mut world, job) = lent();
     world.finish(1, 2);

@@ -35,8 +35,8 @@ impl Machine {
 
     /// A grant came. It is taken, or given back at once.
     pub(super) fn granted(&mut self, from: NodeId, message: Message, now: Now, out: &mut Vec<Effect>) {
-        let Message::Lend { grant, tasks, asked, .. } = &message else { return };
-        let (grant, asked, tasks) = (*grant, *asked, tasks.clone());
+        let Message::Lend { grant, job, tasks, asked, .. } = &message else { return };
+        let (grant, job, asked, tasks) = (*grant, *job, *asked, tasks.clone());
         if self.sharing.borrowed.contains_key(&grant) {
             // A repeated message; giving it back would give back what runs.
             return self.refuse(Refusal::KnownGrant);
@@ -50,12 +50,29 @@ impl Machine {
             }
             Err(refusal) => {
                 self.refuse(refusal);
-                out.push(Effect::Send { to: from, message: Message::Return { grant, tasks } });
+                let tasks = self.surely_not_here(grant, job, tasks, asked_for.is_some());
+                if !tasks.is_empty() {
+                    out.push(Effect::Send { to: from, message: Message::Return { grant, tasks } });
+                }
                 if let Some(peer) = self.sharing.peers.get_mut(&from) {
                     peer.ask_again = peer.ask_again.max(now.boot + ASK_AGAIN_FIRST);
                 }
             }
         }
+    }
+
+    /// Which tasks of a grant that was refused may be given back at once. A grant that nobody asked for may be the echo of
+    /// one that an earlier agent took: what the warden still runs of it must wait for the end of its lease, and before the
+    /// warden has said what it runs, that may be all.
+    fn surely_not_here(&self, grant: GrantId, job: JobId, mut tasks: TaskSet, asked: bool) -> TaskSet {
+        if !asked && !self.here.warden {
+            return TaskSet::new();
+        }
+        let of_it = |attempt: &&Attempt| {
+            attempt.job == job && attempt.epoch.incarnation == grant.incarnation && attempt.n == grant.n
+        };
+        tasks.subtract(&self.here.strays.iter().filter(of_it).map(|attempt| attempt.task).collect());
+        tasks
     }
 
     fn judge_grant(
