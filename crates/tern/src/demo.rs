@@ -8,7 +8,7 @@ mod nodes;
 mod table;
 
 use std::collections::BTreeMap;
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -45,6 +45,8 @@ pub enum DemoError {
     Door(DoorError),
     /// In words.
     Failed(String),
+    /// By the signal of this number.
+    Ended(u8),
 }
 
 impl std::fmt::Display for DemoError {
@@ -53,6 +55,7 @@ impl std::fmt::Display for DemoError {
             Self::Io(error) => write!(f, "{error}"),
             Self::Door(error) => write!(f, "{error}"),
             Self::Failed(why) => f.write_str(why),
+            Self::Ended(_) => f.write_str("ended on request; its nodes are stopped"),
         }
     }
 }
@@ -73,8 +76,9 @@ pub async fn run(args: DemoArgs, json: bool) -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
-            eprintln!("tern demo: {error}");
-            ExitCode::from(70)
+            // A terminal that is gone hears nothing.
+            let _unheard = writeln!(std::io::stderr(), "tern demo: {error}");
+            ExitCode::from(if let DemoError::Ended(signal) = error { 128 + signal } else { 70 })
         }
     }
 }
@@ -82,11 +86,13 @@ pub async fn run(args: DemoArgs, json: bool) -> ExitCode {
 async fn play(args: &DemoArgs, json: bool) -> Result<bool, DemoError> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
+    let mut hang_up = signal(SignalKind::hangup())?;
     let mut trio = Trio::start(args.keep).await?;
     let played = tokio::select! {
         played = flood(&mut trio, args, json) => played,
-        _ = interrupt.recv() => Err(DemoError::Failed("interrupted".to_owned())),
-        _ = terminate.recv() => Err(DemoError::Failed("terminated".to_owned())),
+        _ = interrupt.recv() => Err(DemoError::Ended(2)),
+        _ = terminate.recv() => Err(DemoError::Ended(15)),
+        _ = hang_up.recv() => Err(DemoError::Ended(1)),
     };
     trio.stop().await;
     played

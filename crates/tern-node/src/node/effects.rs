@@ -48,6 +48,7 @@ impl Loop {
     fn commit(&mut self, first: u64, last: u64, records: &[Record]) -> Event {
         match self.journal.commit(last, records) {
             Ok(()) => {
+                self.note_reclaimed(records);
                 self.mark_dirty(clock::now());
                 Event::Persisted(last)
             }
@@ -56,6 +57,21 @@ impl Loop {
                 Event::PersistFailed { after: first - 1, full: error.is_full() }
             }
         }
+    }
+
+    /// A task that may have begun elsewhere begins again: that is said.
+    fn note_reclaimed(&mut self, records: &[Record]) {
+        let lent = self.machine.state().lent();
+        let loans = records.iter().filter_map(|record| match record {
+            Record::Reclaimed { grant } => lent.get(grant),
+            _ => None,
+        });
+        let notes = loans.map(|loan| {
+            let (node, count, job) = (loan.to, loan.open.len(), loan.job);
+            format!("node {node} was not heard of in time: {count} task(s) of job {job} that it had run again; what it had begun may still run there")
+        });
+        let notes: Vec<String> = notes.collect();
+        self.note(notes);
     }
 
     fn act(&mut self, effect: Effect) {

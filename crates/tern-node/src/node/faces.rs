@@ -4,7 +4,7 @@ use std::collections::btree_map::Entry;
 
 use tern_core::decide::scum::is_named;
 use tern_core::machine::{Answer, Command, Deny, Effect, Event};
-use tern_core::promise::Record;
+use tern_core::promise::{Record, Refusal};
 use tern_core::words::{Inputs, JobId};
 use tokio::sync::oneshot;
 
@@ -140,10 +140,12 @@ impl Loop {
         let fault = self.machine.fault().map(|fault| {
             format!("a plan broke a rule and was not carried out ({fault:?}): this is a bug in Tern, please report it")
         });
-        let refused: u64 = self.machine.refused().values().sum();
+        // Of the others, late and repeated messages are a part of every day.
+        let grave =
+            [Refusal::NotHolder, Refusal::NotOwner, Refusal::Malformed, Refusal::TaskOutOfRange, Refusal::TooLarge];
+        let refused: u64 = grave.iter().filter_map(|reason| self.machine.refused().get(reason)).sum();
         let refused = (refused > 0).then(|| {
-            let reasons = self.machine.refused();
-            format!("{refused} things that other nodes or late results said were refused: {reasons:?}")
+            format!("{refused} messages of other nodes broke the rules and were refused: is each of them yours, and of this version?")
         });
         fault.into_iter().chain(refused)
     }

@@ -270,6 +270,16 @@ impl Loop {
     }
 
     fn lost(&mut self, attempts: &[Attempt]) {
+        let own = self.node.tag();
+        let (attempts, borrowed): (Vec<Attempt>, Vec<Attempt>) =
+            attempts.iter().partition(|lost| lost.job.owner_tag() == own);
+        if !borrowed.is_empty() {
+            let count = borrowed.len();
+            self.note(vec![format!("a warden died under {count} running task(s) of other nodes, which see to them")]);
+        }
+        if attempts.is_empty() {
+            return;
+        }
         let named: Vec<String> =
             attempts.iter().take(8).map(|lost| format!("{}.{}", lost.job, lost.task + 1)).collect();
         let more = if attempts.len() > named.len() { " …" } else { "" };
@@ -281,7 +291,7 @@ impl Loop {
     }
 
     /// Keeps the newest notes for `tern status`, and says them on stderr.
-    fn note(&mut self, notes: Vec<String>) {
+    pub(super) fn note(&mut self, notes: Vec<String>) {
         const NOTES_MAX: usize = 64;
         for note in notes {
             tracing::warn!("{note}");

@@ -122,6 +122,12 @@ pub async fn wait(context: &Context, args: WaitArgs) -> Outcome {
             Err(Failure::new(TEMPFAIL, "timeout", message))
         }),
     };
+    if !door.is_agent()
+        && let Ok(status) = door.status().await
+    {
+        // With an agent, `tern status` has them.
+        status.notes.iter().for_each(|note| context.printer.remark(note));
+    }
     door.close(true).await?;
     Ok(if done? { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
+use tern_core::promise::Exit;
 use tern_core::words::Bytes;
 use tern_node::control::api::TaskResult;
 use tern_node::control::results::Stream;
@@ -23,39 +24,39 @@ pub async fn run(context: &Context, args: RunArgs) -> Outcome {
     let door = Door::open(&context.home, Entry::AgentOrPrivate, Some(1)).await?;
     let job = door.submit(&request).await?;
     let end = follow(context, &door, &job).await;
-    if let Err(failure) = &end {
-        if !failure.is_closed_pipe() {
-            context.printer.remark(&format!("job {job}: {}", failure.message));
-        }
+    if end.is_err() {
         // Whatever went wrong here, nobody waits for it any more; it may be over already.
         let _over = door.cancel(&job).await;
     }
     // What nobody wants to read need not be kept.
     let keep = end.as_ref().is_err_and(|failure| !failure.is_closed_pipe());
     let closed = door.close(keep).await;
-    let result = end?;
+    let (result, stopped) =
+        end.map_err(|failure| Failure { message: format!("job {job}: {}", failure.message), ..failure })?;
     closed?;
     if context.printer.json {
         context.printer.value(&serde_json::json!({"job": job, "result": result}))?;
     }
-    Ok(ExitCode::from(result.status))
+    let by_us = result.exit == Exit::Cancelled;
+    Ok(ExitCode::from(stopped.filter(|_| by_us).map_or(result.status, |signal| 128 + signal)))
 }
 
 /// How often the output of a running command is looked at. Its end is not awaited this way, so a short one never is.
 pub const LOOK: Duration = Duration::from_millis(40);
 
-async fn follow(context: &Context, door: &Door, job: &str) -> Result<TaskResult, Failure> {
+/// Returns the end, and the signal on which it was asked for.
+async fn follow(context: &Context, door: &Door, job: &str) -> Result<(TaskResult, Option<u8>), Failure> {
     let mut results = door.results(job, true, true).await?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut look = tokio::time::interval_at(Instant::now() + LOOK, LOOK);
     let mut shown = [Shown::new(1, Stream::Stdout), Shown::new(1, Stream::Stderr)];
-    let mut last = None;
+    let (mut last, mut stopped) = (None, None);
     loop {
         let batch = tokio::select! {
             batch = results.next() => batch?,
-            _ = interrupt.recv() => { cancel(door, job).await?; continue }
-            _ = terminate.recv() => { cancel(door, job).await?; continue }
+            _ = interrupt.recv() => { stopped = Some(2); cancel(door, job).await?; continue }
+            _ = terminate.recv() => { stopped = Some(15); cancel(door, job).await?; continue }
             _ = look.tick(), if !context.printer.json => {
                 for stream in &mut shown {
                     stream.look(door, job).await?;
@@ -72,7 +73,7 @@ async fn follow(context: &Context, door: &Door, job: &str) -> Result<TaskResult,
             stream.finish(door, job, &result).await?;
         }
     }
-    Ok(result)
+    Ok((result, stopped))
 }
 
 /// Cancels the job; one that has just ended refuses, which is as good.

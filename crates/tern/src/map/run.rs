@@ -30,6 +30,8 @@ use super::request::{self, Batch};
 pub const BROKEN_PIPE: u8 = 141;
 /// Batches of results between the node and the printer.
 const BATCHES_WAITING_MAX: usize = 4;
+/// How often it is asked how the node is.
+const LOOK_AROUND: std::time::Duration = std::time::Duration::from_secs(2);
 /// Bytes gathered before a write.
 const WRITE_BYTES: usize = 64 * 1024;
 
@@ -155,8 +157,8 @@ async fn follow(door: &Door, job: &str, printer: StdPrinter, mut stop: Stop) -> 
     tokio::pin!(pump);
     let mut stopped = None;
     let mut broken = None;
-    let reader_gone = reader_gone();
-    tokio::pin!(reader_gone);
+    let (reader_gone, watch) = (reader_gone(), say_full(door));
+    tokio::pin!(reader_gone, watch);
     let mut gone = false;
     loop {
         tokio::select! {
@@ -175,6 +177,7 @@ async fn follow(door: &Door, job: &str, printer: StdPrinter, mut stop: Stop) -> 
                 gone = true;
                 cancel(door, job).await?;
             }
+            () = &mut watch => {}
             pumped = &mut pump => {
                 pumped?;
                 break;
@@ -190,6 +193,20 @@ async fn follow(door: &Door, job: &str, printer: StdPrinter, mut stop: Stop) -> 
         return Err(MapError::Output(io::ErrorKind::BrokenPipe.into()));
     }
     Ok(stopped.map_or(status, |signal| 128 + signal))
+}
+
+/// Says once that the disk is full, which is why nothing comes. Never returns.
+async fn say_full(door: &Door) {
+    let mut look = tokio::time::interval_at(tokio::time::Instant::now() + LOOK_AROUND, LOOK_AROUND);
+    loop {
+        look.tick().await;
+        if let Ok(status) = door.status().await
+            && status.disk_full
+        {
+            print::say(&format!("tern map: the disk of {} is full: nothing starts until there is room", status.home));
+            std::future::pending::<()>().await;
+        }
+    }
 }
 
 /// Returns when whoever read standard output has gone away, which a write would meet only at the next result. A file has

@@ -117,3 +117,19 @@ fn a_changed_bit_is_harmless_or_said_and_nothing_is_made_up() {
     }
     assert!(refused > 0, "{harmless} changes and none was seen");
 }
+
+#[test]
+fn a_journal_that_is_gone_is_not_taken_for_a_new_folder() {
+    let lived = Lived::new();
+    fs::remove_file(&lived.path).unwrap();
+    for words in [&["jobs"][..], &["submit", "--", "true"], &["up", "--detach"]] {
+        said(&lived.tern.run(words), 65, &["journal.redb", "it is gone", "journal.seen"]);
+        assert!(!lived.path.exists(), "{words:?} began a new one");
+    }
+    lived.restore();
+    assert_eq!(without_reasons(lived.tern.json(&["jobs", "--json"])), lived.jobs);
+    // As it is said: whoever accepts the loss begins anew.
+    fs::remove_file(&lived.path).unwrap();
+    fs::remove_file(lived.tern.path().join("journal.seen")).unwrap();
+    assert_eq!(lived.tern.json(&["jobs", "--json"]), serde_json::json!([]));
+}

@@ -54,6 +54,14 @@ pub async fn output(
     let skipped = query.from.min(range.len);
     range.offset += skipped;
     range.len -= skipped;
+    let path = stream.path(app.handle.home(), range.file);
+    let length = std::fs::metadata(&path).map_or(0, |meta| meta.len());
+    if range.len > 0 && range.offset.saturating_add(range.len) > length {
+        let message =
+            format!("{} is damaged or gone: it is shorter than the result of task {number} says", path.display());
+        let advice = "What that task wrote is lost; `tern retry` runs again only what was not done.";
+        return Err(Refused::new(StatusCode::INTERNAL_SERVER_ERROR, "damaged", message, advice));
+    }
     let body = results::whole(stream.path(app.handle.home(), range.file), range);
     let mut response = body.into_response();
     let headers = response.headers_mut();

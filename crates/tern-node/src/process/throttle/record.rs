@@ -118,6 +118,8 @@ impl ListFile {
         match File::open(&self.0).and_then(|file| file.take(BYTES_MAX).read_to_string(&mut text)) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(List::default()),
             Err(error) => return Err(unreadable(error.to_string())),
+            // Made and never written: a power cut between the two.
+            Ok(0) => return Ok(List::default()),
             Ok(_) => {}
         }
         /// Read first: the rest of another version may have another form.
@@ -198,8 +200,9 @@ mod tests {
         let (_folder, file) = file();
         file.write(Holder::default(), records()).unwrap();
         let text = fs::read_to_string(file.path()).unwrap();
+        fs::write(file.path(), "").unwrap();
+        assert!(file.read().unwrap().throttles.is_empty(), "made and never written");
         for bad in [
-            "",
             "{}",
             "[1]",
             &text[..text.len() / 2],

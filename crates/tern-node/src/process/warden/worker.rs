@@ -306,16 +306,14 @@ impl Worker {
         let _ = self.epoll.delete(running.pidfd.as_fd());
         self.busy -= 1;
         let outlived = group_lives(running.pid);
-        let exit = match running.stage {
-            Stage::Runs => self.verdict(&running, exit_of(status)),
-            Stage::Asked(exit) | Stage::Killed(exit) => {
-                if outlived {
-                    signal_group(running.pid, Signal::SIGKILL);
-                }
-                exit
-            }
-        };
+        if outlived && !matches!(running.stage, Stage::Runs) {
+            signal_group(running.pid, Signal::SIGKILL);
+        }
         let ranges = self.ranges(slot, &running.noted, &running.outputs);
+        let exit = match running.stage {
+            Stage::Runs => self.verdict(&running, exit_of(status), ranges.0.len + ranges.1.len > 0),
+            Stage::Asked(exit) | Stage::Killed(exit) => exit,
+        };
         let ran_ns = mono().saturating_sub(running.noted.started_mono);
         if outlived && let Some(files) = self.slots[slot].files.take() {
             // What was left behind may still write.
@@ -325,9 +323,10 @@ impl Worker {
         self.free.push(slot);
     }
 
-    /// Whoever fails while the disk is full may have failed for that reason, and does not count.
-    fn verdict(&self, running: &Running, exit: Exit) -> Exit {
-        if exit.is_success() {
+    /// Whoever fails while the disk is full may have failed for that reason, and whoever succeeds and wrote something may
+    /// have lost a part of it: neither counts.
+    fn verdict(&self, running: &Running, exit: Exit, wrote: bool) -> Exit {
+        if exit.is_success() && !wrote {
             return exit;
         }
         if commit::is_full(&self.hub.home) {

@@ -68,7 +68,16 @@ impl Journal {
         let path = home.journal();
         let file = match OpenOptions::new().read(true).write(true).open(&path) {
             Ok(file) => file,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound && create => return Self::begin(home, node),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound && create => {
+                if let Said::Seen { sequence: seen @ 1.., .. } = Witness::peek(&witness_path(home)) {
+                    let what = format!(
+                        "it is gone, but record {seen} was acknowledged (to begin anew without what it held, remove \
+                         journal.seen)"
+                    );
+                    return Err(StoreError::damaged(&path, what));
+                }
+                return Self::begin(home, node);
+            }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Err(StoreError::Missing { path }),
             Err(error) => return Err(StoreError::io("cannot be opened", &path)(error)),
         };

@@ -79,20 +79,25 @@ async fn all(context: &Context, door: &Door, args: &LogsArgs, view: &JobView) ->
         Some(number) if !args.follow => door.result(&args.job, number, true).await?,
         _ => door.results(&args.job, args.follow, true).await?,
     };
-    let mut told = 0;
+    let (mut told, mut lost) = (0, Vec::new());
     while let Some(batch) = results.next().await? {
         for result in batch.iter().filter(|result| args.number.is_none_or(|number| number == result.number)) {
             told += 1;
             if context.printer.json {
                 context.printer.value(result)?;
             } else {
-                pass_on(door, &args.job, result, Stream::Stdout, &mut io::stdout().lock()).await?;
-                pass_on(door, &args.job, result, Stream::Stderr, &mut io::stderr().lock()).await?;
+                let (out, err) = (&mut io::stdout().lock(), &mut io::stderr().lock());
+                lost.extend(readable(pass_on(door, &args.job, result, Stream::Stdout, out).await)?);
+                lost.extend(readable(pass_on(door, &args.job, result, Stream::Stderr, err).await)?);
             }
             if args.follow && args.number.is_some() {
                 return Ok(());
             }
         }
+    }
+    if let Some(first) = lost.first() {
+        let message = format!("{} outputs cannot be read; the others were shown. The first: {first}", lost.len());
+        return Err(Failure::new(DATAERR, "outputs_missing", message));
     }
     let known = view.tasks.done + view.tasks.failed;
     if args.number.is_none() && told < known {
@@ -104,4 +109,13 @@ async fn all(context: &Context, door: &Door, args: &LogsArgs, view: &JobView) ->
         return Err(Failure::new(DATAERR, "results_missing", message));
     }
     Ok(())
+}
+
+/// What is damaged keeps nobody from the rest: it is told at the end.
+fn readable(passed: Result<(), Failure>) -> Result<Option<String>, Failure> {
+    match passed {
+        Ok(()) => Ok(None),
+        Err(failure) if failure.kind == "damaged" => Ok(Some(failure.message)),
+        Err(failure) => Err(failure),
+    }
 }

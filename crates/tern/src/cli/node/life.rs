@@ -163,9 +163,20 @@ fn start_error(home: &Home) -> PathBuf {
 fn did_not_start(home: &Home, log: &Path, how: &str) -> Failure {
     let said = std::fs::read_to_string(start_error(home)).unwrap_or_default();
     let (code, reason) = said.split_once(' ').unwrap_or(("", how));
+    // One that could not say it in that file said it in the log; the last line of an older life may stand there as well.
+    let last = if said.is_empty() { last_line(log) } else { None };
+    let last = last.map_or_else(String::new, |line| format!(", which ends: {line}"));
     let message =
-        format!("the agent did not start: {}. All that it said stands in {}", reason.trim_end(), log.display());
+        format!("the agent did not start: {}. All that it said stands in {}{last}", reason.trim_end(), log.display());
     Failure::new(code.parse().unwrap_or(SOFTWARE), "did_not_start", message)
+}
+
+/// The last line of a log, if it is short enough to be told.
+fn last_line(log: &Path) -> Option<String> {
+    const BYTES_MAX: usize = 1_000;
+    let text = std::fs::read(log).ok()?;
+    let text = String::from_utf8_lossy(text.get(text.len().saturating_sub(BYTES_MAX)..)?).into_owned();
+    text.lines().rev().find(|line| !line.trim().is_empty()).map(str::to_owned)
 }
 
 /// Who holds a lock: the pid where it is known, 0 where it is not; None where nobody does.
