@@ -66,7 +66,7 @@ impl Loop {
             Record::Reclaimed { grant } => lent.get(grant),
             _ => None,
         });
-        let notes = loans.map(|loan| {
+        let notes = loans.filter(|loan| !loan.open.is_empty()).map(|loan| {
             let (node, count, job) = (loan.to, loan.open.len(), loan.job);
             format!("node {node} was not heard of in time: {count} task(s) of job {job} that it had run again; what it had begun may still run there")
         });

@@ -219,9 +219,10 @@ async fn back(home: &Home, most: Duration) -> Result<Option<SendRequest<Full<Byt
     }
 }
 
-/// Whether a warden lives that may start its agent again.
+/// Whether a warden lives that may start its agent again. It is not spoken to: another caller would take the place of the
+/// agent that is just introducing itself there.
 fn has_warden(home: &Home) -> bool {
-    std::os::unix::net::UnixStream::connect(home.warden_socket()).is_ok()
+    crate::process::warden::living(home).is_some()
 }
 
 /// The idle connection if it still stands, else a fresh one.

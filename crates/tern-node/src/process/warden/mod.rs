@@ -23,4 +23,4 @@ mod worker;
 
 pub use control::door::connect;
 pub use options::Options;
-pub use start::{main, main_from_args};
+pub use start::{living, main, main_from_args};

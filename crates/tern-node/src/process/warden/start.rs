@@ -181,7 +181,8 @@ fn lock(home: &Home, at_once: bool) -> io::Result<Option<Flock<fs::File>>> {
 }
 
 /// The pid that the lock names, if there is such a process.
-fn living(home: &Home) -> Option<i32> {
+#[must_use]
+pub fn living(home: &Home) -> Option<i32> {
     let pid: i32 = fs::read_to_string(home.warden_lock()).ok()?.trim().parse().ok()?;
     nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), None).is_ok().then_some(pid)
 }
