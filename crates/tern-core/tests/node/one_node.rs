@@ -334,6 +334,30 @@ fn after_a_soft_halt_and_a_crash_what_had_not_started_is_ended() {
 }
 
 #[test]
+fn a_retry_before_the_warden_has_told_waits_for_what_it_is_ending() {
+    let mut world = World::one(2);
+    let job = world.submit(0, spec(2));
+    world.ask(0, Command::Cancel(job)).expect("running");
+    let running = world.node(0).ending.clone();
+    assert_eq!(running.len(), 2);
+    let it = &mut world.nodes[0];
+    let mut state = tern_core::promise::State::new(it.id);
+    for record in &it.journal {
+        state.apply(record);
+    }
+    it.machine = tern_core::machine::Machine::new(state);
+    world.event(0, Event::Start { incarnation: 99, slots: 2 });
+    world.sync(0);
+    assert_eq!(world.ask(0, Command::Retry { job, tasks: None }), Ok(Answer::Tasks(2)));
+    world.event(0, Event::WardenUp { running, queued: Vec::new() });
+    assert!(world.node(0).hand.is_empty(), "two copies of a task");
+    world.reap(0);
+    assert_eq!(world.node(0).hand.len(), 2);
+    world.run(0);
+    expect!["Done 2 done 0 failed 0 cancelled 0 running 0 queued; round 1; "].assert_eq(&view(&world, job));
+}
+
+#[test]
 fn a_failure_says_nothing_of_what_was_staged_before_it() {
     let mut world = World::one(1);
     let held = world.submit(0, JobSpec { held: true, ..spec(1) });

@@ -98,6 +98,13 @@ impl Machine {
         let lane = self.lanes.entry(key).or_default();
         lane.queued.union(&tasks);
         lane.called_back = false;
+        // The warden may have told after the retry was judged that it still runs an attempt at one of them.
+        let strays: Vec<_> = self.here.strays.iter().filter(|attempt| attempt.job == job).copied().collect();
+        for attempt in strays {
+            if self.bar(&attempt) {
+                self.here.strays.remove(&attempt);
+            }
+        }
         self.wake_lane(key);
     }
 }

@@ -94,7 +94,9 @@ impl Machine {
         for (attempt, runs) in runs.chain(queued.iter().map(|attempt| (attempt, false))) {
             if !self.adopt(attempt, runs) {
                 strays.entry(attempt.job).or_default().insert(attempt.task);
-                self.here.strays.insert(*attempt);
+                if !self.bar(attempt) {
+                    self.here.strays.insert(*attempt);
+                }
             }
         }
         for (job, tasks) in strays {
@@ -108,6 +110,19 @@ impl Machine {
             LaneKey::Own(job) => Some(*job),
             LaneKey::Borrowed(_) => None,
         }));
+    }
+
+    /// An attempt that is being ended, and whose task waits to run again: it counts as in hand until it has ended, and only
+    /// then the task waits again. Returns false where its task does not wait.
+    pub(in crate::machine) fn bar(&mut self, attempt: &Attempt) -> bool {
+        let LaneKey::Own(job) = self.lane_of(attempt) else { return false };
+        let Some(lane) = self.lanes.get_mut(&LaneKey::Own(job)) else { return false };
+        if lane.holds(attempt.task) || !lane.queued.remove(attempt.task) {
+            return false;
+        }
+        lane.give(attempt.epoch, attempt.n, &[attempt.task].into_iter().collect());
+        self.here.in_hand += 1;
+        true
     }
 
     /// Takes an attempt that the warden holds, running or not. Returns false where it is to be ended.
