@@ -59,12 +59,7 @@ fn nothing_starts_before_the_start_is_durable_and_the_warden_is_there() {
     let mut world = World::one(2);
     world.submit(0, spec(3));
     world.nodes[0].hand.clear();
-    let it = &mut world.nodes[0];
-    let mut state = tern_core::promise::State::new(it.id);
-    for record in &it.journal {
-        state.apply(record);
-    }
-    it.machine = tern_core::machine::Machine::new(state);
+    world.recover(0);
     world.event(0, Event::Start { incarnation: 99, slots: 2 });
     world.event(0, Event::WardenUp { running: Vec::new(), queued: Vec::new() });
     assert!(world.node(0).hand.is_empty());
@@ -340,12 +335,7 @@ fn a_retry_before_the_warden_has_told_waits_for_what_it_is_ending() {
     world.ask(0, Command::Cancel(job)).expect("running");
     let running = world.node(0).ending.clone();
     assert_eq!(running.len(), 2);
-    let it = &mut world.nodes[0];
-    let mut state = tern_core::promise::State::new(it.id);
-    for record in &it.journal {
-        state.apply(record);
-    }
-    it.machine = tern_core::machine::Machine::new(state);
+    world.recover(0);
     world.event(0, Event::Start { incarnation: 99, slots: 2 });
     world.sync(0);
     assert_eq!(world.ask(0, Command::Retry { job, tasks: None }), Ok(Answer::Tasks(2)));

@@ -115,6 +115,12 @@ impl World {
 
     /// kill -9 of the agent: what was not synced is gone, the warden lives on.
     pub fn crash(&mut self, node: usize, slots: u32) {
+        self.recover(node);
+        self.start(node, slots);
+    }
+
+    /// The next agent as it comes from its journal, before it has started.
+    pub fn recover(&mut self, node: usize) {
         let it = &mut self.nodes[node];
         it.unsynced.clear();
         it.outbox.clear();
@@ -123,7 +129,6 @@ impl World {
             state.apply(record);
         }
         it.machine = Machine::new(state);
-        self.start(node, slots);
     }
 
     pub fn node(&self, node: usize) -> &Node {

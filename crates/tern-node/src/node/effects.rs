@@ -68,7 +68,10 @@ impl Loop {
         });
         let notes = loans.filter(|loan| !loan.open.is_empty()).map(|loan| {
             let (node, count, job) = (loan.to, loan.open.len(), loan.job);
-            format!("node {node} was not heard of in time: {count} task(s) of job {job} that it had run again; what it had begun may still run there")
+            format!(
+                "node {node} was not heard of in time: {count} task(s) of job {job} that it had run again; what it had \
+                 begun may still run there"
+            )
         });
         let notes: Vec<String> = notes.collect();
         self.note(notes);
