@@ -2,5 +2,7 @@
 
 pub mod dispatch;
 pub mod lend;
+pub mod links;
+pub mod route;
 pub mod scum;
 pub mod steal;

@@ -60,6 +60,68 @@ pub const STORAGE_RETRY: Span = Span::ms(1_000);
 /// Between TERM and KILL.
 pub const KILL_GRACE: Span = Span::ms(2_000);
 
+/// Links that a node keeps, connections that have not introduced themselves included.
+pub const LINKS_MAX: usize = 32;
+/// Addresses of one endpoint of a node.
+pub const NODE_ADDRESSES_MAX: usize = 8;
+/// Bytes of the name of a zone with all that it lies in.
+pub const ZONE_BYTES_MAX: usize = 64;
+/// Bytes of the body of one record.
+pub const RECORD_BYTES_MAX: usize = 4 * 1024;
+/// Bytes of one frame on a link.
+pub const LINK_FRAME_BYTES_MAX: usize = 512 * 1024;
+/// Records, or names of records, in one frame.
+pub const RECORDS_PER_FRAME: usize = 96;
+/// Records of one node that are taken at once …
+pub const RECORD_BURST: u32 = 40;
+/// … and then one in each of these.
+pub const RECORD_EVERY: Span = Span::ms(500);
+/// How often a node sends its own records anew.
+pub const RECORD_REFRESH: Span = Span::secs(600);
+/// An adjacency that was not sent anew for so long is forgotten.
+pub const RECORD_AGE_MOST: Span = Span::secs(2_100);
+/// New links are told together with those of the next moments; lost ones never wait.
+pub const ADJACENCY_GAIN_GAP: Span = Span::ms(150);
+/// A round-trip time that changed is told not more often than this.
+pub const RTT_TELL_GAP: Span = Span::secs(10);
+/// How often a node compares what it knows with one of its neighbours.
+pub const DIGEST_EVERY: Span = Span::secs(30);
+
+/// Between heartbeats of a node that holds work, or on a link that carries packets.
+pub const BEAT_BUSY: Span = Span::ms(150);
+/// The same of a node that would hardly be missed.
+pub const BEAT_IDLE: Span = Span::ms(1_000);
+/// The same on a battery.
+pub const BEAT_BATTERY: Span = Span::ms(5_000);
+/// A neighbour is suspect after three of its own intervals of silence, and not before this.
+pub const BEAT_SUSPECT_LEAST: Span = Span::ms(600);
+/// A link is down after four of them, and not before this.
+pub const BEAT_DOWN_LEAST: Span = Span::ms(800);
+/// A node that wakes so much later than it wanted to was itself not listening.
+pub const BEAT_LATE: Span = Span::ms(100);
+/// After packets a link is watched closely for this long.
+pub const TRAFFIC_LASTS: Span = Span::secs(3);
+/// How often a node thinks about which links it wants.
+pub const LINK_TEND: Span = Span::ms(1_000);
+/// A link that neither end wants is closed after this.
+pub const LINK_SURPLUS: Span = Span::secs(60);
+/// A new connection must introduce itself within this.
+pub const GREETING_PATIENCE: Span = Span::secs(5);
+/// How long the older of two machines with one key has time to show that it lives, to a neighbour …
+pub const DUPLICATE_WAIT: Span = Span::ms(1_200);
+/// … and to a node that knows it through others only.
+pub const DUPLICATE_WAIT_FAR: Span = Span::secs(6);
+/// How long it is told that a key is claimed twice.
+pub const DISPUTE_TOLD: Span = Span::secs(60);
+/// A member that was not reached is dialled again after this, then after twice as long …
+pub const DIAL_AGAIN_FIRST: Span = Span::ms(250);
+/// … up to this.
+pub const DIAL_AGAIN_MOST: Span = Span::secs(60);
+/// How often an idle node tells the others how it is.
+pub const VITALS_IDLE_INTERVAL: Span = Span::secs(5);
+/// Vitals of others wait for company this long before they are passed on.
+pub const VITALS_BATCH_WAIT: Span = Span::ms(100);
+
 /// Bytes of one request to the control API: the rows of a batch travel in it.
 pub const DOOR_BODY_BYTES_MAX: usize = 256 << 20;
 /// Connections to the control API at once; more wait in the kernel's queue.
