@@ -4,3 +4,4 @@ pub mod dispatch;
 pub mod lend;
 pub mod scum;
 pub mod steal;
+pub mod target;
