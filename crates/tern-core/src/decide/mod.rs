@@ -6,3 +6,4 @@ pub mod links;
 pub mod route;
 pub mod scum;
 pub mod steal;
+pub mod target;

@@ -22,6 +22,8 @@ pub const ARGV_WORDS_MAX: usize = 1 << 17;
 pub const GRANT_TASKS_MAX: u32 = 1024;
 /// Slots of one node.
 pub const SLOTS_MAX: u32 = 4096;
+/// Tasks that one slot can explain in what another node claims of itself.
+pub const RUNNING_PER_SLOT_MAX: u32 = 16;
 /// Peers of one node.
 pub const PEERS_MAX: usize = 128;
 /// Grants to other nodes that may be open at once.
@@ -146,3 +148,20 @@ pub const DOOR_LINE_BYTES_MAX: usize = 12 * DOOR_INLINE_BYTES_MAX as usize + 409
 pub const RUNS_FINISHED_KEPT_MAX: usize = 32;
 /// Private runs whose process was killed that stay below `runs/`; the oldest go first.
 pub const RUNS_KILLED_KEPT_MAX: usize = 64;
+
+/// Bytes of a node's facts as they travel.
+pub const FACTS_BYTES_MAX: usize = 512;
+/// Bytes of a name among a node's facts: an architecture, a vendor, a capability, a version.
+pub const FACT_NAME_BYTES_MAX: usize = 16;
+/// Bytes of a description among a node's facts: the model of a processor, the release of a kernel.
+pub const FACT_TEXT_BYTES_MAX: usize = 48;
+/// Graphics processors of one node.
+pub const GPUS_MAX: usize = 8;
+/// Capabilities of one node.
+pub const CAPABILITIES_MAX: usize = 16;
+/// Cores of one node: no slot without one, so no more than slots.
+pub const CORES_MAX: u16 = SLOTS_MAX as u16;
+/// MiB of memory of one node: 16 TiB, as much as its vitals can tell.
+pub const MEMORY_MIB_MAX: u32 = (1 << 24) - 1;
+/// The fastest core that is believed: twenty times the reference.
+pub const SPEED_MAX: u16 = 20_000;
