@@ -1,0 +1,69 @@
+//! The asked end of all services.
+
+use iroh::endpoint::{Connection, RecvStream, SendStream};
+use tern_core::words::NodeId;
+
+use super::{Call, forward, read, write};
+use crate::overlay::peers::Peers;
+use crate::overlay::work::{self, ToLoop};
+
+/// Bytes of an echo in hand.
+const ECHO_BYTES: usize = 64 * 1024;
+
+/// Accepts connections of members until the endpoint closes.
+pub async fn accept(peers: Peers, to_loop: ToLoop) {
+    while let Some(incoming) = peers.endpoint().clone().accept().await {
+        let (peers, to_loop) = (peers.clone(), to_loop.clone());
+        tokio::spawn(async move {
+            if let Ok(connection) = incoming.await {
+                let from = NodeId(*connection.remote_id().as_bytes());
+                peers.accepted(&from, &connection).await;
+                serve(connection, from, to_loop).await;
+            }
+        });
+    }
+}
+
+/// Serves one connection until it ends. The endpoint's own limit on streams bounds what is served at once.
+pub async fn serve(connection: Connection, from: NodeId, to_loop: ToLoop) {
+    let calls = async {
+        while let Ok((send, receive)) = connection.accept_bi().await {
+            tokio::spawn(answer(send, receive));
+        }
+    };
+    let frames = async {
+        while let Ok(stream) = connection.accept_uni().await {
+            tokio::spawn(work::receive(stream, from, to_loop.clone()));
+        }
+    };
+    tokio::join!(calls, frames);
+}
+
+async fn answer(mut send: SendStream, mut receive: RecvStream) {
+    let answered = match read::<Call>(&mut receive).await {
+        Ok(Call::Echo) => echo(&mut send, &mut receive).await,
+        Ok(Call::Connect { port }) => match forward::connect(port).await {
+            Ok(stream) => {
+                if write(&mut send, &Ok::<(), String>(())).await.is_ok() {
+                    forward::join(stream, send, receive).await;
+                }
+                return;
+            }
+            Err(why) => write(&mut send, &Err::<(), String>(why)).await,
+        },
+        Err(why) => write(&mut send, &Err::<(), String>(format!("the question could not be read: {why}"))).await,
+    };
+    if let Err(error) = answered {
+        tracing::debug!(%error, "a call ended early");
+    }
+    let _closed = send.finish();
+}
+
+async fn echo(send: &mut SendStream, receive: &mut RecvStream) -> Result<(), String> {
+    write(send, &Ok::<(), String>(())).await?;
+    let mut bytes = vec![0; ECHO_BYTES];
+    while let Some(count) = receive.read(&mut bytes).await.map_err(|error| error.to_string())? {
+        send.write_all(&bytes[..count]).await.map_err(|error| error.to_string())?;
+    }
+    Ok(())
+}
