@@ -124,6 +124,35 @@ pub const VITALS_IDLE_INTERVAL: Span = Span::secs(5);
 /// Vitals of others wait for company this long before they are passed on.
 pub const VITALS_BATCH_WAIT: Span = Span::ms(100);
 
+/// Members of one grid: statements about them that a node keeps.
+pub const MEMBERS_MAX: usize = 16_384;
+/// Admin keys that are good at the same time.
+pub const ADMINS_MAX: usize = 64;
+/// Statements that make admins, those that count no more included: rotations and removals leave some behind.
+pub const ADMIN_LINKS_MAX: usize = 512;
+/// Revocations of one grid; none is ever forgotten.
+pub const REVOCATIONS_MAX: usize = 4_096;
+/// Links between the root and an admin.
+pub const ADMIN_DEPTH_MAX: u8 = 8;
+/// Bytes of one statement.
+pub const STATEMENT_BYTES_MAX: usize = 256;
+/// Statements in one list: all that a roll can hold.
+pub const STATEMENT_LIST_MAX: usize = MEMBERS_MAX + ADMIN_LINKS_MAX + REVOCATIONS_MAX;
+/// Bytes of one list of statements.
+pub const STATEMENT_LIST_BYTES_MAX: usize = STATEMENT_LIST_MAX * STATEMENT_BYTES_MAX;
+/// Bytes of a node's name.
+pub const NAME_BYTES_MAX: usize = 63;
+/// Invitations of one admin that are neither used nor expired.
+pub const INVITATIONS_OPEN_MAX: usize = 64;
+/// Invitations that an admin remembers, to tell a used or expired ticket from an unknown one.
+pub const INVITATIONS_KEPT_MAX: usize = 256;
+/// Addresses in a ticket, and of one member in the roll's file.
+pub const ADDRESSES_MAX: usize = 8;
+/// Characters of a ticket's text.
+pub const TICKET_CHARS_MAX: usize = 1024;
+/// How far the issuer's clock may have gone back since it made an invitation.
+pub const INVITATION_SLACK: Span = Span::secs(300);
+
 /// Bytes of one request to the control API: the rows of a batch travel in it.
 pub const DOOR_BODY_BYTES_MAX: usize = 256 << 20;
 /// Connections to the control API at once; more wait in the kernel's queue.
