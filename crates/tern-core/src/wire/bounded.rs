@@ -12,7 +12,7 @@ use serde::de::{self, Deserializer, SeqAccess, Visitor};
 use crate::words::Bytes;
 use crate::words::limits::{
     ARGV_WORDS_MAX, GRANT_TASKS_MAX, GRANTS_OPEN_MAX, LINKS_MAX, NODE_ADDRESSES_MAX, RECORDS_PER_FRAME,
-    STATEMENTS_PER_LIST_MAX,
+    STATEMENTS_PER_FRAME,
 };
 
 struct Bounded<T> {
@@ -71,7 +71,7 @@ pub(super) fn per_record<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D
 
 /// One entry a statement.
 pub(super) fn per_statement<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Vec<T>, D::Error> {
-    list(from, STATEMENTS_PER_LIST_MAX)
+    list(from, STATEMENTS_PER_FRAME)
 }
 
 /// One argument vector a task.

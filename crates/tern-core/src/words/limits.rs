@@ -74,6 +74,8 @@ pub const RECORD_BYTES_MAX: usize = 4 * 1024;
 pub const LINK_FRAME_BYTES_MAX: usize = 512 * 1024;
 /// Records, or names of records, in one frame.
 pub const RECORDS_PER_FRAME: usize = 96;
+/// Statements in one frame; a longer list travels in several, in its order.
+pub const STATEMENTS_PER_FRAME: usize = 1024;
 /// Records of one node that are taken at once …
 pub const RECORD_BURST: u32 = 40;
 /// … and then one in each of these.

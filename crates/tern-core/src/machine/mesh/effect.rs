@@ -40,20 +40,40 @@ pub struct Route {
 /// An adapter performs these in order and decides nothing.
 #[derive(Clone, Debug, PartialEq)]
 pub enum MeshEffect {
-    Dial { peer: NodeId, addresses: Vec<SocketAddr> },
-    Close { link: LinkId, why: CloseReason },
+    Dial {
+        peer: NodeId,
+        addresses: Vec<SocketAddr>,
+    },
+    Close {
+        link: LinkId,
+        why: CloseReason,
+    },
     /// Reliable, in order.
-    Frame { link: LinkId, bytes: Vec<u8> },
+    Frame {
+        link: LinkId,
+        bytes: Vec<u8>,
+    },
     /// May be lost.
-    Datagram { link: LinkId, bytes: Vec<u8> },
+    Datagram {
+        link: LinkId,
+        bytes: Vec<u8>,
+    },
     /// Replaces all routes.
     Routes(Vec<Route>),
     /// Replaces the keys that may connect.
     Admitted(Vec<NodeId>),
+    /// Where the main endpoint of a member is reached without a hop.
+    MainAddresses {
+        node: NodeId,
+        addresses: Vec<SocketAddr>,
+    },
     /// The node can be reached, for the first time or again, or has started anew.
     Up(NodeId),
     Down(NodeId),
-    Heard { node: NodeId, vitals: Vitals },
+    Heard {
+        node: NodeId,
+        vitals: Vitals,
+    },
     /// Statements or addresses changed that must outlive this process.
     Save,
     /// For people: something that its owner should know of.

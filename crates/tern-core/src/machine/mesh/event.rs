@@ -28,22 +28,47 @@ pub enum MeshEvent {
     /// This node's own profile or addresses changed.
     Here(Box<Here>),
     /// How loaded this node is. `busy`: it holds work or leases, so its death must be noticed soon.
-    Vitals { vitals: Vitals, busy: bool },
+    Vitals {
+        vitals: Vitals,
+        busy: bool,
+    },
     /// A connection to an admitted key stands; `outgoing`: this node dialled.
-    LinkUp { peer: NodeId, link: LinkId, outgoing: bool },
+    LinkUp {
+        peer: NodeId,
+        link: LinkId,
+        outgoing: bool,
+    },
     /// It is gone, whoever closed it.
-    LinkClosed { link: LinkId },
-    DialFailed { peer: NodeId },
+    LinkClosed {
+        link: LinkId,
+    },
+    DialFailed {
+        peer: NodeId,
+    },
     /// Bytes of a frame, not decoded.
-    Frame { link: LinkId, bytes: Vec<u8> },
+    Frame {
+        link: LinkId,
+        bytes: Vec<u8>,
+    },
     /// Bytes of a datagram that is no packet, not decoded.
-    Datagram { link: LinkId, bytes: Vec<u8> },
+    Datagram {
+        link: LinkId,
+        bytes: Vec<u8>,
+    },
     /// The link has carried packets lately: its death would be felt.
-    Traffic { link: LinkId },
+    Traffic {
+        link: LinkId,
+    },
     /// The main endpoint reaches the peer without a hop, or does not any more.
-    Direct { peer: NodeId, direct: bool },
+    Direct {
+        peer: NodeId,
+        direct: bool,
+    },
     /// Where a member may be, as said by a ticket, the configuration, mDNS or another network.
-    Addresses { peer: NodeId, addresses: Vec<SocketAddr> },
+    Addresses {
+        peer: NodeId,
+        addresses: Vec<SocketAddr>,
+    },
     /// Statements made here, or that came with a welcome.
     Statements(Vec<Statement>),
     /// Say good-bye: this node stops.

@@ -85,11 +85,8 @@ impl Mesh {
             self.flood.adjacency_due = Some(now);
         }
         if core::mem::take(&mut self.flood.profile_due) {
-            let profile = Profile {
-                incarnation: self.incarnation,
-                zone: self.here.zone.clone(),
-                facts: self.here.facts.clone(),
-            };
+            let profile =
+                Profile { incarnation: self.incarnation, zone: self.here.zone.clone(), facts: self.here.facts.clone() };
             self.sign_own(Kind::Profile, body(&profile));
         }
         if self.flood.adjacency_due.is_some_and(|at| at <= now) {
@@ -158,7 +155,11 @@ impl Mesh {
         let now = self.now.boot;
         let disputed = adjacency.disputed.contains(&self.me);
         if let Some(known) = self.nodes.get_mut(&origin) {
-            let moved = known.adjacency.as_ref().map(|held| &held.value.link_addresses) != Some(&adjacency.link_addresses);
+            let before = known.adjacency.as_ref().map(|held| &held.value);
+            if before.map(|before| &before.main_addresses) != Some(&adjacency.main_addresses) {
+                self.topology.moved.push(origin);
+            }
+            let moved = before.map(|before| &before.link_addresses) != Some(&adjacency.link_addresses);
             if moved {
                 (known.failures, known.dial_at) = (0, now);
                 self.topology.save = true;
@@ -236,7 +237,8 @@ impl Mesh {
             return;
         }
         let wanted: BTreeSet<Stamp> = pending.iter().map(|(stamp, _)| *stamp).collect();
-        let found: BTreeMap<Stamp, &Record> = wanted.iter().filter_map(|stamp| Some((*stamp, self.find(stamp)?))).collect();
+        let found: BTreeMap<Stamp, &Record> =
+            wanted.iter().filter_map(|stamp| Some((*stamp, self.find(stamp)?))).collect();
         for (peer, link) in &self.links {
             let news = pending.iter().filter(|(_, from)| *from != Some(*peer));
             let records: Vec<Record> = news.filter_map(|(stamp, _)| found.get(stamp)).map(|it| (*it).clone()).collect();

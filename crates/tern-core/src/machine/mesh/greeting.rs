@@ -64,11 +64,7 @@ impl Mesh {
         let Some(peer) = self.peer_of(link) else { return };
         match frame {
             LinkFrame::Hello { .. } => {}
-            LinkFrame::Statements(statements) => {
-                if !self.statements(statements, Some(peer), out) {
-                    self.close(link, CloseReason::Malformed, out);
-                }
-            }
+            LinkFrame::Statements(statements) => self.statements(statements, Some(peer), out),
             LinkFrame::Digest(stamps) => self.answer_digest(link, &stamps, out),
             LinkFrame::Records(records) => {
                 for record in records {
@@ -167,7 +163,11 @@ impl Mesh {
         self.disputed.insert(peer, self.now.boot + DISPUTE_TOLD);
         self.flood.adjacency_due = Some(self.now.boot);
         let name = self.name_of(&peer);
-        self.note_once(peer, format!("a second machine uses the key of {name} and was refused: a copied state folder?"), out);
+        self.note_once(
+            peer,
+            format!("a second machine uses the key of {name} and was refused: a copied state folder?"),
+            out,
+        );
     }
 
     pub(super) fn close(&mut self, link: LinkId, why: CloseReason, out: &mut Vec<MeshEffect>) {

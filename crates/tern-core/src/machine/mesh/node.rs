@@ -2,6 +2,7 @@
 
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -71,6 +72,8 @@ pub struct Mesh {
     pub(super) disputed: BTreeMap<NodeId, u64>,
     /// What was said to people once.
     pub(super) noted: BTreeSet<NodeId>,
+    /// Names of members, as they are shown.
+    pub(super) names: BTreeMap<NodeId, String>,
     pub(super) leaving: bool,
     next_tend: u64,
     wake_at: u64,
@@ -98,6 +101,7 @@ impl Mesh {
             refused: BTreeMap::new(),
             disputed: BTreeMap::new(),
             noted: BTreeSet::new(),
+            names: BTreeMap::new(),
             leaving: false,
             next_tend: 0,
             wake_at: u64::MAX,
@@ -128,14 +132,23 @@ impl Mesh {
                 }
             }
             MeshEvent::Addresses { peer, addresses } => self.may_be_at(peer, addresses),
-            MeshEvent::Statements(statements) => {
-                // Made here or handed over by an admin: what is refused was counted.
-                let _judged = self.statements(statements, None, out);
-            }
+            MeshEvent::Statements(statements) => self.statements(statements, None, out),
             MeshEvent::Leave => self.leave(out),
             MeshEvent::Tick => {}
         }
         self.settle(out);
+    }
+
+    /// A new profile is told at once, new addresses with the next adjacency, which comes soon.
+    fn here_changed(&mut self, here: Here) {
+        let profile = (&here.zone, &here.facts) != (&self.here.zone, &self.here.facts);
+        let addresses =
+            (&here.link_addresses, &here.main_addresses) != (&self.here.link_addresses, &self.here.main_addresses);
+        self.here = here;
+        self.flood.profile_due |= profile;
+        if addresses {
+            self.gained();
+        }
     }
 
     fn settle(&mut self, out: &mut Vec<MeshEffect>) {

@@ -128,7 +128,7 @@ impl Mesh {
     /// The name on the roll, else the short form of the key.
     #[must_use]
     pub fn name_of(&self, node: &NodeId) -> String {
-        self.roll.name_of(node).map_or_else(|| node.to_string(), ToString::to_string)
+        self.names.get(node).cloned().unwrap_or_else(|| node.to_string())
     }
 
     /// What was refused, and how often.

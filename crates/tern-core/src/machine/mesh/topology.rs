@@ -45,9 +45,7 @@ impl Known {
     pub fn sequence(&self, kind: Kind) -> u64 {
         match kind {
             Kind::Profile => self.profile.as_ref().map_or(0, |held| held.record.stamp.sequence),
-            Kind::Adjacency => {
-                self.adjacency.as_ref().map_or(self.forgotten, |held| held.record.stamp.sequence)
-            }
+            Kind::Adjacency => self.adjacency.as_ref().map_or(self.forgotten, |held| held.record.stamp.sequence),
         }
     }
 
@@ -91,6 +89,8 @@ pub(super) struct Topology {
     /// The routes name other links than before.
     pub republish: bool,
     pub save: bool,
+    /// Members whose main endpoint is somewhere else than before.
+    pub moved: Vec<NodeId>,
     /// Who saw a second machine with this node's key.
     pub own_key_disputed: Option<NodeId>,
     routes: Vec<Route>,
@@ -126,6 +126,11 @@ impl Mesh {
         }
         if core::mem::take(&mut self.topology.republish) {
             self.publish_routes(out);
+        }
+        for node in core::mem::take(&mut self.topology.moved) {
+            let said = self.nodes.get(&node).and_then(|known| known.adjacency.as_ref());
+            let addresses = said.map_or_else(Vec::new, |held| held.value.main_addresses.clone());
+            out.push(MeshEffect::MainAddresses { node, addresses });
         }
         if core::mem::take(&mut self.topology.save) {
             out.push(MeshEffect::Save);
