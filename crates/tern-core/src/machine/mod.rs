@@ -16,7 +16,7 @@ mod queries;
 mod share;
 mod staged;
 
-pub use effect::{Answer, Deny, Dispatch, Effect};
+pub use effect::{Answer, Deny, Dispatch, Effect, Told};
 pub use event::{Command, Event};
 pub use node::Machine;
 #[cfg(feature = "planted")]

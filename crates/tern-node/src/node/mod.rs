@@ -10,6 +10,7 @@ pub mod watch;
 
 mod effects;
 mod faces;
+mod mesh;
 mod run;
 mod sampler;
 mod start;

@@ -123,7 +123,8 @@ impl Fabric {
     /// Replaces all routes.
     pub fn route(&self, routes: &[Route]) {
         self.change(|tables| {
-            let ends = routes.iter().filter_map(|route| Some((prefix(&route.to), tables.links.get(&route.link)?.clone())));
+            let ends =
+                routes.iter().filter_map(|route| Some((prefix(&route.to), tables.links.get(&route.link)?.clone())));
             tables.routes = ends.collect();
         });
     }

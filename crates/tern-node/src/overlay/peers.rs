@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use iroh::endpoint::transports::Addr;
 use iroh::endpoint::{Connection, RecvStream, SendStream};
 use iroh::{Endpoint, EndpointAddr, EndpointId};
 use tern_core::words::NodeId;
@@ -12,6 +11,7 @@ use tern_core::words::NodeId;
 use super::CALL_ALPN;
 use super::calls::{self, Call};
 use super::transport::Directory;
+use super::work::ToLoop;
 
 /// How long a member may take to answer at all.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -36,11 +36,16 @@ pub struct Peers {
     endpoint: Endpoint,
     directory: Directory,
     open: Arc<Mutex<HashMap<NodeId, Slot>>>,
+    to_loop: ToLoop,
 }
 
 impl Peers {
-    pub fn new(endpoint: Endpoint, directory: Directory) -> Self {
-        Self { endpoint, directory, open: Arc::default() }
+    pub fn new(endpoint: Endpoint, directory: Directory, to_loop: ToLoop) -> Self {
+        Self { endpoint, directory, open: Arc::default(), to_loop }
+    }
+
+    pub fn to_loop(&self) -> &ToLoop {
+        &self.to_loop
     }
 
     pub fn endpoint(&self) -> &Endpoint {
@@ -79,8 +84,8 @@ impl Peers {
             .map_err(|_| unreachable(format!("no answer within {} s", CONNECT_TIMEOUT.as_secs())))?
             .map_err(|error| unreachable(error.to_string()))?;
         *open = Some(connection.clone());
-        drop(open);
         // It serves the other node's calls as well.
+        tokio::spawn(calls::serve(connection.clone(), *node, self.to_loop.clone()));
         Ok(connection)
     }
 
@@ -126,9 +131,8 @@ impl Peers {
             if let Ok(open) = slot.try_lock()
                 && let Some(connection) = open.as_ref()
             {
-                for path in connection.paths().iter() {
-                    let _closed = path.ping();
-                }
+                // Any answer to it tells the connection at once which of the packets before it are lost.
+                let _full = connection.send_datagram(bytes::Bytes::new());
             }
         }
     }
@@ -136,5 +140,5 @@ impl Peers {
 
 /// Whether its packets take no hop now.
 pub fn is_direct(connection: &Connection) -> bool {
-    connection.paths().iter().any(|path| path.is_selected() && !matches!(path.remote_addr(), Addr::Custom(_)))
+    connection.paths().iter().any(|path| path.is_selected() && path.is_ip())
 }

@@ -4,6 +4,7 @@
 //! aside and never guessed at.
 
 mod error;
+pub mod grid;
 pub mod job;
 pub mod journal;
 pub mod key;

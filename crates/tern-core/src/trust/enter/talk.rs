@@ -22,6 +22,8 @@ pub struct Hello {
     pub node: NodeId,
     /// What the joiner would like to be called; the issuer may add a number.
     pub name: Name,
+    /// A fresh key for the case that the ticket makes its bearer an admin.
+    pub admin: NodeId,
     /// The joiner's clock. Decides nothing; the joiner is told how far it is off.
     pub wall_ms: u64,
 }
@@ -69,6 +71,7 @@ struct Proven<'a> {
     ticket: NodeId,
     node: NodeId,
     name: &'a Name,
+    admin: NodeId,
     issuer: NodeId,
 }
 
@@ -97,8 +100,8 @@ impl Talk {
 
 impl Hello {
     fn texts(&self, issuer: NodeId, challenge: &Challenge) -> (Vec<u8>, Vec<u8>) {
-        let Self { grid, ticket, node, ref name, .. } = *self;
-        let proven = Proven { nonce: &challenge.nonce, ticket, node, name, issuer };
+        let Self { grid, ticket, node, ref name, admin, .. } = *self;
+        let proven = Proven { nonce: &challenge.nonce, ticket, node, name, admin, issuer };
         (signed_text(JOIN_TICKET_TAG, grid, &proven), signed_text(JOIN_NODE_TAG, grid, &proven))
     }
 

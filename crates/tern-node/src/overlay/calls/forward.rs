@@ -39,7 +39,8 @@ impl Forwards {
         if self.list().len() >= FORWARDS_MAX {
             return Err(format!("this node forwards {FORWARDS_MAX} ports already, which is the limit"));
         }
-        let listener = TcpListener::bind(local).await.map_err(|error| format!("{local} cannot be listened on: {error}"))?;
+        let listener =
+            TcpListener::bind(local).await.map_err(|error| format!("{local} cannot be listened on: {error}"))?;
         let local = listener.local_addr().map_err(|error| error.to_string())?;
         let forward = Forward { local, node, port };
         let task = tokio::spawn(listen(listener, peers, forward)).abort_handle();

@@ -7,8 +7,8 @@ mod ping;
 mod serve;
 
 pub use forward::{Forward, Forwards};
-pub use ping::ping;
-pub use serve::accept;
+pub use ping::{Round, ping};
+pub use serve::{accept, serve};
 
 use std::time::Duration;
 

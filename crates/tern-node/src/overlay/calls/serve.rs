@@ -11,14 +11,14 @@ use crate::overlay::work::{self, ToLoop};
 const ECHO_BYTES: usize = 64 * 1024;
 
 /// Accepts connections of members until the endpoint closes.
-pub async fn accept(peers: Peers, to_loop: ToLoop) {
-    while let Some(incoming) = peers.endpoint().clone().accept().await {
-        let (peers, to_loop) = (peers.clone(), to_loop.clone());
+pub async fn accept(peers: Peers) {
+    while let Some(incoming) = peers.endpoint().accept().await {
+        let peers = peers.clone();
         tokio::spawn(async move {
             if let Ok(connection) = incoming.await {
                 let from = NodeId(*connection.remote_id().as_bytes());
                 peers.accepted(&from, &connection).await;
-                serve(connection, from, to_loop).await;
+                serve(connection, from, peers.to_loop().clone()).await;
             }
         });
     }

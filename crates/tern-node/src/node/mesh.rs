@@ -1,0 +1,59 @@
+//! What the mesh of this node begins with: its grid from the disk, or a new one, and what it says of this machine.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+
+use tern_core::machine::mesh::Here;
+use tern_core::observe::Facts;
+use tern_core::trust::Name;
+use tern_core::words::NodeId;
+
+use super::start::StartError;
+use crate::config::{Config, PORT};
+
+use crate::home::Home;
+use crate::overlay::{OverlayOptions, sign};
+use crate::store;
+use crate::store::grid::GridStore;
+
+/// The options of the overlay. A node without a grid founds one, of which it is the only member.
+///
+/// # Errors
+/// [`StartError`]
+pub fn options(home: &Home, incarnation: u64, config: &Config) -> Result<OverlayOptions, StartError> {
+    let secret = store::key::secret(home)?;
+    let node = sign::node(&secret);
+    let unusable = |error: std::io::Error| StartError::Grid { folder: home.path().to_owned(), why: error.to_string() };
+    let store = match GridStore::open(home).map_err(unusable)? {
+        Some(store) if store.roll().is_member(node) => store,
+        // Sent away while it slept, or new: it is on its own.
+        _ => GridStore::found(home, node, &name(config)).map_err(unusable)?,
+    };
+    let everywhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, PORT));
+    let mut addresses: BTreeMap<NodeId, Vec<SocketAddr>> = BTreeMap::new();
+    for peer in &config.peers {
+        if let (Some(node), Some(address)) = (NodeId::from_hex(&peer.key), peer.address) {
+            addresses.entry(node).or_default().push(address);
+        }
+    }
+    Ok(OverlayOptions {
+        secret,
+        incarnation,
+        listen: config.listen.unwrap_or(everywhere),
+        any_port: config.listen.is_none(),
+        port_mapping: config.mesh.port_mapping,
+        here: here(config),
+        store,
+        addresses,
+    })
+}
+
+fn name(config: &Config) -> Name {
+    let host = || nix::unistd::gethostname().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    Name::near(&config.mesh.name.clone().unwrap_or_else(host))
+}
+
+fn here(config: &Config) -> Here {
+    let facts = Facts { version: env!("CARGO_PKG_VERSION").to_owned(), cores: 1, ..Facts::default() };
+    Here { zone: config.mesh.zone.clone(), facts, ..Here::default() }
+}

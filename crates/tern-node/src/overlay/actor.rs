@@ -1,0 +1,300 @@
+//! The mesh's own loop: everything that happens to it comes here, one after the other, and its effects leave from here.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use iroh::SecretKey;
+use tern_core::machine::mesh::{Here, LinkId, Mesh, MeshEffect, MeshEvent, MeshOptions, Signer};
+use tern_core::observe::Vitals;
+use tern_core::wire::Message;
+use tern_core::words::NodeId;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use super::fabric::Fabric;
+use super::grid::GridAsk;
+use super::join::Knock;
+use super::links::{self, Opened};
+use super::members::Members;
+use super::peers::Peers;
+use super::sign;
+use super::transport::Directory;
+use super::work::ToLoop;
+use crate::clock;
+use crate::node::input::Peer;
+use crate::store::grid::GridStore;
+
+/// What may wait for the actor.
+pub const SAID_MAX: usize = 4096;
+/// How often links are asked whether they carried packets, and connections whether they are direct.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// Notes kept for people; the oldest go first.
+const NOTES_MAX: usize = 32;
+/// Changes of addresses are written down together after this.
+const SAVE_AFTER: Duration = Duration::from_secs(2);
+
+/// Everything that can reach the actor.
+pub enum Said {
+    Mesh(MeshEvent),
+    Opened(Opened),
+    Knock(Box<Knock>),
+    Ask(GridAsk),
+    /// Where this machine is reached now.
+    Addresses {
+        link: Vec<SocketAddr>,
+        main: Vec<SocketAddr>,
+    },
+}
+
+/// The actor and all that it holds.
+pub struct Actor {
+    pub(super) secret: SecretKey,
+    pub(super) incarnation: u64,
+    pub(super) mesh: Mesh,
+    pub(super) here: Here,
+    pub(super) store: GridStore,
+    pub(super) links: links::Shared,
+    pub(super) peers: Peers,
+    pub(super) members: Members,
+    pub(super) directory: Directory,
+    pub(super) to_loop: ToLoop,
+    pub(super) notes: Vec<String>,
+    frames: HashMap<LinkId, mpsc::Sender<Vec<u8>>>,
+    wake_at: u64,
+    save_at: Option<Instant>,
+}
+
+/// What an actor is made of.
+pub struct Parts {
+    pub secret: SecretKey,
+    pub incarnation: u64,
+    pub here: Here,
+    pub store: GridStore,
+    pub links: links::Shared,
+    pub peers: Peers,
+    pub members: Members,
+    pub directory: Directory,
+}
+
+impl Actor {
+    pub fn new(parts: Parts) -> Self {
+        let Parts { secret, incarnation, here, store, links, peers, members, directory } = parts;
+        let mesh = mesh(&secret, incarnation, &store, here.clone());
+        let to_loop = peers.to_loop().clone();
+        Self {
+            secret,
+            incarnation,
+            mesh,
+            here,
+            store,
+            links,
+            peers,
+            members,
+            directory,
+            to_loop,
+            notes: Vec::new(),
+            frames: HashMap::new(),
+            wake_at: 0,
+            save_at: None,
+        }
+    }
+
+    /// Runs until all who could say something are gone, or the grid is left for good.
+    pub async fn run(mut self, mut said: mpsc::Receiver<Said>) {
+        self.begin().await;
+        let mut look = tokio::time::interval(LOOK_EVERY);
+        look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            let wake = Duration::from_nanos(self.wake_at.saturating_sub(clock::now().boot));
+            tokio::select! {
+                biased;
+                next = said.recv() => match next {
+                    Some(next) => self.take(next).await,
+                    None => break,
+                },
+                () = tokio::time::sleep(wake) => self.handle(MeshEvent::Tick).await,
+                _ = look.tick() => self.look().await,
+            }
+        }
+        self.save();
+    }
+
+    /// Tells the mesh of itself what it does not know after a start: where members were last seen, and who may connect.
+    pub(super) async fn begin(&mut self) {
+        let members: Vec<NodeId> = self.mesh.roll().members().keys().copied().collect();
+        self.members.replace(&members);
+        self.tell_inviting();
+        for (peer, addresses) in self.store.addresses().clone() {
+            self.handle(MeshEvent::Addresses { peer, addresses }).await;
+        }
+        self.handle(MeshEvent::Tick).await;
+    }
+
+    async fn take(&mut self, said: Said) {
+        match said {
+            Said::Mesh(MeshEvent::LinkClosed { link }) => {
+                self.frames.remove(&link);
+                self.handle(MeshEvent::LinkClosed { link }).await;
+            }
+            Said::Addresses { link, main } => {
+                (self.here.link_addresses, self.here.main_addresses) = (link, main);
+                self.handle(MeshEvent::Here(Box::new(self.here.clone()))).await;
+            }
+            Said::Mesh(event) => self.handle(event).await,
+            Said::Opened(Opened { peer, link, outgoing, frames }) => {
+                self.frames.insert(link, frames);
+                self.handle(MeshEvent::LinkUp { peer, link, outgoing }).await;
+            }
+            Said::Knock(knock) => self.knock(*knock).await,
+            Said::Ask(ask) => self.answer(ask).await,
+        }
+    }
+
+    /// What nobody reports: which links carry packets, and which connections found a direct path.
+    async fn look(&mut self) {
+        for end in self.links.fabric.links() {
+            if end.used.swap(false, std::sync::atomic::Ordering::Relaxed) {
+                self.handle(MeshEvent::Traffic { link: end.id }).await;
+            }
+        }
+        for (peer, direct) in self.peers.paths() {
+            self.handle(MeshEvent::Direct { peer, direct }).await;
+        }
+        if self.save_at.is_some_and(|at| at <= Instant::now()) {
+            self.save();
+        }
+    }
+
+    pub(super) async fn handle(&mut self, event: MeshEvent) {
+        let mut effects = Vec::new();
+        self.mesh.handle(event, clock::now(), &mut effects);
+        for effect in effects {
+            self.perform(effect).await;
+        }
+    }
+
+    async fn perform(&mut self, effect: MeshEffect) {
+        match effect {
+            MeshEffect::Dial { peer, addresses } => {
+                tokio::spawn(links::dial(peer, addresses, self.links.clone()));
+            }
+            MeshEffect::Close { link, why } => self.close(link, why),
+            MeshEffect::Frame { link, bytes } => self.frame(link, bytes),
+            MeshEffect::Datagram { link, bytes } => {
+                if let Some(end) = self.links.fabric.link(link) {
+                    // Lost where the connection has just ended, which is told on its own.
+                    let _lost = end.connection.send_datagram(bytes.into());
+                }
+            }
+            MeshEffect::Routes(routes) => {
+                self.links.fabric.route(&routes);
+                self.peers.nudge();
+            }
+            MeshEffect::Admitted(keys) => self.admitted(&keys).await,
+            MeshEffect::MainAddresses { node, addresses } => self.directory.set(&node, addresses),
+            MeshEffect::Up(node) => self.tell(Peer::Up(node)).await,
+            MeshEffect::Down(node) => self.tell(Peer::Down(node)).await,
+            MeshEffect::Heard { node, vitals } => {
+                let message = heard(&vitals);
+                // Said again in a second: it does not wait for a loop that is behind.
+                let _lost = self.to_loop.try_send(Peer::Heard { from: node, message });
+            }
+            MeshEffect::Save => self.save_at = Some(self.save_at.unwrap_or_else(|| Instant::now() + SAVE_AFTER)),
+            MeshEffect::Note(note) => self.note(note),
+            MeshEffect::WakeAt(at) => self.wake_at = at,
+        }
+    }
+
+    async fn tell(&mut self, peer: Peer) {
+        // Fails only when the loop has ended; then nobody wants to know.
+        let _ended = self.to_loop.send(peer).await;
+    }
+
+    pub(super) fn note(&mut self, note: String) {
+        tracing::warn!("{note}");
+        if self.notes.len() >= NOTES_MAX {
+            self.notes.remove(0);
+        }
+        self.notes.push(note);
+    }
+
+    fn close(&mut self, link: LinkId, why: tern_core::machine::mesh::CloseReason) {
+        self.frames.remove(&link);
+        if let Some(end) = self.links.fabric.remove(link) {
+            let (code, reason) = links::code(why);
+            end.connection.close(code.into(), reason);
+        }
+    }
+
+    /// A neighbour that does not read its frames is as good as gone.
+    fn frame(&mut self, link: LinkId, bytes: Vec<u8>) {
+        let Some(frames) = self.frames.get(&link) else { return };
+        if frames.try_send(bytes).is_err() {
+            tracing::debug!(?link, "a link was closed: its frames are not read");
+            self.close(link, tern_core::machine::mesh::CloseReason::Full);
+        }
+    }
+
+    async fn admitted(&mut self, keys: &[NodeId]) {
+        let gone: Vec<NodeId> =
+            self.peers.paths().into_iter().map(|(node, _)| node).filter(|node| !keys.contains(node)).collect();
+        self.members.replace(keys);
+        for node in gone {
+            self.peers.forget(&node).await;
+        }
+    }
+
+    /// Writes roll and addresses down; a failure is told and tried again with the next change.
+    pub(super) fn save(&mut self) {
+        self.save_at = None;
+        let addresses = self.mesh.known_addresses().collect();
+        if let Err(error) = self.store.save(self.mesh.roll(), addresses) {
+            self.note(format!("what this node knows of its grid could not be written: {error}"));
+        }
+    }
+
+    /// Another grid, or the same one anew: all links end, and the mesh begins from what the store says.
+    pub(super) async fn enter(&mut self) {
+        let gone: Vec<NodeId> =
+            self.mesh.nodes().into_iter().filter(|node| node.up && !node.here).map(|it| it.node).collect();
+        for node in gone {
+            self.tell(Peer::Down(node)).await;
+            self.peers.forget(&node).await;
+        }
+        for end in self.links.fabric.links() {
+            self.close(end.id, tern_core::machine::mesh::CloseReason::NotAMember);
+        }
+        self.links.fabric.route(&[]);
+        self.mesh = mesh(&self.secret, self.incarnation, &self.store, self.here.clone());
+        self.begin().await;
+    }
+
+    pub(super) fn fabric(&self) -> &Arc<Fabric> {
+        &self.links.fabric
+    }
+}
+
+fn mesh(secret: &SecretKey, incarnation: u64, store: &GridStore, here: Here) -> Mesh {
+    let signing = secret.clone();
+    Mesh::new(MeshOptions {
+        me: sign::node(secret),
+        incarnation,
+        roll: store.roll().clone(),
+        verify: sign::verify,
+        signer: Signer::new(move |text| sign::sign(&signing, text)),
+        here,
+    })
+}
+
+/// Vitals as the machine that shares work takes them.
+fn heard(vitals: &Vitals) -> Message {
+    Message::Vitals {
+        trit: vitals.trit,
+        queued: u32::from(vitals.queued),
+        running: u32::from(vitals.running),
+        slots: u32::from(vitals.slots),
+        load_milli: vitals.rho_milli.map_or(0, u32::from),
+    }
+}
