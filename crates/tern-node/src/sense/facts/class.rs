@@ -8,7 +8,7 @@ use tern_core::observe::Class;
 use super::Root;
 
 /// Vendors and products by which hypervisors give themselves away in DMI.
-const VIRTUAL: [&str; 12] = [
+const VIRTUAL: [&str; 13] = [
     "QEMU",
     "KVM",
     "VMware",
@@ -21,6 +21,7 @@ const VIRTUAL: [&str; 12] = [
     "Apple Virtualization",
     "Google Compute Engine",
     "OpenStack",
+    "vServer",
 ];
 
 pub(super) fn read(root: &Root) -> Option<Class> {
@@ -57,6 +58,7 @@ fn is_virtual(root: &Root) -> bool {
     let (vendor, product) = (dmi("sys_vendor"), dmi("product_name"));
     VIRTUAL.iter().any(|name| vendor.contains(name) || product.contains(name))
         || (vendor.starts_with("Microsoft") && product == "Virtual Machine")
+        || (vendor == "Amazon EC2" && !product.contains("metal"))
         || root.has("proc/device-tree/hypervisor")
         || tree(root, "compatible").is_some_and(|kinds| kinds.contains("linux,dummy-virt"))
 }

@@ -127,6 +127,9 @@ fn a_virtual_machine_and_a_container_in_it() {
     // A machine of ARM tells by DMI alone.
     let (arm, _) = facts(&[("sys/class/dmi/id/sys_vendor", "QEMU\n")]);
     assert_eq!(arm.class, Some(Class::Virtual));
+    let (amazon, product) = (("sys/class/dmi/id/sys_vendor", "Amazon EC2\n"), "sys/class/dmi/id/product_name");
+    let kinds = ["m7g.large\n", "m7g.metal\n"].map(|name| facts(&[amazon, (product, name)]).0.class);
+    assert_eq!(kinds, [Some(Class::Virtual), None]);
 }
 
 #[test]
@@ -217,6 +220,8 @@ fn this_machine_can_be_read() {
     );
     assert_eq!(facts.check(), Ok(()));
     assert_eq!(Facts::decode(&facts.encode()), Ok(facts.clone()));
+    let json = serde_json::to_string(&facts).unwrap();
+    assert_eq!(serde_json::from_str::<Facts>(&json).unwrap(), facts, "{json}");
     if cfg!(target_os = "linux") {
         assert!(facts.kernel.is_some() && facts.memory_mib.is_some());
     }
