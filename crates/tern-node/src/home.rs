@@ -4,6 +4,7 @@
 //! $TERN_HOME/
 //!   key               the node's secret key, 0600
 //!   config.toml       settings of this node
+//!   speed             how fast this machine was measured to be
 //!   agent.lock        held by the agent, or by an in-process node, for its life
 //!   control.sock      the control API, 0600
 //!   runs/ID/          one state folder of the same shape for each `tern map` without an agent
@@ -67,6 +68,10 @@ impl Home {
     #[must_use]
     pub fn config(&self) -> PathBuf {
         self.0.join("config.toml")
+    }
+    #[must_use]
+    pub fn speed(&self) -> PathBuf {
+        self.0.join("speed")
     }
     #[must_use]
     pub fn agent_lock(&self) -> PathBuf {

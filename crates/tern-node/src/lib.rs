@@ -11,4 +11,5 @@ pub mod node;
 pub mod overlay;
 pub mod process;
 pub mod sense;
+pub mod sources;
 pub mod store;

@@ -99,7 +99,7 @@ fn a_speed_is_told_in_steps_and_within_what_is_believed() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 20_000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 200_000, ..ProptestConfig::default() })]
 
     #[test]
     fn mutated_facts_are_believable_or_refused_and_never_a_panic(

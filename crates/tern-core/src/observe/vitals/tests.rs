@@ -96,7 +96,7 @@ prop_compose! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 20_000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 200_000, ..ProptestConfig::default() })]
 
     #[test]
     fn what_is_sent_is_always_read_and_says_the_same_again(vitals in any_vitals()) {
