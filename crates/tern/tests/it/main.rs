@@ -9,4 +9,3 @@
 mod ground;
 mod standing;
 mod two;
-

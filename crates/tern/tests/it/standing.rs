@@ -1,11 +1,11 @@
 //! The ground holds: what should pass passes, what should not does not, and nothing is left behind.
 
-use std::net::{Ipv4Addr, TcpStream, UdpSocket};
 use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpStream, UdpSocket};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use crate::ground::{Capture, Echo, Grid, Need, Net, Node, answers, left, reaches, remove_stale, until};
+use crate::ground::{Capture, Echo, Grid, Link, Need, Net, Node, answers, left, reaches, remove_stale, until};
 
 /// Both ways of asking, until they are answered.
 fn comes_through(from: &Node, to: (Ipv4Addr, u16)) {
@@ -120,6 +120,28 @@ fn a_lossy_link_loses_a_part() {
     }
     let back = (0..100).take_while(|_| socket.recv(&mut [0; 4]).is_ok()).count();
     assert!((1..100).contains(&back), "{back} of 100 came back");
+}
+
+#[test]
+fn packets_on_a_slow_link_take_their_time() {
+    let Some(net) = Net::new("packets_on_a_slow_link_take_their_time", &[Need::Slow, Need::Filter]) else { return };
+    let delay = Duration::from_millis(60);
+    let grid = net.slow_grid(&["a", "b", "c"], &[("a", "b", delay), ("b", "c", Duration::ZERO)]);
+    let (a, echo) = (grid.node("a"), Echo::new(grid.node("b")));
+    let at = |end: &str| (grid.link(end, "b").address("b").unwrap(), echo.port());
+    comes_through(grid.node("c"), at("c"));
+    comes_through(a, at("a"));
+    let socket = a.inside(|| UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap());
+    let asked = Instant::now();
+    socket.send_to(b"how far?", at("a")).unwrap();
+    socket.recv(&mut [0; 16]).unwrap();
+    assert!(asked.elapsed() >= 2 * delay, "there and back in {:?}", asked.elapsed());
+    for (stop, go) in [(Link::cut as fn(&Link), Link::restore as fn(&Link)), (Link::silence, |link| link.lose(0))] {
+        stop(grid.link("a", "b"));
+        assert!(!answers(a, at("a")), "through a link that is stopped");
+        go(grid.link("a", "b"));
+        comes_through(a, at("a"));
+    }
 }
 
 #[test]

@@ -28,7 +28,7 @@ pub struct Capture {
 /// What was captured.
 pub struct Packets {
     /// Whole, with their headers.
-    packets: Vec<Vec<u8>>,
+    whole: Vec<Vec<u8>>,
     /// What each stream carried.
     streams: Vec<Vec<u8>>,
     /// Packets that passed while `tcpdump` was too slow to see them.
@@ -59,7 +59,11 @@ impl Capture {
         let packets = read(&fs::read(file).unwrap());
         drop(self.folder);
         let dropped = out.stderr.lines().find_map(|line| line.strip_suffix(" packets dropped by kernel"));
-        Packets { streams: streams(&packets), packets, dropped: dropped.map_or(0, |count| count.parse().unwrap()) }
+        Packets {
+            streams: streams(&packets),
+            whole: packets,
+            dropped: dropped.map_or(0, |count| count.parse().unwrap()),
+        }
     }
 
     fn file(&self) -> PathBuf {
@@ -69,12 +73,12 @@ impl Capture {
 
 impl Packets {
     pub fn count(&self) -> usize {
-        self.packets.len()
+        self.whole.len()
     }
 
     /// The text passed in the clear: in one packet, or in pieces in one stream.
     pub fn hold(&self, text: &[u8]) -> bool {
-        self.packets.iter().chain(&self.streams).any(|bytes| holds(bytes, text))
+        self.whole.iter().chain(&self.streams).any(|bytes| holds(bytes, text))
     }
 }
 
@@ -142,7 +146,10 @@ fn piece(packet: &[u8]) -> Option<Piece<'_>> {
         _ => return None,
     };
     let (place, text) = match protocol {
-        6 => (Some(u32::from_be_bytes(rest.get(4..8)?.try_into().ok()?)), rest.get(usize::from(rest.get(12)? >> 4) * 4..)?),
+        6 => (
+            Some(u32::from_be_bytes(rest.get(4..8)?.try_into().ok()?)),
+            rest.get(usize::from(rest.get(12)? >> 4) * 4..)?,
+        ),
         17 => (None, rest.get(8..)?),
         _ => return None,
     };

@@ -4,10 +4,11 @@
 //! share one, through a switch in a namespace of its own that is called `lan`.
 
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
-use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use super::link::Link;
+use super::link::{Kind, Link};
 use super::net::Net;
 use super::node::Node;
 
@@ -16,8 +17,8 @@ const SWITCH: &str = "lan";
 
 /// Machines and cables. Labels are at most 12 letters, since interfaces are named after them.
 pub struct Grid {
-    nodes: Vec<Node>,
     links: Vec<Link>,
+    nodes: Vec<Node>,
 }
 
 impl Grid {
@@ -50,10 +51,19 @@ impl Grid {
 impl Net {
     /// Machines, and a cable for each of these pairs.
     pub fn grid(&self, labels: &[&str], cables: &[(&str, &str)]) -> Grid {
+        self.cabled(labels, cables.iter().map(|(one, other)| (*one, *other, Kind::Direct)))
+    }
+
+    /// The same with the time that a packet takes on each cable. Needs [`Need::Slow`](super::Need::Slow).
+    pub fn slow_grid(&self, labels: &[&str], cables: &[(&str, &str, Duration)]) -> Grid {
+        self.cabled(labels, cables.iter().map(|(one, other, delay)| (*one, *other, Kind::Slow(*delay))))
+    }
+
+    fn cabled<'a>(&self, labels: &[&str], cables: impl Iterator<Item = (&'a str, &'a str, Kind)>) -> Grid {
         let nodes = labels.iter().map(|label| self.node(label)).collect();
         let mut grid = Grid { nodes, links: Vec::new() };
-        for (one, other) in cables {
-            let link = Link::new([grid.node(one), grid.node(other)], None, subnet(), Arc::default());
+        for (one, other, kind) in cables {
+            let link = Link::new([grid.node(one), grid.node(other)], kind, subnet(), Arc::default());
             grid.links.push(link.unwrap());
         }
         grid
@@ -86,7 +96,7 @@ impl Net {
         grid.node(SWITCH).ip(&["link", "set", "switch", "up"]).unwrap();
         for label in labels {
             let ends = [grid.node(label), grid.node(SWITCH)];
-            let link = Link::new(ends, Some("switch"), subnet, Arc::clone(&hosts));
+            let link = Link::new(ends, Kind::Switched("switch"), subnet, Arc::clone(&hosts));
             grid.links.push(link.unwrap());
         }
         grid

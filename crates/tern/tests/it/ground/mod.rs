@@ -4,7 +4,6 @@
 //! ([`Machine`]). Everything goes away when its last handle is dropped.
 
 mod capture;
-mod filter;
 mod grid;
 mod link;
 mod machine;
@@ -13,10 +12,11 @@ mod node;
 mod run;
 mod traffic;
 
-pub use capture::{Capture, Packets};
+pub use capture::Capture;
 pub use grid::Grid;
+pub use link::Link;
 pub use machine::Machine;
 pub use net::{Need, Net, left, remove_stale};
 pub use node::Node;
-pub use run::{Out, Running, until};
+pub use run::until;
 pub use traffic::{Echo, answers, reaches};

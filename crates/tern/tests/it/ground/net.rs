@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Mutex, OnceLock};
 
-use super::filter;
+use super::link::{self, filter};
 use super::node::{Node, ip, remove};
 
 const PREFIX: &str = "tern-it.";
@@ -18,6 +18,8 @@ const PREFIX: &str = "tern-it.";
 pub enum Need {
     /// `nft` and a kernel that filters: silence, loss, closed machines.
     Filter,
+    /// Interfaces that this program carries: slow links.
+    Slow,
     /// `tcpdump`.
     Capture,
 }
@@ -97,6 +99,7 @@ fn has(need: Need) -> Result<(), String> {
     }
     let had = match need {
         Need::Filter => Node::new(name("filter"), "filter").and_then(|node| filter::probe(&node)),
+        Need::Slow => Node::new(name("slow"), "slow").and_then(|node| link::probe(&node)),
         Need::Capture => {
             let mut command = Command::new("tcpdump");
             command.arg("--version").stdin(Stdio::null());

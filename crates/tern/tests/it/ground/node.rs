@@ -13,7 +13,7 @@ use nix::sched::{CloneFlags, setns};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::filter;
+use super::link::filter;
 use super::run::{Out, Running, until};
 
 /// A namespace with its loopback up, no forwarding and no routes but those of its own cables.

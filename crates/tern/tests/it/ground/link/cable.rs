@@ -4,19 +4,23 @@
 //! address, as a laptop does that changes its place.
 
 use std::net::Ipv4Addr;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use super::filter;
-use super::node::Node;
+use super::slow::Slow;
+use crate::ground::node::Node;
 
 /// Host numbers of a subnet that a roaming end may be given.
 const LAST_HOST: u8 = 250;
 
 pub struct Link {
+    /// Carries it, where the kernel does not. First, so that it ends before its interfaces do.
+    _slow: Option<Slow>,
     ends: [End; 2],
     subnet: [u8; 3],
     /// Hosts that were given out, over all cables of this subnet.
-    hosts: std::sync::Arc<Mutex<u8>>,
+    hosts: Arc<Mutex<u8>>,
 }
 
 struct End {
@@ -26,23 +30,34 @@ struct End {
     address: Mutex<Option<Ipv4Addr>>,
 }
 
+/// What a cable is made of.
+#[derive(Clone, Copy)]
+pub enum Kind {
+    /// As fast as the kernel.
+    Direct,
+    /// Each packet takes that long.
+    Slow(Duration),
+    /// To a port of the second machine's switch; only the first end has an address.
+    Switched(&'static str),
+}
+
 impl Link {
-    /// A cable with an address at each end, or only at the first if the second is a `bridge` of that machine.
-    pub(super) fn new(
-        ends: [&Node; 2],
-        bridge: Option<&str>,
-        subnet: [u8; 3],
-        hosts: std::sync::Arc<Mutex<u8>>,
-    ) -> Result<Self, String> {
+    /// A cable between two machines. Cables of one subnet share the count of `hosts`.
+    pub fn new(ends: [&Node; 2], kind: Kind, subnet: [u8; 3], hosts: Arc<Mutex<u8>>) -> Result<Self, String> {
         let [a, b] = ends;
         let [at_a, at_b] = [interface(b), interface(a)];
-        a.ip(&["link", "add", &at_a, "type", "veth", "peer", "name", &at_b, "netns", b.space()])?;
+        let slow = if let Kind::Slow(delay) = kind {
+            Some(Slow::new([(a, &at_a), (b, &at_b)], delay)?)
+        } else {
+            a.ip(&["link", "add", &at_a, "type", "veth", "peer", "name", &at_b, "netns", b.space()])?;
+            None
+        };
         let end = |node: &Node, interface| End { node: node.clone(), interface, address: Mutex::new(None) };
-        let link = Self { ends: [end(a, at_a), end(b, at_b)], subnet, hosts };
+        let link = Self { _slow: slow, ends: [end(a, at_a), end(b, at_b)], subnet, hosts };
         link.renumber(&link.ends[0])?;
-        match bridge {
-            Some(bridge) => drop(b.ip(&["link", "set", &link.ends[1].interface, "master", bridge, "up"])?),
-            None => drop(link.renumber(&link.ends[1])?),
+        match kind {
+            Kind::Switched(switch) => drop(b.ip(&["link", "set", &link.ends[1].interface, "master", switch, "up"])?),
+            Kind::Direct | Kind::Slow(_) => drop(link.renumber(&link.ends[1])?),
         }
         Ok(link)
     }
@@ -60,16 +75,17 @@ impl Link {
     }
 
     /// Pulls it: the interface of the second end is down, the first one's has lost its carrier and keeps its address.
+    /// (The first end of a slow cable keeps its carrier, too: nothing passes, and it is not told.)
     pub fn cut(&self) {
         self.ends[1].ip(&["link", "set", &self.ends[1].interface, "down"]).unwrap();
     }
 
-    /// Nothing passes any more in either direction, and no machine is told. Needs [`Need::Filter`](super::Need::Filter).
+    /// Nothing passes any more in either direction, and no machine is told. Needs [`Need::Filter`](crate::ground::Need::Filter).
     pub fn silence(&self) {
         self.lose(100);
     }
 
-    /// Loses that many of a hundred packets in each direction, none again with 0. Needs [`Need::Filter`](super::Need::Filter).
+    /// Loses that many of a hundred packets in each direction, none again with 0. Needs [`Need::Filter`](crate::ground::Need::Filter).
     pub fn lose(&self, percent: u8) {
         for end in &self.ends {
             filter::lose(&end.node, &end.interface, percent).unwrap();

@@ -3,7 +3,7 @@
 //! Silence and loss are made where packets come in, before anything else sees them; were they made where packets go
 //! out, the sender would get an error, which no wire gives.
 
-use super::node::Node;
+use crate::ground::node::Node;
 
 /// A machine that accepts nothing from outside: only answers to what it sent itself, by the kernel's own memory of that.
 pub fn close(node: &Node) -> Result<(), String> {
