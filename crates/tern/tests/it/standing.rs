@@ -3,6 +3,7 @@
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream, UdpSocket};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::ground::{Capture, Echo, Grid, Link, Need, Net, Node, answers, left, reaches, remove_stale, until};
@@ -223,7 +224,9 @@ fn nothing_is_left_of_a_net_also_after_a_panic() {
     let panic = catch_unwind(AssertUnwindSafe(|| {
         let lan = net.lan(&["a", "b"]);
         made.extend(lan.nodes().iter().map(|node| node.space().to_owned()));
-        program = Some(lan.node("a").start(&["sleep", "600"]));
+        let started = lan.node("a").start(&["sh", "-c", "echo here; exec sleep 600"]);
+        until("the program", || started.stdout().contains("here").then_some(()));
+        program = Some(started);
         assert!(made.iter().all(|name| left().contains(name)));
         panic!("a test that fails");
     }));
@@ -236,12 +239,12 @@ fn nothing_is_left_of_a_net_also_after_a_panic() {
 fn what_a_killed_test_program_left_is_removed_by_the_next() {
     let Some(net) = Net::new("what_a_killed_test_program_left_is_removed_by_the_next", &[]) else { return };
     let alive = net.node("alive");
-    let mut dead = std::process::Command::new("true").spawn().unwrap();
+    let mut dead = Command::new("true").spawn().unwrap();
     let pid = dead.id();
     dead.wait().unwrap();
     // The start of that process is wrong, so that it is stale even if its number is given to another one.
     let name = format!("tern-it.{pid}.1.0.stale");
-    assert!(alive.run(&["ip", "netns", "add", &name]).code == 0 && left().contains(&name));
+    assert!(Command::new("ip").args(["netns", "add", &name]).status().unwrap().success() && left().contains(&name));
     remove_stale();
     assert!(!left().contains(&name), "{:?}", left());
     assert!(left().iter().any(|it| it == alive.space()), "one that is in use was removed");

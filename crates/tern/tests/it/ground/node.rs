@@ -52,7 +52,8 @@ impl Node {
         &self.0.name
     }
 
-    /// A program that will run here. It keeps its pid: `ip` becomes the program.
+    /// A program that will run here. It keeps its pid: `ip` becomes the program. It sees the interfaces of this
+    /// machine under `/sys/class/net`, and therefore no control groups under `/sys/fs/cgroup`.
     pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new("ip");
         command.args(["netns", "exec", &self.0.name]).arg(program);
