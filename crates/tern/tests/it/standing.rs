@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::ground::{Capture, Echo, Grid, Link, Need, Net, Node, answers, left, reaches, remove_stale, until};
+use crate::ground::{Capture, Echo, Grid, Link, Need, Net, Node, Pulse, answers, left, reaches, remove_stale, until};
 
 /// Both ways of asking, until they are answered.
 fn comes_through(from: &Node, to: (Ipv4Addr, u16)) {
@@ -190,6 +190,65 @@ fn a_closed_machine_gets_nothing_but_answers_to_what_it_sent() {
     assert_eq!((&heard[..size], inner.recv(&mut [0; 16]).is_err()), (&b"through"[..], true));
     b.open();
     comes_through(a, at_b);
+}
+
+#[test]
+fn a_home_reaches_the_internet_and_is_reached_only_through_the_hole_that_it_made() {
+    let name = "a_home_reaches_the_internet_and_is_reached_only_through_the_hole_that_it_made";
+    let Some(net) = Net::new(name, &[Need::Filter]) else { return };
+    let grid = net.internet(&["p"], &["a", "b"]);
+    let [a, b, p] = ["a", "b", "p"].map(|label| grid.node(label));
+    let (at_p, at_b) = (Echo::new(p), Echo::new(b));
+    comes_through(a, (grid.address("p"), at_p.port()));
+    for to in [(grid.address("b"), at_b.port()), (grid.outer_address("b"), at_b.port())] {
+        assert!(!answers(p, to) && !answers(a, to) && !reaches(a, to, b"x"), "a home was reached at {to:?}");
+    }
+    let [one, other, outside] = [a, b, p].map(|node| {
+        let socket = node.inside(|| UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap());
+        socket.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
+        socket
+    });
+    // Where the internet sees each of them; each then calls the other there.
+    let seen = |socket: &UdpSocket| {
+        until("a home's packet", || {
+            socket.send_to(b"who am I?", (grid.address("p"), outside.local_addr().unwrap().port())).unwrap();
+            outside.recv_from(&mut [0; 16]).ok().map(|(_, from)| from)
+        })
+    };
+    let [one_at, other_at] = [&one, &other].map(seen);
+    assert_eq!([one_at.ip(), other_at.ip()], [grid.outer_address("a"), grid.outer_address("b")]);
+    until("a packet from home to home", || {
+        one.send_to(b"a hole", other_at).unwrap();
+        other.send_to(b"a hole", one_at).unwrap();
+        [&one, &other].iter().all(|socket| socket.recv(&mut [0; 16]).is_ok()).then_some(())
+    });
+}
+
+#[test]
+fn a_pulse_outlives_a_silence_and_tells_how_long_it_stalled() {
+    let name = "a_pulse_outlives_a_silence_and_tells_how_long_it_stalled";
+    let Some(net) = Net::new(name, &[Need::Filter]) else { return };
+    let pair = net.chain(&["a", "b"]);
+    let echo = Echo::new(pair.node("b"));
+    let b = (pair.address("b"), echo.port());
+    let pulse = Pulse::new(pair.node("a"), b);
+    until("a pulse", || (pulse.count() > 10).then_some(()));
+    pair.link("a", "b").silence();
+    let since = Instant::now();
+    assert!(!answers(pair.node("a"), b));
+    let (stalled, before) = (since.elapsed(), pulse.count());
+    pair.link("a", "b").lose(0);
+    until("the pulse again", || (pulse.count() > before + 10).then_some(()));
+    let beats = pulse.stop();
+    assert!(beats.broken.is_none() && beats.count > 20, "{beats:?}");
+    // The silence fell and ended between two beats, so a little of it may be missing.
+    assert!(beats.longest >= stalled / 2, "{beats:?}, {stalled:?}");
+
+    let pulse = Pulse::new(pair.node("a"), b);
+    until("a pulse", || (pulse.count() > 0).then_some(()));
+    drop(echo);
+    until("its end", || pulse.ended().then_some(()));
+    assert!(pulse.stop().broken.is_some(), "the other end is gone");
 }
 
 #[test]

@@ -53,8 +53,13 @@ impl Capture {
         let last = format!("the last packet of {}", self.node.space());
         let socket = self.node.inside(|| UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap());
         socket.send_to(last.as_bytes(), (Ipv4Addr::LOCALHOST, DISCARD)).unwrap();
-        until("the last packet", || holds(&fs::read(self.file()).unwrap(), last.as_bytes()).then_some(()));
-        let file = self.file();
+        let (file, mut seen) = (self.file(), 0);
+        until("the last packet", || {
+            let text = fs::read(&file).unwrap();
+            let fresh = &text[seen..];
+            seen = text.len().saturating_sub(last.len());
+            holds(fresh, last.as_bytes()).then_some(())
+        });
         let out = self.tcpdump.interrupt();
         let packets = read(&fs::read(file).unwrap());
         drop(self.folder);

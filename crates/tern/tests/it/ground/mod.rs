@@ -5,6 +5,7 @@
 
 mod capture;
 mod grid;
+mod homes;
 mod link;
 mod machine;
 mod net;
@@ -19,4 +20,4 @@ pub use machine::Machine;
 pub use net::{Need, Net, left, remove_stale};
 pub use node::Node;
 pub use run::until;
-pub use traffic::{Echo, answers, reaches};
+pub use traffic::{Echo, Pulse, answers, reaches};

@@ -19,6 +19,18 @@ pub fn open(node: &Node) -> Result<(), String> {
     nft(node, "delete table inet closed")
 }
 
+/// A router of a home: what leaves by `outside` bears its address, and only answers to that come in.
+pub fn translate(router: &Node, outside: &str) -> Result<(), String> {
+    nft(router, "add table ip home")?;
+    nft(router, "add chain ip home out { type nat hook postrouting priority 100; }")?;
+    nft(router, &format!("add rule ip home out oifname \"{outside}\" masquerade"))?;
+    for way in ["input", "forward"] {
+        nft(router, &format!("add chain ip home {way} {{ type filter hook {way} priority 0; }}"))?;
+        nft(router, &format!("add rule ip home {way} iifname \"{outside}\" ct state new,invalid drop"))?;
+    }
+    Ok(())
+}
+
 /// Loses `percent` of what comes in on `interface`; 100 is silence, 0 is the end of it.
 pub fn lose(node: &Node, interface: &str, percent: u8) -> Result<(), String> {
     let table = format!("netdev lost_{}", interface.replace('-', "_"));
@@ -35,7 +47,8 @@ pub fn lose(node: &Node, interface: &str, percent: u8) -> Result<(), String> {
 
 /// Whether this kernel has it all.
 pub fn probe(node: &Node) -> Result<(), String> {
-    close(node).and_then(|()| lose(node, "lo", 50)).map_err(|error| format!("packets cannot be filtered: {error}"))
+    let all = close(node).and_then(|()| translate(node, "lo")).and_then(|()| lose(node, "lo", 50));
+    all.map_err(|error| format!("packets cannot be filtered: {error}"))
 }
 
 fn nft(node: &Node, text: &str) -> Result<(), String> {
