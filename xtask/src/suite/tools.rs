@@ -17,13 +17,36 @@ struct Tool {
     needed_for: &'static str,
 }
 
-const TOOLS: [Tool; 1] = [Tool {
-    program: "parallel",
-    package: "parallel",
-    version: "GNU parallel",
-    flag: "--version",
-    needed_for: "comparing `tern map` with GNU parallel",
-}];
+const TOOLS: [Tool; 4] = [
+    Tool {
+        program: "parallel",
+        package: "parallel",
+        version: "GNU parallel",
+        flag: "--version",
+        needed_for: "comparing `tern map` with GNU parallel",
+    },
+    Tool {
+        program: "ip",
+        package: "iproute2",
+        version: "iproute2",
+        flag: "-V",
+        needed_for: "grids of machines in network namespaces",
+    },
+    Tool {
+        program: "nft",
+        package: "nftables",
+        version: "nftables",
+        flag: "--version",
+        needed_for: "links that lose packets and machines that accept nothing from outside",
+    },
+    Tool {
+        program: "tcpdump",
+        package: "tcpdump",
+        version: "libpcap",
+        flag: "--version",
+        needed_for: "looking for plain text on the wires of a grid",
+    },
+];
 
 /// Installs what is missing and may be installed; a tool that stays missing is said, not an error.
 pub fn install() {
