@@ -13,6 +13,7 @@ use crate::config::{Config, PORT};
 
 use crate::home::Home;
 use crate::overlay::{OverlayOptions, sign};
+use crate::sense;
 use crate::store;
 use crate::store::grid::GridStore;
 
@@ -42,7 +43,7 @@ pub fn options(home: &Home, incarnation: u64, config: &Config) -> Result<Overlay
         listen: config.listen.unwrap_or(everywhere),
         any_port: config.listen.is_none(),
         port_mapping: config.mesh.port_mapping,
-        here: here(config),
+        here: here(home, config),
         store,
         addresses,
     })
@@ -53,7 +54,11 @@ fn name(config: &Config) -> Name {
     Name::near(&config.mesh.name.clone().unwrap_or_else(host))
 }
 
-fn here(config: &Config) -> Here {
-    let facts = Facts { version: env!("CARGO_PKG_VERSION").to_owned(), cores: 1, ..Facts::default() };
-    Here { zone: config.mesh.zone.clone(), facts, ..Here::default() }
+/// What this machine is. Its speed is measured once and kept.
+fn here(home: &Home, config: &Config) -> Here {
+    let facts = sense::facts::read(None);
+    let speed = sense::facts::speed::of(home, facts.cpu_model.as_deref(), facts.cores);
+    let facts = Facts { speed, ..facts }.fitted();
+    let on_battery = facts.power.is_battery();
+    Here { zone: config.mesh.zone.clone(), facts, on_battery, ..Here::default() }
 }
