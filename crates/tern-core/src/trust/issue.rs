@@ -207,11 +207,11 @@ pub fn recover(
         }
     }
     after = roll.with(&list);
-    // Those whose only admin had been revoked before: the statements about them are still there.
+    // Those whose only admins a thief had revoked before: the statements about them are still there.
     for statement in roll.former.values() {
-        let Claim::Member { subject, issuer, serial, ref name } = statement.claim else { continue };
+        let Claim::Member { subject, serial, ref name, .. } = statement.claim else { continue };
         let revoked = after.revocations_of(subject).any(|(_, upto)| upto >= serial);
-        if keys.contains(&issuer) && !revoked && !lost.contains(&subject) && !after.is_member(subject) {
+        if !revoked && !lost.contains(&subject) && !after.is_member(subject) {
             let name = name.clone();
             list.push(say(roll, Claim::Member { subject, issuer: admin.key, serial, name }, admin));
         }
@@ -236,7 +236,11 @@ impl Roll {
     /// This roll with statements that were just made here.
     fn with(&self, list: &[Statement]) -> Self {
         let mut after = self.clone();
-        list.iter().for_each(|statement| after.keep(statement.clone()));
+        for statement in list {
+            if !after.knows(statement) {
+                after.keep(statement.clone());
+            }
+        }
         after.settle();
         after
     }

@@ -60,6 +60,10 @@ impl Roll {
         if moves_admins {
             self.authority = Authority::follow(self.grid, &self.links, &self.revokes);
         }
+        if moves_admins && issuer == self.grid.0 {
+            // What the root's victim had said stands in nobody's way any more, not even in the next statement's.
+            self.settle();
+        }
     }
 
     fn may_be_said(&self, claim: &Claim) -> Result<(), Refusal> {
