@@ -14,6 +14,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::home::Home;
 use crate::node::input::Peer;
+use crate::store::key;
 
 /// What has not come by then will not come.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -33,9 +34,9 @@ impl Node {
     async fn new(name: &str) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let home = Home::new(folder.path());
-        let secret = SecretKey::generate();
-        let id = sign::node(&secret);
-        let store = GridStore::found(&home, id, &Name::near(name)).expect("a grid");
+        let secret = key::secret(&home).expect("a key");
+        let id = public(&secret);
+        let (store, durable) = GridStore::found(&home, &Name::near(name)).expect("a grid");
         let (to_loop, inputs) = sync_channel(1024);
         let (outbound, frames) = mpsc::channel(OUTBOUND_MAX);
         let options = OverlayOptions {
@@ -46,6 +47,7 @@ impl Node {
             port_mapping: false,
             here: Here::default(),
             store,
+            durable,
             addresses: BTreeMap::new(),
         };
         let overlay = Overlay::start(options, frames, to_loop).await.expect("it listens");

@@ -106,6 +106,11 @@ impl GridStore {
         Ok(Self { home: home.clone() })
     }
 
+    #[must_use]
+    pub fn home(&self) -> &Home {
+        &self.home
+    }
+
     /// Replaces what was saved before. Durable when this returns; whoever dies in between finds the old state whole.
     ///
     /// # Errors
