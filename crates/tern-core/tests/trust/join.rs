@@ -160,6 +160,8 @@ fn a_used_ticket_is_refused_to_another_and_its_user_is_answered_again() {
     let mut at = issuer();
     let_in(&mut at, GUEST);
     assert_eq!(arrives(&at, 102, MADE), Err(JoinRefusal::Used));
+    take(&mut at.0, &[member(103, ADMIN, 1)]);
+    assert_eq!(arrives(&at, 103, MADE), Err(JoinRefusal::Used), "a member, too");
     // The answer may have been lost, and found only after the ticket's time.
     assert_eq!(arrives(&at, GUEST, EXPIRES + 1), Ok(Admission::Again));
     assert!(!at.1.mark_used(key(TICKET), key(102)));
