@@ -160,12 +160,15 @@ impl Roll {
         });
         self.revokes.retain(|(subject, issuer, _), _| subject == issuer || depth(issuer).is_some());
         self.authority = Authority::follow(self.grid, &self.links, &self.revokes);
-        if before.is_some_and(|before| before.authority == self.authority) {
-            touched.iter().for_each(|subject| self.settle_member(*subject));
+        let all: BTreeSet<NodeId>;
+        let subjects = if before.is_some_and(|before| before.authority == self.authority) {
+            touched
         } else {
-            let keys = self.members.keys().chain(self.former.keys());
-            let subjects: BTreeSet<NodeId> = keys.map(|(subject, _)| *subject).collect();
-            subjects.iter().for_each(|subject| self.settle_member(*subject));
+            all = self.members.keys().chain(self.former.keys()).map(|(subject, _)| *subject).collect();
+            &all
+        };
+        for subject in subjects {
+            self.settle_member(*subject);
         }
         // Last, for a revocation of oneself needs the member's statement beside it.
         let mut revokes = core::mem::take(&mut self.revokes);
