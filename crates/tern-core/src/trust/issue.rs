@@ -73,7 +73,9 @@ pub fn admit(roll: &Roll, by: &Signer<'_>, node: NodeId, wished: &Name) -> Resul
     }
     let revoked = roll.revocations_of(node).map(|(_, upto)| upto).max().unwrap_or(0);
     let serial = revoked.checked_add(1).ok_or(Impossible::Removed)?;
-    let name = wished.free(|name| roll.has_name(name));
+    let members = roll.members();
+    let taken: BTreeSet<&Name> = members.values().flat_map(|member| [&member.name, &member.shown]).collect();
+    let name = wished.free(|name| taken.contains(name));
     Ok([say(roll, Claim::Member { subject: node, issuer: by.key, serial, name }, by)].into())
 }
 
@@ -241,7 +243,7 @@ impl Roll {
                 after.keep(statement.clone());
             }
         }
-        after.settle();
+        after.settle(Some(self), &list.iter().map(|statement| statement.claim.subject()).collect());
         after
     }
 

@@ -3,7 +3,6 @@
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
-use super::name::Name;
 use super::roll::{Admin, Member, Roll, Standing};
 use super::sign::Verify;
 use super::statement::{Claim, Statement};
@@ -75,12 +74,6 @@ impl Roll {
         if revoked { Standing::Revoked } else { Standing::Unknown }
     }
 
-    /// Whether any member is shown under this name or was given it.
-    #[must_use]
-    pub fn has_name(&self, name: &Name) -> bool {
-        self.members().values().any(|member| member.name == *name || member.shown == *name)
-    }
-
     /// Members that count no more because of a revocation; to be made durable beside the statements.
     #[must_use]
     pub fn former(&self) -> Vec<Statement> {
@@ -95,7 +88,7 @@ impl Roll {
                 self.former.insert((statement.claim.subject(), statement.claim.issuer()), statement);
             }
         }
-        self.settle();
+        self.settle(None, &BTreeSet::new());
     }
 
     pub(super) fn statements_unordered(&self) -> impl Iterator<Item = &Statement> {

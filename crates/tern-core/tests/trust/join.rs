@@ -54,9 +54,10 @@ fn admit_as(roll: &Roll, by: &tern_core::trust::Signer<'_>, node: u8) -> Vec<ter
 }
 
 #[test]
-fn a_joiner_whose_clock_is_years_off_comes_in() {
+fn a_joiner_whose_clock_is_years_off_comes_in_and_is_told_by_how_much() {
     let at = issuer();
-    for wall_ms in [0, MADE, u64::MAX] {
+    for (wall_ms, ahead) in [(0, -(MADE as i64)), (MADE, 0), (u64::MAX, i64::MAX)] {
+        assert_eq!(Hello { wall_ms, ..hello(GUEST) }.clock_ahead_ms(MADE), ahead);
         let hello = Hello { wall_ms, ..hello(GUEST) };
         let verdict = judged(&at, &hello, &prove(&hello, DESK, &NONCE), MADE);
         assert_eq!(verdict, Ok(Admission::Admit { admin: false }));
@@ -159,6 +160,8 @@ fn a_used_ticket_is_refused_to_another_and_its_user_is_answered_again() {
     let mut at = issuer();
     let_in(&mut at, GUEST);
     assert_eq!(arrives(&at, 102, MADE), Err(JoinRefusal::Used));
+    take(&mut at.0, &[member(103, ADMIN, 1)]);
+    assert_eq!(arrives(&at, 103, MADE), Err(JoinRefusal::Used), "a member, too");
     // The answer may have been lost, and found only after the ticket's time.
     assert_eq!(arrives(&at, GUEST, EXPIRES + 1), Ok(Admission::Again));
     assert!(!at.1.mark_used(key(TICKET), key(102)));

@@ -196,7 +196,7 @@ fn a_recovery_key_is_read_with_its_words_around_it_and_refused_when_mistyped() {
         bytes[at] = if bytes[at] == b'0' { b'1' } else { b'0' };
         assert!(read_recovery(&bytes[..]).is_err(), "changed at {at}");
     }
-    assert!(read_recovery(&[b'#'; 100_000][..]).is_err());
+    assert!(read_recovery(&*vec![b'#'; 100_000]).is_err());
     assert!(read_recovery(&[0xff; 10][..]).is_err());
 }
 
