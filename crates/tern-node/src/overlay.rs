@@ -13,7 +13,6 @@ pub mod join;
 mod links;
 mod members;
 pub mod peers;
-pub mod sign;
 #[cfg(test)]
 mod tests;
 mod transport;
@@ -34,7 +33,7 @@ use tern_core::words::limits::NODE_ADDRESSES_MAX;
 use tokio::sync::mpsc;
 
 use crate::node::input::Input;
-use crate::store::grid::GridStore;
+use crate::store::grid::{self as durable, GridStore, public};
 use actor::{Actor, Parts, SAID_MAX, Said};
 use endpoints::Making;
 use fabric::Fabric;
@@ -64,6 +63,8 @@ pub struct OverlayOptions {
     pub port_mapping: bool,
     pub here: Here,
     pub store: GridStore,
+    /// The grid as the store has it.
+    pub durable: durable::Grid,
     /// Where members may be, from the configuration.
     pub addresses: BTreeMap<NodeId, Vec<SocketAddr>>,
 }
@@ -107,7 +108,7 @@ impl Overlay {
         outbound: mpsc::Receiver<(NodeId, Vec<u8>)>,
         to_loop: SyncSender<Input>,
     ) -> Result<Self, OverlayError> {
-        let me = sign::node(&options.secret);
+        let me = public(&options.secret);
         let (members, directory) = (Members::default(), Directory::default());
         let (fabric, packets) = Fabric::new(&me);
         let making = Making { secret: &options.secret, members: &members, port_mapping: options.port_mapping };
@@ -125,6 +126,7 @@ impl Overlay {
             incarnation: options.incarnation,
             here,
             store: options.store,
+            durable: options.durable,
             links: links.clone(),
             peers: peers.clone(),
             members,

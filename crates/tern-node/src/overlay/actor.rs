@@ -19,12 +19,11 @@ use super::join::Knock;
 use super::links::{self, Opened};
 use super::members::Members;
 use super::peers::Peers;
-use super::sign;
 use super::transport::Directory;
 use super::work::ToLoop;
 use crate::clock;
 use crate::node::input::Peer;
-use crate::store::grid::GridStore;
+use crate::store::grid::{self as durable, GridStore, public, sign, verify};
 
 /// What may wait for the actor.
 pub const SAID_MAX: usize = 4096;
@@ -55,6 +54,10 @@ pub struct Actor {
     pub(super) mesh: Mesh,
     pub(super) here: Here,
     pub(super) store: GridStore,
+    /// What the store has; its roll is that of the last saving.
+    pub(super) durable: durable::Grid,
+    /// The secret of this machine's admin key, where it has one.
+    pub(super) admin: Option<SecretKey>,
     pub(super) links: links::Shared,
     pub(super) peers: Peers,
     pub(super) members: Members,
@@ -72,6 +75,7 @@ pub struct Parts {
     pub incarnation: u64,
     pub here: Here,
     pub store: GridStore,
+    pub durable: durable::Grid,
     pub links: links::Shared,
     pub peers: Peers,
     pub members: Members,
@@ -80,8 +84,8 @@ pub struct Parts {
 
 impl Actor {
     pub fn new(parts: Parts) -> Self {
-        let Parts { secret, incarnation, here, store, links, peers, members, directory } = parts;
-        let mesh = mesh(&secret, incarnation, &store, here.clone());
+        let Parts { secret, incarnation, here, store, durable, links, peers, members, directory } = parts;
+        let mesh = mesh(&secret, incarnation, &durable, here.clone());
         let to_loop = peers.to_loop().clone();
         Self {
             secret,
@@ -89,6 +93,8 @@ impl Actor {
             mesh,
             here,
             store,
+            durable,
+            admin: None,
             links,
             peers,
             members,
@@ -126,7 +132,8 @@ impl Actor {
         let members: Vec<NodeId> = self.mesh.roll().members().keys().copied().collect();
         self.members.replace(&members);
         self.tell_inviting();
-        for (peer, addresses) in self.store.addresses().clone() {
+        self.read_admin_key();
+        for (peer, addresses) in self.durable.addresses.clone() {
             self.handle(MeshEvent::Addresses { peer, addresses }).await;
         }
         self.handle(MeshEvent::Tick).await;
@@ -212,6 +219,14 @@ impl Actor {
         let _ended = self.to_loop.send(peer).await;
     }
 
+    /// The admin key, from the disk: a staged one counts from the moment when the roll names it.
+    pub(super) fn read_admin_key(&mut self) {
+        match self.store.admin_key(self.mesh.roll()) {
+            Ok(key) => self.admin = key,
+            Err(error) => self.note(format!("the admin key of this machine cannot be read: {error}")),
+        }
+    }
+
     pub(super) fn note(&mut self, note: String) {
         tracing::warn!("{note}");
         if self.notes.len() >= NOTES_MAX {
@@ -249,8 +264,9 @@ impl Actor {
     /// Writes roll and addresses down; a failure is told and tried again with the next change.
     pub(super) fn save(&mut self) {
         self.save_at = None;
-        let addresses = self.mesh.known_addresses().collect();
-        if let Err(error) = self.store.save(self.mesh.roll(), addresses) {
+        self.durable.roll = self.mesh.roll().clone();
+        self.durable.addresses = self.mesh.known_addresses().collect();
+        if let Err(error) = self.store.save(&self.durable) {
             self.note(format!("what this node knows of its grid could not be written: {error}"));
         }
     }
@@ -267,7 +283,7 @@ impl Actor {
             self.close(end.id, tern_core::machine::mesh::CloseReason::NotAMember);
         }
         self.links.fabric.route(&[]);
-        self.mesh = mesh(&self.secret, self.incarnation, &self.store, self.here.clone());
+        self.mesh = mesh(&self.secret, self.incarnation, &self.durable, self.here.clone());
         self.begin().await;
     }
 
@@ -276,14 +292,14 @@ impl Actor {
     }
 }
 
-fn mesh(secret: &SecretKey, incarnation: u64, store: &GridStore, here: Here) -> Mesh {
+fn mesh(secret: &SecretKey, incarnation: u64, grid: &durable::Grid, here: Here) -> Mesh {
     let signing = secret.clone();
     Mesh::new(MeshOptions {
-        me: sign::node(secret),
+        me: public(secret),
         incarnation,
-        roll: store.roll().clone(),
-        verify: sign::verify,
-        signer: Signer::new(move |text| sign::sign(&signing, text)),
+        roll: grid.roll.clone(),
+        verify,
+        signer: Signer::new(move |text| sign(&signing, text)),
         here,
     })
 }
