@@ -2,17 +2,11 @@
 //! admin machines are lost.
 
 use std::fmt;
-use std::fs::Metadata;
 use std::path::PathBuf;
 
 use serde::Serialize;
 use tern_node::control::{Door, Entry};
 use tern_node::home::Home;
-
-/// Where the recovery key of a founded grid lies.
-pub fn recovery_key(home: &Home) -> PathBuf {
-    home.path().join("grid.recovery")
-}
 
 /// A grid that was founded a moment ago.
 #[derive(Clone, Debug, Serialize)]
@@ -22,18 +16,18 @@ pub struct Founded {
     pub recovery_key: PathBuf,
 }
 
-/// What stood there before.
-pub struct Before(Option<Metadata>);
+/// Whether the node was in a grid before.
+pub struct Before(bool);
 
 impl Before {
     pub fn is_new(&self, home: &Home) -> bool {
-        self.0.is_none() && recovery_key(home).exists()
+        !self.0 && home.recovery().exists()
     }
 }
 
 impl Founded {
     pub fn look(home: &Home) -> Before {
-        Before(std::fs::metadata(recovery_key(home)).ok())
+        Before(home.roll().exists())
     }
 
     /// What the agent that has just started founded, if it did.
@@ -43,7 +37,7 @@ impl Founded {
         }
         let door = Door::open(home, Entry::Agent, None).await.ok()?;
         let members = door.members().await.ok()?;
-        Some(Self { grid: members.grid, name: members.here, recovery_key: recovery_key(home) })
+        Some(Self { grid: members.grid, name: members.here, recovery_key: home.recovery() })
     }
 }
 

@@ -29,7 +29,7 @@ use tokio::sync::mpsc;
 use crate::cli::failure::{CANTCREAT, IOERR, NOPERM, SOFTWARE, TEMPFAIL, code_of};
 use crate::cli::tree::{DownArgs, UpArgs};
 use crate::cli::{Context, Failure, Outcome, print};
-use crate::grid::founded::{Founded, recovery_key};
+use crate::grid::founded::Founded;
 
 /// A log beyond this is put aside at the next start; one older log is kept.
 const LOG_BYTES_MAX: u64 = 8 << 20;
@@ -288,7 +288,7 @@ async fn live(home: Home, options: StartOptions) -> Outcome {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     if before.is_new(&home) {
-        tracing::info!(recovery_key = %recovery_key(&home).display(), "a grid was founded");
+        tracing::info!(recovery_key = %home.recovery().display(), "a grid was founded");
     }
     tracing::info!(home = %home.path().display(), "the agent is ready");
     let wish = tokio::select! {
