@@ -43,6 +43,7 @@ impl Actor {
             links: self.mesh.links(),
             refused: self.mesh.refused().map(|(refusal, count)| (refusal.name(), count)).collect(),
             strangers: self.members.refused(),
+            nearby: self.neighbourhood.list().filter(|one| !roll.is_member(one.node)).cloned().collect(),
             open_invitations: self.durable.invitations.open(clock::now().wall_ms).count(),
             forwarded: read(&counts.forwarded),
             dropped: read(&counts.dropped),

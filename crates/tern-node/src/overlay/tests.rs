@@ -45,6 +45,7 @@ impl Node {
             listen: LOOPBACK,
             any_port: false,
             port_mapping: false,
+            mdns: false,
             here: Here::default(),
             store,
             durable,
