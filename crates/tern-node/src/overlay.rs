@@ -9,7 +9,7 @@ mod endpoints;
 mod entry;
 mod fabric;
 pub mod grid;
-mod join;
+pub mod join;
 mod links;
 mod members;
 pub mod nearby;

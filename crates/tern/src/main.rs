@@ -5,6 +5,7 @@
 
 mod cli;
 mod demo;
+mod grid;
 mod hogs;
 mod map;
 

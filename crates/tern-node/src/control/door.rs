@@ -4,6 +4,7 @@
 //! differently with and without an agent.
 
 mod answers;
+mod grid;
 mod here;
 mod reach;
 mod runs;
@@ -227,7 +228,7 @@ impl Door {
 
 const NOTHING: Option<&()> = None;
 
-/// A job's name as a path segment: whatever is no letter, digit or `-` cannot be part of one and is escaped.
+/// A name as a path segment: whatever is no letter, digit or `-` is escaped.
 fn segment(job: &str) -> String {
     use std::fmt::Write;
     job.bytes().fold(String::with_capacity(job.len()), |mut path, byte| {

@@ -12,7 +12,7 @@ pub mod serve;
 pub mod words;
 
 pub use door::{Door, DoorError, Entry, Results};
-pub use routes::{Stop, router};
+pub use routes::{Meshed, Stop, router};
 
 #[cfg(test)]
 mod tests;

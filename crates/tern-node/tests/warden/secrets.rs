@@ -65,7 +65,7 @@ async fn overheard() -> Vec<Vec<u8>> {
     let config = Config { listen: Some(listen), peers, slots: Some(1), ..Config::default() };
     let running = node::start(home.clone(), StartOptions { config, ..StartOptions::default() }).await.expect("a node");
     let socket = serve::bind(&home.control_socket()).expect("a socket");
-    let routes = router(running.handle.clone(), None);
+    let routes = router(running.handle.clone(), None, None);
     let serving = tokio::spawn(async move { socket.serve(routes).await });
     let door = Door::open(&home, Entry::Agent, None).await.expect("the door");
     for request in [job(&home, "local", true), job(&home, "shared", false)] {
