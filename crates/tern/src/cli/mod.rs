@@ -20,7 +20,7 @@ use std::process::ExitCode;
 use crate::grid::args::GridCommand;
 use crate::grid::{entry, forward, members, netcheck, ways};
 use clap::Parser;
-use failure::Failure;
+pub use failure::Failure;
 use print::Printer;
 use tern_node::home::Home;
 use tree::{Cli, Command};

@@ -61,7 +61,7 @@ fn the_ends_of_a_chain_reach_each_other_and_those_between_see_no_plaintext() {
     until_all_reach_all(&all);
     let [a, _, _, d] = &all;
     let path = a.tern_json(&["path", "d", "--json"]);
-    let hops: Vec<&str> = path["path"].as_array().unwrap().iter().map(|hop| hop["name"].as_str().unwrap()).collect();
+    let hops: Vec<&str> = path["hops"].as_array().unwrap().iter().map(|hop| hop["name"].as_str().unwrap()).collect();
     assert_eq!(hops, ["b", "c", "d"], "{path}");
     for (from, to) in [(a, "d"), (d, "a")] {
         let shown = from.tern_json(&["ping", to, "-c", "3", "--json"]);
@@ -98,7 +98,7 @@ fn a_stream_outlives_the_hop_that_carried_it() {
     let pulse = Pulse::new(grid.node("a"), forwarded(a, "d", &echo));
     until("the stream runs", || (pulse.count() > 50).then_some(()));
     let path = a.tern_json(&["path", "d", "--json"]);
-    let hop = path["path"][0]["name"].as_str().unwrap().to_owned();
+    let hop = path["hops"][0]["name"].as_str().unwrap().to_owned();
     let dead = if hop == "b" { b } else { c };
     dead.kill9();
     let before = pulse.count();
