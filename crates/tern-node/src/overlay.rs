@@ -12,6 +12,7 @@ pub mod grid;
 pub mod join;
 mod links;
 mod members;
+pub mod nearby;
 pub mod peers;
 #[cfg(test)]
 mod tests;
@@ -61,6 +62,8 @@ pub struct OverlayOptions {
     /// Another port is taken where this one is not free.
     pub any_port: bool,
     pub port_mapping: bool,
+    /// Looks for machines on the local networks.
+    pub mdns: bool,
     pub here: Here,
     pub store: GridStore,
     /// The grid as the store has it.
@@ -136,12 +139,15 @@ impl Overlay {
             let _full = to_actor.try_send(Said::Mesh(MeshEvent::Addresses { peer, addresses }));
         }
         let actor = tokio::spawn(Actor::new(parts).run(said));
-        let tasks = vec![
+        let mut tasks = vec![
             tokio::spawn(links::accept(links)),
             tokio::spawn(calls::accept(peers.clone())),
             tokio::spawn(work::distribute(outbound, peers.clone())),
             tokio::spawn(follow_addresses(link.clone(), main.clone(), to_actor.clone())),
         ];
+        if options.mdns {
+            tasks.push(tokio::spawn(nearby::listen(link.clone(), to_actor.clone())));
+        }
         let grid = Grid::new(to_actor.clone(), peers);
         Ok(Self { link, main, grid, to_actor, tasks, actor })
     }

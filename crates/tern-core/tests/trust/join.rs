@@ -23,7 +23,7 @@ fn issuer() -> (Roll, Invitations) {
 }
 
 fn hello(node: u8) -> Hello {
-    Hello { grid: grid(), ticket: key(TICKET), node: key(node), name: name("guest"), wall_ms: 0 }
+    Hello { grid: grid(), ticket: key(TICKET), node: key(node), name: name("guest"), admin: key(102), wall_ms: 0 }
 }
 
 fn prove(hello: &Hello, issuer: u8, challenge: &Challenge) -> Proof {

@@ -40,6 +40,7 @@ pub fn options(home: &Home, incarnation: u64, config: &Config) -> Result<Overlay
         listen: config.listen.unwrap_or(everywhere),
         any_port: config.listen.is_none(),
         port_mapping: config.mesh.port_mapping,
+        mdns: config.mesh.mdns,
         here: here(home, config),
         store,
         durable,

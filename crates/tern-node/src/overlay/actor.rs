@@ -18,6 +18,7 @@ use super::grid::GridAsk;
 use super::join::Knock;
 use super::links::{self, Opened};
 use super::members::Members;
+use super::nearby::{self, Nearby, Neighbourhood};
 use super::peers::Peers;
 use super::transport::Directory;
 use super::work::ToLoop;
@@ -34,12 +35,21 @@ const NOTES_MAX: usize = 32;
 /// Changes of addresses are written down together after this.
 const SAVE_AFTER: Duration = Duration::from_secs(2);
 
+/// A member that does not know this node so often and for so long is right.
+const SENT_AWAY_OFTEN: u32 = 3;
+const SENT_AWAY_LONG: Duration = Duration::from_secs(5);
+
 /// Everything that can reach the actor.
 pub enum Said {
     Mesh(MeshEvent),
     Opened(Opened),
     Knock(Box<Knock>),
     Ask(GridAsk),
+    /// A machine on the same network, member or not.
+    Nearby(Box<Nearby>),
+    NotNearby(NodeId),
+    /// A member does not know this node as one.
+    SentAway(NodeId),
     /// Where this machine is reached now.
     Addresses {
         link: Vec<SocketAddr>,
@@ -64,6 +74,9 @@ pub struct Actor {
     pub(super) directory: Directory,
     pub(super) to_loop: ToLoop,
     pub(super) notes: Vec<String>,
+    pub(super) neighbourhood: Neighbourhood,
+    /// Members that did not know this node: since when, and how often.
+    sent_away: HashMap<NodeId, (Instant, u32)>,
     frames: HashMap<LinkId, mpsc::Sender<Vec<u8>>>,
     wake_at: u64,
     save_at: Option<Instant>,
@@ -101,6 +114,8 @@ impl Actor {
             directory,
             to_loop,
             notes: Vec::new(),
+            neighbourhood: Neighbourhood::default(),
+            sent_away: HashMap::new(),
             frames: HashMap::new(),
             wake_at: 0,
             save_at: None,
@@ -133,6 +148,8 @@ impl Actor {
         self.members.replace(&members);
         self.tell_inviting();
         self.read_admin_key();
+        let name = self.mesh.name_of(&public(&self.secret));
+        nearby::introduce(&self.links.endpoint, &name, &self.mesh.roll().grid());
         for (peer, addresses) in self.durable.addresses.clone() {
             self.handle(MeshEvent::Addresses { peer, addresses }).await;
         }
@@ -145,6 +162,9 @@ impl Actor {
                 self.frames.remove(&link);
                 self.handle(MeshEvent::LinkClosed { link }).await;
             }
+            Said::Nearby(nearby) => self.nearby(*nearby).await,
+            Said::NotNearby(node) => self.neighbourhood.gone(&node),
+            Said::SentAway(peer) => self.sent_away(peer),
             Said::Addresses { link, main } => {
                 (self.here.link_addresses, self.here.main_addresses) = (link, main);
                 self.handle(MeshEvent::Here(Box::new(self.here.clone()))).await;
@@ -156,6 +176,34 @@ impl Actor {
             }
             Said::Knock(knock) => self.knock(*knock).await,
             Said::Ask(ask) => self.answer(ask).await,
+        }
+    }
+
+    async fn nearby(&mut self, nearby: Nearby) {
+        if self.mesh.roll().is_member(nearby.node) {
+            let (peer, addresses) = (nearby.node, nearby.addresses);
+            self.handle(MeshEvent::Addresses { peer, addresses }).await;
+        } else {
+            self.neighbourhood.heard(nearby);
+        }
+    }
+
+    /// The other machine knows more than this one: this node was removed while it was away. One that has only not heard yet of
+    /// this node says so as well, for a moment.
+    fn sent_away(&mut self, by: NodeId) {
+        let (first, times) = self.sent_away.entry(by).or_insert_with(|| (Instant::now(), 0));
+        *times += 1;
+        if *times < SENT_AWAY_OFTEN || first.elapsed() < SENT_AWAY_LONG {
+            return;
+        }
+        self.sent_away.remove(&by);
+        let note = format!(
+            "{} says that this node is not in its grid: was it removed while it was away? `tern leave` and a new ticket \
+             bring it back",
+            self.mesh.name_of(&by)
+        );
+        if !self.notes.contains(&note) {
+            self.note(note);
         }
     }
 

@@ -5,9 +5,7 @@ use std::net::SocketAddr;
 use iroh::SecretKey;
 use tern_core::machine::mesh::MeshEvent;
 use tern_core::trust::enter::Arrival;
-use tern_core::trust::{
-    self, Admission, Answer, Impossible, Invitation, Invitations, JoinRefusal, Name, Roll, Statement, Ticket,
-};
+use tern_core::trust::{self, Admission, Answer, Impossible, Invitation, Invitations, JoinRefusal, Name, Roll, Statement, Ticket};
 use tern_core::words::NodeId;
 use tern_core::words::limits::NODE_ADDRESSES_MAX;
 
@@ -45,6 +43,7 @@ impl Actor {
             links: self.mesh.links(),
             refused: self.mesh.refused().map(|(refusal, count)| (refusal.name(), count)).collect(),
             strangers: self.members.refused(),
+            nearby: self.neighbourhood.list().filter(|one| !roll.is_member(one.node)).cloned().collect(),
             open_invitations: self.durable.invitations.open(clock::now().wall_ms).count(),
             forwarded: read(&counts.forwarded),
             dropped: read(&counts.dropped),

@@ -17,6 +17,8 @@ use crate::control::api::ways::{
 use crate::control::routes::{App, read_json};
 use crate::control::words::Refused;
 use crate::overlay::grid::GridView;
+use tern_core::words::NodeId;
+
 use crate::sources::tailscale;
 
 /// Round trips of one question.
@@ -31,7 +33,7 @@ const ROUND_MAX: Duration = Duration::from_secs(10);
     responses((status = 200, body = PathView), (status = 404, body = Refusal)))]
 pub async fn path(State(app): State<App>, Path(text): Path<String>) -> Result<Json<PathView>, Refused> {
     let (view, node) = view_and_node(&app, &text).await?;
-    let hop = |key: &tern_core::words::NodeId| {
+    let hop = |key: &NodeId| {
         let known = view.nodes.iter().find(|view| view.node == *key);
         // The best way to a hop is the beginning of the best way over it.
         HopView {
