@@ -46,6 +46,7 @@ pub fn options(home: &Home, incarnation: u64, config: &Config) -> Result<Overlay
         here: here(home, config),
         store,
         addresses,
+        only: None,
     })
 }
 

@@ -110,7 +110,7 @@ impl Making<'_> {
                 .transport_config(config)
                 .alpns(vec![CALL_ALPN.to_vec()])
                 .add_custom_transport(Mesh::new(fabric.clone(), packets))
-                .path_selector(Arc::new(PreferDirect))
+                .path_selector(Arc::new(PreferDirect(directory.clone())))
                 .address_lookup(directory.clone());
             builder.bind().await.map_err(|error| error.to_string())
         };

@@ -7,7 +7,7 @@ mod ping;
 mod serve;
 
 pub use forward::{Forward, Forwards};
-pub use ping::{Round, ping};
+pub use ping::{Round, flood, ping};
 pub use serve::{accept, serve};
 
 use std::time::Duration;
@@ -30,6 +30,8 @@ pub enum Call {
     Echo,
     /// Join this stream to a TCP port of the asked node's own loopback.
     Connect { port: u16 },
+    /// Take what comes, and say at its end how many bytes that were.
+    Swallow,
 }
 
 /// Writes one question or answer.

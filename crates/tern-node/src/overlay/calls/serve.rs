@@ -42,6 +42,7 @@ pub async fn serve(connection: Connection, from: NodeId, to_loop: ToLoop) {
 async fn answer(mut send: SendStream, mut receive: RecvStream) {
     let answered = match read::<Call>(&mut receive).await {
         Ok(Call::Echo) => echo(&mut send, &mut receive).await,
+        Ok(Call::Swallow) => swallow(&mut send, &mut receive).await,
         Ok(Call::Connect { port }) => match forward::connect(port).await {
             Ok(stream) => {
                 if write(&mut send, &Ok::<(), String>(())).await.is_ok() {
@@ -57,6 +58,15 @@ async fn answer(mut send: SendStream, mut receive: RecvStream) {
         tracing::debug!(%error, "a call ended early");
     }
     let _closed = send.finish();
+}
+
+async fn swallow(send: &mut SendStream, receive: &mut RecvStream) -> Result<(), String> {
+    write(send, &Ok::<(), String>(())).await?;
+    let mut count = 0;
+    while let Some(chunk) = receive.read_chunk(ECHO_BYTES).await.map_err(|error| error.to_string())? {
+        count += chunk.len() as u64;
+    }
+    write(send, &count).await
 }
 
 async fn echo(send: &mut SendStream, receive: &mut RecvStream) -> Result<(), String> {
