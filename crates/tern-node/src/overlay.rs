@@ -68,6 +68,8 @@ pub struct OverlayOptions {
     pub addresses: BTreeMap<NodeId, Vec<SocketAddr>>,
     /// Links and direct paths to these and to nobody else, so that one machine can hold a chain; for tests and benchmarks.
     pub only: Option<BTreeSet<NodeId>>,
+    /// Give and receive files.
+    pub files: bool,
 }
 
 /// Why the overlay did not start. Nothing was changed.
@@ -115,8 +117,9 @@ impl Overlay {
         let making = Making { secret: &options.secret, members: &members, port_mapping: options.port_mapping };
         let link = listen(&making, options.listen, options.any_port).await?;
         let main = making.main(options.listen, &fabric, packets, &directory).await?;
-        let peers = Peers::new(main.clone(), directory.clone(), work::to_loop(to_loop));
         let (to_actor, said) = mpsc::channel(SAID_MAX);
+        let peers = Peers::new(main.clone(), directory.clone(), work::to_loop(to_loop), to_actor.clone());
+        peers.files().set_open(options.files);
         let numbers = Arc::new(AtomicU64::new(1));
         let links = links::Shared {
             endpoint: link.clone(),

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use tern_core::trust::Ticket;
+use tern_node::files::{Copy, Files};
 use tern_node::overlay::calls;
 use tokio::io::{AsyncBufReadExt, BufReader};
 
@@ -61,6 +62,24 @@ async fn act(node: &node::Node, words: &[&str]) -> Result<String, String> {
             let bytes = number(2)? as u64;
             let took = calls::flood(grid.peers(), &node::id(number(1)?), bytes).await;
             Ok(rate(bytes, took.map_err(|error| text(&error))?))
+        }
+        "copy" => {
+            let bytes = std::fs::metadata(words[2]).map_err(|error| text(&error))?.len();
+            let copy = Copy {
+                from: Some(node::id(number(1)?)),
+                sources: vec![words[2].into()],
+                target: words[3].into(),
+                ..Copy::default()
+            };
+            let (events, mut happened) = tokio::sync::mpsc::channel(64);
+            tokio::spawn(async move { while happened.recv().await.is_some() {} });
+            let began = Instant::now();
+            Files::new(grid.clone()).copy(copy, &events).await.map_err(|error| text(&error))?;
+            Ok(rate(bytes, began.elapsed()))
+        }
+        "dropped" => {
+            let view = grid.view().await.map_err(|error| text(&error))?;
+            Ok(format!("{} of {}", view.dropped, view.forwarded))
         }
         "make" => make(words[1], number(2)?),
         _ => other(words).await,

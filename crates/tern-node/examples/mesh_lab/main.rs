@@ -135,6 +135,9 @@ fn measure(plan: &Plan) {
         let median = values[values.len() / 2];
         println!("{}", serde_json::json!({"figure": name, "median": median, "values": values}));
     }
+    for (index, worker) in workers.iter_mut().enumerate() {
+        eprintln!("node {index} dropped {} forwarded packets", worker.ask("dropped"));
+    }
     drop(workers);
     let _gone = std::fs::remove_dir_all(&folder);
 }

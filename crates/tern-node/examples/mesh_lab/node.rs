@@ -55,6 +55,7 @@ pub async fn start(index: usize, count: usize, home: &Path) -> Node {
             .map(|it| (*it, (0..count).filter(|other| id(*other) == *it).map(at).collect()))
             .collect(),
         only: Some(only),
+        files: true,
     };
     let (to_loop, inputs) = sync_channel(1024);
     std::thread::spawn(move || drain(&inputs));

@@ -161,7 +161,8 @@ mod tests {
     #[test]
     fn the_name_is_the_blake3_hash_whatever_the_size() {
         let group = GROUP_BYTES as usize;
-        for size in [0, 1, 1024, 1025, group - 1, group, group + 1, 2 * group, 3 * group + 7, 8 * group, 9 * group + 1] {
+        for size in [0, 1, 1024, 1025, group - 1, group, group + 1, 2 * group, 3 * group + 7, 8 * group, 9 * group + 1]
+        {
             let content = content(size);
             let outline = Outline::read(&content[..], size as u64).expect("it is in memory");
             assert_eq!(outline.id().0, *blake3::hash(&content).as_bytes(), "{size} bytes");

@@ -45,9 +45,8 @@ impl Part {
         if !file.metadata().map_err(failed)?.is_file() {
             return Err(Trouble::new(Kind::Refused, format!("{} is no regular file: move it away", path.display())));
         }
-        file.try_lock().map_err(|_| {
-            Trouble::new(Kind::Busy, format!("{} belongs to a copy that runs now", path.display()))
-        })?;
+        file.try_lock()
+            .map_err(|_| Trouble::new(Kind::Busy, format!("{} belongs to a copy that runs now", path.display())))?;
         let left = keep(&mut file, outline).map_err(failed)?;
         let part = Self { file, path, target: target.to_owned() };
         if let Err(trouble) = part.reserve(outline, left.groups) {

@@ -52,7 +52,8 @@ impl Outlines {
             return Ok((stamp, outline));
         }
         if meta.size() > FILE_BYTES_MAX {
-            let message = format!("{} has {} bytes, more than the {FILE_BYTES_MAX} that are copied", path.display(), meta.size());
+            let message =
+                format!("{} has {} bytes, more than the {FILE_BYTES_MAX} that are copied", path.display(), meta.size());
             return Err(Trouble::new(Kind::Refused, message));
         }
         let outline = Outline::read(file, meta.size()).map_err(|error| match error.kind() {

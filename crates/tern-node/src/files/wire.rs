@@ -10,7 +10,7 @@ use super::outline::ContentId;
 use crate::overlay::calls;
 
 /// Bytes of one message about files.
-const MESSAGE_BYTES_MAX: usize = 128 * 1024;
+pub const MESSAGE_BYTES_MAX: usize = 128 * 1024;
 
 /// Why something was not copied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -130,10 +130,15 @@ pub struct Order {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Listed {
     /// The next source begins; what it is called without its folder.
-    Source { title: Vec<u8> },
+    Source {
+        title: Vec<u8>,
+    },
     Entry(Entry),
     /// Something that is not copied, and why.
-    Skipped { name: Vec<u8>, why: String },
+    Skipped {
+        name: Vec<u8>,
+        why: String,
+    },
     End,
     Failed(Trouble),
 }
@@ -149,9 +154,14 @@ pub struct Entry {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Form {
     /// Where it is on its machine, and how large.
-    File { path: Vec<u8>, size: u64 },
+    File {
+        path: Vec<u8>,
+        size: u64,
+    },
     Folder,
-    Link { target: Vec<u8> },
+    Link {
+        target: Vec<u8>,
+    },
 }
 
 /// A file's content by name; a small one is here, whole.
@@ -185,11 +195,18 @@ pub struct Summary {
 #[serde(rename_all = "snake_case")]
 pub enum Event {
     /// All that there is to copy.
-    Total { files: u64, bytes: u64 },
+    Total {
+        files: u64,
+        bytes: u64,
+    },
     /// Bytes that are there up to now.
-    Progress { bytes: u64 },
+    Progress {
+        bytes: u64,
+    },
     /// For the person who waits.
-    Note { text: String },
+    Note {
+        text: String,
+    },
     Done(Summary),
     #[schema(value_type = Object)]
     Failed(Trouble),

@@ -47,6 +47,7 @@ pub fn options(home: &Home, incarnation: u64, config: &Config) -> Result<Overlay
         store,
         addresses,
         only: None,
+        files: config.mesh.files,
     })
 }
 

@@ -16,6 +16,8 @@ use iroh::endpoint::{RecvStream, SendStream};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+pub use super::links::frame;
+
 use super::links;
 
 /// Bytes of a question or an answer.
@@ -32,6 +34,8 @@ pub enum Call {
     Connect { port: u16 },
     /// Take what comes, and say at its end how many bytes that were.
     Swallow,
+    /// Something about files.
+    Files(crate::files::wire::Ask),
 }
 
 /// Writes one question or answer.
