@@ -49,7 +49,7 @@ pub async fn write<T: Serialize>(stream: &mut SendStream, value: &T) -> Result<(
 
 /// Reads one question or answer.
 pub async fn read<T: DeserializeOwned>(stream: &mut RecvStream) -> Result<T, String> {
-    let framed = tokio::time::timeout(CALL_TIMEOUT, links::frame(stream, CALL_BYTES_MAX));
+    let framed = tokio::time::timeout(CALL_TIMEOUT, frame(stream, CALL_BYTES_MAX));
     let bytes = framed.await.map_err(|_| "nothing was said in time".to_owned())??;
     match postcard::take_from_bytes(&bytes) {
         Ok((value, [])) => Ok(value),
