@@ -1,6 +1,6 @@
 //! What goes wrong: crashes, restarts, stalls, suspends, cut cables, moves, departures.
 
-use tern_core::machine::mesh::{LinkId, MeshEvent};
+use tern_core::machine::mesh::{CloseReason, LinkId, MeshEvent};
 
 use super::computer::{State, address};
 use super::perform::IDLE;
@@ -158,6 +158,13 @@ impl World {
             }
         }
         self.give(node, MeshEvent::Here(here));
+    }
+
+    /// A puppet ends one of its links.
+    pub fn hang_up(&mut self, end: u64) {
+        let (index, end) = Self::link_of(LinkId(end));
+        self.nodes[self.net.links[index].ends[end]].links.remove(&(2 * index as u64 + end as u64));
+        self.close(self.net.links[index].ends[end], LinkId(2 * index as u64 + end as u64), CloseReason::Version);
     }
 
     /// Says good-bye and stops a little later.

@@ -164,8 +164,9 @@ impl World {
                 self.queue.plan(later + 12_000 * MS, What::Resume(node));
             }
             Trouble::Move => {
+                // Always the same one: two that moved while they were apart could not find each other.
                 let follow = self.dice.bool();
-                self.moves(node, follow);
+                self.moves(0, follow);
             }
         }
         self.nodes[other].busy ^= true;
