@@ -169,9 +169,13 @@ impl World {
     }
 
     /// One end will hear that its link is gone.
-    pub(super) fn end_link(&mut self, number: u64, at: u64, _why: Option<CloseReason>) {
+    pub(super) fn end_link(&mut self, number: u64, at: u64, why: Option<CloseReason>) {
         let (index, end) = Self::link_of(LinkId(number));
         let (node, life) = (self.net.links[index].ends[end], self.net.links[index].lives[end]);
+        if let Some(why) = why {
+            let event = Box::new(MeshEvent::Refused { link: LinkId(number), why });
+            self.queue.plan(at, What::Give { node, life, over: Some(number), event });
+        }
         let event = Box::new(MeshEvent::LinkClosed { link: LinkId(number) });
         self.queue.plan(at, What::Give { node, life, over: Some(number), event });
     }

@@ -23,7 +23,8 @@ fn infiltrated(count: usize, seed: u64) -> (World, LinkId) {
 
 fn linked(world: &mut World, liar: usize) -> LinkId {
     let link = LinkId(2 * world.connect(liar, 0));
-    world.send_frame(link, encode_frame(&LinkFrame::Hello { incarnation: 7, roll: 0 }));
+    world.send_frame(link, encode_frame(&LinkFrame::Hello { incarnation: 7 }));
+    world.send_frame(link, encode_frame(&LinkFrame::Listening { roll: 0 }));
     world.run_ms(50);
     link
 }

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use core::net::SocketAddr;
 
 use super::effect::{MeshEffect, Route};
-use super::flood::Budget;
+use super::link::Budget;
 use super::node::Mesh;
 use crate::decide::route::{self, Graph, Way, ways};
 use crate::observe::Vitals;
@@ -29,6 +29,8 @@ pub(super) struct Known {
     /// The sequence of an adjacency that was forgotten for its age: an old one must not come back.
     forgotten: u64,
     pub budget: Budget,
+    /// A record of it came too often, from this neighbour.
+    pub missed: Option<NodeId>,
     /// Addresses that it did not say itself.
     pub heard_of: Vec<SocketAddr>,
     pub up: bool,
@@ -60,6 +62,15 @@ impl Known {
 
     pub fn zone(&self) -> &str {
         self.profile.as_ref().map_or("", |held| held.value.zone.as_str())
+    }
+
+    pub fn records(&self) -> impl Iterator<Item = &Record> {
+        let profile = self.profile.iter().map(|held| &held.record);
+        profile.chain(self.adjacency.iter().map(|held| &held.record))
+    }
+
+    pub fn has_address(&self) -> bool {
+        !self.heard_of.is_empty() || self.adjacency.as_ref().is_some_and(|held| !held.value.link_addresses.is_empty())
     }
 
     /// Where it may be dialled: what it says first, then what others said.
@@ -179,6 +190,8 @@ impl Mesh {
             if up && (!known.up || anew) {
                 out.push(MeshEffect::Up(*key));
                 known.up_as = as_now;
+                // What could not be reached may be now.
+                (known.failures, known.dial_at) = (0, self.now.boot);
                 self.pulse.told_to_newcomer();
             }
             known.up = up;
