@@ -139,6 +139,8 @@ pub const DIAL_AGAIN_SOON: Span = Span::secs(2);
 pub const DIAL_FAILURES_SOON: u32 = 24;
 /// … this.
 pub const DIAL_AGAIN_MOST: Span = Span::secs(60);
+/// New dials in each [`LINK_TEND`] to members that are not up, by a node that has its links.
+pub const DIALS_LOST: usize = 2;
 /// Dials at the same time.
 pub const DIALS_MAX: usize = 16;
 /// Connections of one peer that have not introduced themselves.

@@ -15,6 +15,9 @@ pub struct Count {
     pub wakes: u64,
     pub frames: u64,
     pub frame_bytes: u64,
+    /// Of these the ones of digests and of records.
+    pub digest_bytes: u64,
+    pub record_bytes: u64,
     pub datagrams: u64,
     pub datagram_bytes: u64,
     pub vitals_bytes: u64,

@@ -141,6 +141,20 @@ impl World {
         self.routes_lead()
     }
 
+    /// Lets time pass until all see one picture. Returns how long that took, milliseconds.
+    ///
+    /// # Errors
+    /// Who still saw something else at the end.
+    pub fn one_picture_within(&mut self, ms: u64) -> Result<u64, String> {
+        for took in (0..=ms).step_by(100) {
+            if self.nodes.iter().all(|node| node.mesh.is_some()) && self.one_picture().is_ok() {
+                return Ok(took);
+            }
+            self.run_ms(100);
+        }
+        self.one_picture().map(|()| ms)
+    }
+
     /// Lets time pass until all is well. Returns how long that took, milliseconds.
     ///
     /// # Errors
@@ -163,7 +177,7 @@ impl World {
     pub fn knowledge(&self, node: usize) -> String {
         let Some(mesh) = &self.nodes[node].mesh else { return String::new() };
         let views = mesh.nodes().into_iter().map(|mut view| {
-            (view.vitals_age, view.reach.rtt_us) = (None, None);
+            (view.vitals, view.vitals_age, view.reach.rtt_us) = (None, None, None);
             view
         });
         let views: Vec<_> = views.into_iter().collect();

@@ -24,6 +24,11 @@ impl World {
             MeshEffect::Frame { link, bytes } => {
                 let count = &mut self.nodes[node].count;
                 (count.frames, count.frame_bytes) = (count.frames + 1, count.frame_bytes + bytes.len() as u64);
+                match bytes.get(2) {
+                    Some(3) => count.digest_bytes += bytes.len() as u64,
+                    Some(4) => count.record_bytes += bytes.len() as u64,
+                    _ => {}
+                }
                 self.send_frame(link, bytes);
             }
             MeshEffect::Datagram { link, bytes } => {
@@ -133,7 +138,8 @@ impl World {
         let lives = ends.map(|end| self.nodes[end].life);
         let (last, held) = ([self.now; 2], [Vec::new(), Vec::new()]);
         self.net.links.push(Link { ends, lives, open: [true; 2], last, held, broken: None });
-        for (end, node) in ends.into_iter().enumerate() {
+        // The far end first: what the near one says at once must not come before the news of the link itself.
+        for (end, node) in ends.into_iter().enumerate().rev() {
             let number = 2 * index + end as u64;
             self.nodes[node].links.insert(number);
             let peer = self.nodes[ends[1 - end]].key;

@@ -88,7 +88,7 @@ fn garbage_is_counted_and_nothing_else() {
     assert_eq!(world.knowledge(1), before);
     let spent = world.nodes[1].count.events - events;
     assert!(spent < 5_000, "another node had {spent} events of it");
-    well(&mut world, 1_000);
+    assert_eq!(world.within_bounds(), Ok(()));
 }
 
 #[test]
@@ -103,7 +103,6 @@ fn the_dead_stay_dead_whatever_is_repeated() {
     world.crash(5);
     world.run_ms(20_000);
     world.nodes[5].puppet = true;
-    world.removed.insert(5);
     // The liar holds the dead one's key, too: it can sign newer records that claim everybody.
     let link = linked(&mut world, 5);
     for sequence in [1, 2, 3, 1 << 40, u64::MAX - 1, u64::MAX] {
@@ -112,7 +111,6 @@ fn the_dead_stay_dead_whatever_is_repeated() {
         world.run_ms(100);
         assert!(!world.nodes[0].up.contains_key(&dead));
     }
-    well(&mut world, 500);
     // And its owner comes back, whatever was signed in its name.
     world.start(3);
     well(&mut world, 6_000);

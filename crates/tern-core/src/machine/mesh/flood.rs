@@ -11,7 +11,7 @@ use core::ops::RangeInclusive;
 use super::effect::{LinkId, MeshEffect};
 use super::node::Mesh;
 use super::link::Budget;
-use super::topology::{Held, Known};
+use super::topology::Held;
 use crate::promise::Refusal;
 use crate::wire::mesh::record::body;
 use crate::wire::mesh::{Adjacency, Kind, LinkFrame, Neighbour, Profile, Record, Stamp, encode_frame};

@@ -16,7 +16,7 @@ use crate::decide::route::{Graph, lost_parts, ways};
 use crate::wire::mesh::beat::{self, Beat};
 use crate::words::limits::{
     BEAT_BATTERY, BEAT_BUSY, BEAT_IDLE, DIAL_AGAIN_FIRST, DIAL_AGAIN_MOST, DIAL_AGAIN_SOON, DIAL_FAILURES_SOON,
-    DIALS_MAX, LINK_SURPLUS, LINKS_MAX, NODE_ADDRESSES_MAX, RTT_TELL_GAP, TRAFFIC_LASTS,
+    DIALS_LOST, DIALS_MAX, LINK_SURPLUS, LINKS_MAX, NODE_ADDRESSES_MAX, RTT_TELL_GAP, TRAFFIC_LASTS,
 };
 use crate::words::{NodeId, Span};
 
@@ -105,14 +105,22 @@ impl Mesh {
     pub(super) fn dial_failed(&mut self, peer: NodeId) {
         let now = self.now.boot;
         let jitter = u64::from(self.me.tag() ^ peer.tag()) % 64;
+        let crowd = self.crowd();
         if let Some(known) = self.nodes.get_mut(&peer) {
             known.dialling = false;
             let soon = DIAL_AGAIN_FIRST.0.saturating_mul(1 << known.failures.min(20)).min(DIAL_AGAIN_SOON.0);
             let later = known.failures.saturating_sub(DIAL_FAILURES_SOON).min(20);
             let wait = soon.saturating_mul(1 << later).min(DIAL_AGAIN_MOST.0);
+            let wait = if known.up { wait } else { wait.saturating_mul(crowd) };
             known.failures = known.failures.saturating_add(1);
             known.dial_at = now + Span(wait + wait * jitter / 256);
         }
+    }
+
+    /// How many times more seldom a member that is not up is dialled than by one that is alone: all who are connected look for
+    /// it, and one is enough to find it.
+    pub(super) fn crowd(&self) -> u64 {
+        (self.topology.ways.iter().flatten().count() / LINKS_WANTED_MAX).max(1) as u64
     }
 
     /// Somebody says where a member may be. What is new is tried soon.
@@ -150,9 +158,12 @@ impl Mesh {
                 due.push((!first, known.dial_at, *peer));
             }
         }
-        // Those that are chosen, then those that waited longest.
+        // Those that are chosen, then those that waited longest; of these few, since one is enough to hear of all others.
         due.sort_unstable();
-        for (_, _, peer) in due.into_iter().take(DIALS_MAX.min(room).saturating_sub(dialling)) {
+        let first = due.iter().filter(|(later, ..)| !later).count();
+        let lost = LINKS_WANTED_MAX.saturating_sub(self.links.len() + self.greetings.len() + dialling + first);
+        let most = DIALS_MAX.min(room).saturating_sub(dialling).min(first + lost.max(DIALS_LOST));
+        for (_, _, peer) in due.into_iter().take(most) {
             let Some(known) = self.nodes.get_mut(&peer) else { continue };
             let addresses = known.addresses();
             if addresses.is_empty() {
@@ -238,7 +249,7 @@ impl Mesh {
 }
 
 /// The same number for both nodes of a pair, and no order among pairs that anybody could foresee.
-fn lot(one: &NodeId, other: &NodeId) -> u64 {
+pub(super) fn lot(one: &NodeId, other: &NodeId) -> u64 {
     let word = |node: &NodeId| node.0.chunks(8).fold(0, |all, part| {
         let mut bytes = [0; 8];
         bytes[..part.len()].copy_from_slice(part);

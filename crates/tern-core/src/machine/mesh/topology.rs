@@ -6,12 +6,13 @@ use core::net::SocketAddr;
 
 use super::effect::{MeshEffect, Route};
 use super::link::Budget;
+use super::links::lot;
 use super::node::Mesh;
 use crate::decide::route::{self, Graph, Way, ways};
 use crate::observe::Vitals;
 use crate::wire::mesh::{Adjacency, Kind, Profile, Record};
-use crate::words::NodeId;
-use crate::words::limits::NODE_ADDRESSES_MAX;
+use crate::words::limits::{DIAL_AGAIN_SOON, NODE_ADDRESSES_MAX};
+use crate::words::{NodeId, Span};
 
 /// A record with what it says.
 #[derive(Debug)]
@@ -179,6 +180,7 @@ impl Mesh {
     }
 
     fn tell_comings(&mut self, out: &mut Vec<MeshEffect>) {
+        let crowd = self.crowd();
         for (key, known) in &mut self.nodes {
             let up = self.topology.way(key).is_some();
             let as_now = known.incarnation();
@@ -186,6 +188,11 @@ impl Mesh {
             if known.up && (!up || anew) {
                 out.push(MeshEffect::Down(*key));
                 known.vitals = None;
+            }
+            if known.up && !up && crowd > 1 && !self.links.contains_key(key) {
+                // Its neighbours try at once, the others not all in the same moment.
+                let turn = lot(&self.me, key) % crowd + 1;
+                known.dial_at = known.dial_at.max(self.now.boot + Span(DIAL_AGAIN_SOON.0 * turn));
             }
             if up && (!known.up || anew) {
                 out.push(MeshEffect::Up(*key));
