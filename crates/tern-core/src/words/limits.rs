@@ -92,6 +92,10 @@ pub const RECORD_REFRESH: Span = Span::secs(600);
 pub const RECORD_AGE_MOST: Span = Span::secs(2_100);
 /// New links are told together with those of the next moments; lost ones never wait.
 pub const ADJACENCY_GAIN_GAP: Span = Span::ms(150);
+/// The same in a grid of so many nodes, and so much more as there are more of them: each record goes over every link …
+pub const ADJACENCY_GAP_NODES: u64 = 16;
+/// … up to this.
+pub const ADJACENCY_GAP_MOST: Span = Span::secs(1);
 /// A round-trip time that changed is told not more often than this.
 pub const RTT_TELL_GAP: Span = Span::secs(10);
 /// How often a node compares what it knows with one of its neighbours.
@@ -119,6 +123,14 @@ pub const BEAT_ANSWER_GAP: Span = Span::ms(50);
 pub const BEAT_LATE: Span = Span::ms(100);
 /// After packets a link is watched closely for this long.
 pub const TRAFFIC_LASTS: Span = Span::secs(3);
+/// A place where one death would cut the grid is mended after this, by the first …
+pub const CUT_PATIENCE: Span = Span::secs(3);
+/// … so many who could, and by twice as many after each further time.
+pub const CUT_MENDERS: usize = 1;
+/// Between the news that a link is not to be used and its end.
+pub const LINK_RETIRES: Span = Span::secs(3);
+/// Addresses that come one after the other are looked at together.
+pub const ADDRESSES_GATHER: Span = Span::ms(50);
 /// How often a node thinks about which links it wants.
 pub const LINK_TEND: Span = Span::ms(1_000);
 /// A link that neither end wants is closed after this.

@@ -16,7 +16,7 @@ use crate::promise::Refusal;
 use crate::wire::mesh::record::body;
 use crate::wire::mesh::{Adjacency, Kind, LinkFrame, Neighbour, Profile, Record, Stamp, encode_frame};
 use crate::words::limits::{
-    ADJACENCY_GAIN_GAP, DIGEST_BURST, DIGEST_EVERY, LINKS_MAX, RECORD_AGE_MOST, RECORD_BURST, RECORD_EVERY,
+    ADJACENCY_GAIN_GAP, ADJACENCY_GAP_MOST, ADJACENCY_GAP_NODES, DIGEST_BURST, DIGEST_EVERY, LINKS_MAX, RECORD_AGE_MOST, RECORD_BURST, RECORD_EVERY,
     RECORD_OWN_BURST, RECORD_REFRESH, RECORD_SEQUENCE_MAX, RECORDS_PER_FRAME,
 };
 use crate::words::{NodeId, Span};
@@ -61,7 +61,9 @@ impl Flood {
 impl Mesh {
     /// A link is there that was not: told soon, together with others.
     pub(super) fn gained(&mut self) {
-        let soon = (self.flood.last_adjacency_at + ADJACENCY_GAIN_GAP).max(self.now.boot);
+        let crowd = (self.nodes.len() as u64 / ADJACENCY_GAP_NODES).max(1);
+        let gap = Span((ADJACENCY_GAIN_GAP.0 * crowd).min(ADJACENCY_GAP_MOST.0));
+        let soon = (self.flood.last_adjacency_at + gap).max(self.now.boot);
         let due = self.flood.adjacency_due.get_or_insert(soon);
         *due = (*due).min(soon);
     }

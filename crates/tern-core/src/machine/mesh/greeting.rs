@@ -10,6 +10,7 @@ use alloc::vec::Vec;
 use super::effect::{CloseReason, LinkId, MeshEffect};
 use super::link::Link;
 use super::node::Mesh;
+use super::topology::Known;
 use crate::promise::Refusal;
 use crate::wire::mesh::{LinkFrame, decode_frame, encode_frame};
 use crate::words::NodeId;
@@ -235,7 +236,11 @@ impl Mesh {
         if let Some(known) = self.nodes.get_mut(&peer) {
             known.dial_at = self.now.boot;
         }
-        if closed.counts() {
+        let told = |known: &Known| known.adjacency.as_ref().is_some_and(|held| held.value.names(&self.me));
+        if !closed.counts() || !self.nodes.get(&peer).is_some_and(told) {
+            // The other end has said before that it is not to be used: nobody waits for this.
+            self.gained();
+        } else {
             self.lost();
         }
     }

@@ -80,6 +80,8 @@ pub(super) struct Link {
     /// As far as the peer says.
     pub peer_hears: bool,
     pub surplus_since: Option<u64>,
+    /// It is told of no more, and closed when all have heard that.
+    pub retires_at: Option<u64>,
     /// Digests that are answered.
     pub digests: Budget,
 }
@@ -112,12 +114,13 @@ impl Link {
             peer_wants: true,
             peer_hears: true,
             surplus_since: None,
+            retires_at: None,
             digests: Budget::default(),
         }
     }
 
     pub fn counts(&self) -> bool {
-        self.pulse != Pulse::Silent
+        self.pulse != Pulse::Silent && self.retires_at.is_none()
     }
 
     fn suspect_at(&self) -> u64 {

@@ -15,8 +15,8 @@ use crate::decide::links::{Candidate, LINKS_WANTED_MAX, wanted};
 use crate::decide::route::{Graph, lost_parts, ways};
 use crate::wire::mesh::beat::{self, Beat};
 use crate::words::limits::{
-    BEAT_BATTERY, BEAT_BUSY, BEAT_IDLE, DIAL_AGAIN_FIRST, DIAL_AGAIN_MOST, DIAL_AGAIN_SOON, DIAL_FAILURES_SOON,
-    DIALS_LOST, DIALS_MAX, LINK_SURPLUS, LINKS_MAX, NODE_ADDRESSES_MAX, RTT_TELL_GAP, TRAFFIC_LASTS,
+    ADDRESSES_GATHER, BEAT_BATTERY, BEAT_BUSY, BEAT_IDLE, CUT_MENDERS, CUT_PATIENCE, DIAL_AGAIN_FIRST, DIAL_AGAIN_MOST, DIAL_AGAIN_SOON, DIAL_FAILURES_SOON,
+    DIALS_LOST, DIALS_MAX, LINK_RETIRES, LINK_SURPLUS, LINKS_MAX, NODE_ADDRESSES_MAX, RTT_TELL_GAP, TRAFFIC_LASTS,
 };
 use crate::words::{NodeId, Span};
 
@@ -136,7 +136,8 @@ impl Mesh {
         }
         if known.heard_of != before {
             (known.failures, known.dial_at) = (0, now);
-            self.next_tend_now();
+            // With the others that are named in this moment.
+            self.next_tend = self.next_tend.min(now + ADDRESSES_GATHER);
         }
     }
 
@@ -177,31 +178,44 @@ impl Mesh {
 
     fn let_go(&mut self, chosen: &BTreeSet<NodeId>, out: &mut Vec<MeshEffect>) {
         let now = self.now.boot;
-        let mut surplus = Vec::new();
+        let (mut surplus, mut over) = (Vec::new(), Vec::new());
         for (peer, link) in &mut self.links {
             link.wanted = chosen.contains(peer);
             if link.wanted || link.peer_wants {
                 link.surplus_since = None;
-            } else if *link.surplus_since.get_or_insert(now) + LINK_SURPLUS <= now {
-                surplus.push((*peer, link.id));
+                self.topology.changed |= link.retires_at.take().is_some();
+            } else if link.retires_at.is_some_and(|at| at <= now) {
+                over.push(link.id);
+            } else if *link.surplus_since.get_or_insert(now) + LINK_SURPLUS <= now && link.counts() {
+                surplus.push(*peer);
             }
         }
-        // One in each round: whether the next is needed shows when the picture is without this one.
-        for (peer, link) in surplus {
-            if !self.is_needed(&peer) {
-                return self.close(link, CloseReason::Surplus, out);
-            }
+        for link in over {
+            self.close(link, CloseReason::Surplus, out);
         }
+        self.retire(&surplus);
     }
 
-    /// Whether somebody could be cut off sooner without the link to this peer.
-    fn is_needed(&self, peer: &NodeId) -> bool {
+    /// Tells no more of links that nobody needs, so that nothing is sent over them when they are closed.
+    fn retire(&mut self, surplus: &[NodeId]) {
         let topology = &self.topology;
-        let (Some(me), Some(peer)) = (topology.index_of(&self.me), topology.index_of(peer)) else { return false };
-        let without = topology.graph.without(me, peer);
+        let Some(me) = topology.index_of(&self.me).filter(|_| !surplus.is_empty()) else { return };
         let reached = |graph: &Graph| ways(graph, me).iter().flatten().count();
-        reached(&without) < reached(&topology.graph)
-            || lost_parts(&without, me).len() > lost_parts(&topology.graph, me).len()
+        let (all, parts) = (reached(&topology.graph), lost_parts(&topology.graph, me).len());
+        let mut graph = topology.graph.clone();
+        for peer in surplus {
+            let Some(at) = topology.index_of(peer) else { continue };
+            let without = graph.without(me, at);
+            // Somebody could be cut off, or sooner than now: it stays.
+            if reached(&without) < all || lost_parts(&without, me).len() > parts {
+                continue;
+            }
+            graph = without;
+            if let Some(link) = self.links.get_mut(peer) {
+                link.retires_at = Some(self.now.boot + LINK_RETIRES);
+            }
+        }
+        self.gained();
     }
 
     /// Closes a link that nobody needs, so that a newcomer has room.
@@ -213,11 +227,11 @@ impl Mesh {
     }
 
     /// The members to which a link is wanted now.
-    fn chosen(&self) -> BTreeSet<NodeId> {
+    fn chosen(&mut self) -> BTreeSet<NodeId> {
         let now = self.now.boot;
+        let cut = self.cut_off();
         let keys: Vec<NodeId> = self.nodes.keys().copied().collect();
         let above = keys.partition_point(|key| *key < self.me);
-        let cut = self.cut_off();
         let zones: Vec<&str> = self.nodes.values().map(Known::zone).collect();
         let zone_index = |zone: &str| zones.iter().position(|other| *other == zone).map_or(u32::MAX, |at| at as u32);
         let candidates: Vec<Candidate> = keys
@@ -238,13 +252,30 @@ impl Mesh {
         wanted(&candidates, above, zone_index(&self.here.zone)).into_iter().map(|at| keys[at]).collect()
     }
 
-    /// Who would be cut off from this node by a single death, with the number of the part that is lost together.
-    fn cut_off(&self) -> BTreeMap<NodeId, u32> {
-        let topology = &self.topology;
-        let Some(me) = topology.index_of(&self.me) else { return BTreeMap::new() };
-        let parts = lost_parts(&topology.graph, me);
-        let named = parts.iter().enumerate().flat_map(|(part, nodes)| nodes.iter().map(move |at| (part as u32, *at)));
-        named.map(|(part, at)| (topology.keys[at as usize], part)).collect()
+    /// Who would be cut off from this node by a single death, with the number of the part that is lost together. All see the
+    /// same cuts: a few look for a link across, and more of them the longer nobody finds one.
+    fn cut_off(&mut self) -> BTreeMap<NodeId, u32> {
+        let now = self.now.boot;
+        let topology = &mut self.topology;
+        let parts = topology.index_of(&self.me).map_or_else(Vec::new, |me| lost_parts(&topology.graph, me));
+        if parts.is_empty() {
+            topology.cut_since = None;
+            return BTreeMap::new();
+        }
+        let age = now.saturating_sub(*topology.cut_since.get_or_insert(now));
+        let steps = age / CUT_PATIENCE.0;
+        let menders = if steps == 0 { 0 } else { CUT_MENDERS << steps.min(16) };
+        let mut found = BTreeMap::new();
+        for (number, part) in parts.iter().take(LINKS_WANTED_MAX).enumerate() {
+            let keys: BTreeSet<NodeId> = part.iter().map(|at| topology.keys[*at as usize]).collect();
+            let Some(first) = keys.first() else { continue };
+            let mine = lot(&self.me, first);
+            let before = topology.keys.iter().filter(|key| !keys.contains(*key) && lot(key, first) < mine).count();
+            if before < menders {
+                found.extend(keys.into_iter().map(|key| (key, number as u32)));
+            }
+        }
+        found
     }
 }
 

@@ -78,7 +78,7 @@ pub struct Mesh {
     pub(super) leaving: bool,
     /// Nobody was told yet who may connect.
     fresh: bool,
-    next_tend: u64,
+    pub(super) next_tend: u64,
     wake_at: u64,
     pub(super) now: Now,
 }

@@ -105,6 +105,8 @@ pub(super) struct Topology {
     pub moved: Vec<NodeId>,
     /// Who saw a second machine with this node's key.
     pub own_key_disputed: Option<NodeId>,
+    /// Since when some single death would cut somebody off.
+    pub cut_since: Option<u64>,
     routes: Vec<Route>,
 }
 
