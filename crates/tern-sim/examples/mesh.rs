@@ -28,6 +28,12 @@ fn main() -> ExitCode {
     }
     took.sort_unstable();
     let at = |part: usize| took.get(took.len() * part / 100).copied().unwrap_or_default();
-    println!("{bad} of {} lives end badly; well after {} / {} / {} ms (p50, p90, p99)", bad + took.len(), at(50), at(90), at(99));
+    println!(
+        "{bad} of {} lives end badly; well after {} / {} / {} ms (p50, p90, p99)",
+        bad + took.len(),
+        at(50),
+        at(90),
+        at(99)
+    );
     if bad == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -92,7 +92,9 @@ fn measure(count: usize) {
 
 fn main() {
     let sizes: Vec<usize> = std::env::args().skip(1).filter_map(|word| word.parse().ok()).collect();
-    println!("nodes | picture | links | idle B/s | beats vitals digest records | state KiB | death ms | KiB a death | µs an event: idle, death");
+    println!(
+        "nodes | picture | links | idle B/s | beats vitals digest records | state KiB | death ms | KiB a death | µs an event: idle, death"
+    );
     for count in if sizes.is_empty() { vec![10, 30, 100, 300, 1_000] } else { sizes } {
         measure(count);
     }

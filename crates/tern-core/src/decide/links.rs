@@ -93,7 +93,13 @@ mod tests {
 
     fn plain(count: usize) -> Vec<Candidate> {
         (0..count)
-            .map(|at| Candidate { reachable: true, zone: 0, cost_us: Some(10_000 << at.min(40)), part: None, lot: at as u64 })
+            .map(|at| Candidate {
+                reachable: true,
+                zone: 0,
+                cost_us: Some(10_000 << at.min(40)),
+                part: None,
+                lot: at as u64,
+            })
             .collect()
     }
 

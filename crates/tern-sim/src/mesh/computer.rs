@@ -74,7 +74,8 @@ pub struct Computer {
 impl Computer {
     pub(super) fn new(key: NodeId, number: usize, dice: &mut fastrand::Rng) -> Self {
         let address = address(number, 0);
-        let facts = Facts { version: "0".into(), arch: "x86_64".into(), os: "linux".into(), cores: 4, ..Facts::default() };
+        let facts =
+            Facts { version: "0".into(), arch: "x86_64".into(), os: "linux".into(), cores: 4, ..Facts::default() };
         let here = Here { facts, link_addresses: vec![address], main_addresses: vec![address], ..Here::default() };
         Self {
             key,

@@ -55,7 +55,8 @@ impl Life {
     #[must_use]
     pub fn of(seed: u64) -> Self {
         let mut dice = fastrand::Rng::with_seed(seed ^ 0x006c_6966_65);
-        let shape = *dice.choice(&[Shape::Lan, Shape::Lan, Shape::Nat, Shape::Chain, Shape::Houses]).unwrap_or(&Shape::Lan);
+        let shape =
+            *dice.choice(&[Shape::Lan, Shape::Lan, Shape::Nat, Shape::Chain, Shape::Houses]).unwrap_or(&Shape::Lan);
         let count = dice.usize(2..=if shape == Shape::Chain { 7 } else { 14 });
         let rough = dice.u32(..3) == 0;
         let quality = if rough { Quality { jitter_us: dice.u64(..40_000), ..Quality::ROUGH } } else { Quality::LAN };

@@ -176,7 +176,8 @@ impl World {
     #[must_use]
     pub fn knowledge(&self, node: usize) -> String {
         let Some(mesh) = &self.nodes[node].mesh else { return String::new() };
-        let views = mesh.nodes().into_iter().map(|mut view| {
+        let honest = |key: &tern_core::words::NodeId| !self.number(key).is_some_and(|at| self.nodes[at].puppet);
+        let views = mesh.nodes().into_iter().filter(|view| honest(&view.node)).map(|mut view| {
             (view.vitals, view.vitals_age, view.reach.rtt_us) = (None, None, None);
             view
         });

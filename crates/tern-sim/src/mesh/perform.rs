@@ -33,7 +33,8 @@ impl World {
             }
             MeshEffect::Datagram { link, bytes } => {
                 let count = &mut self.nodes[node].count;
-                (count.datagrams, count.datagram_bytes) = (count.datagrams + 1, count.datagram_bytes + bytes.len() as u64);
+                (count.datagrams, count.datagram_bytes) =
+                    (count.datagrams + 1, count.datagram_bytes + bytes.len() as u64);
                 count.vitals_bytes += if bytes.first() == Some(&2) { bytes.len() as u64 } else { 0 };
                 self.send_datagram(link, &bytes);
             }
@@ -97,7 +98,10 @@ impl World {
         let there = |number: &usize| {
             let other = &self.nodes[*number];
             let at = other.here.link_addresses.iter().any(|address| addresses.contains(address));
-            at && *number != from && other.key == peer && self.net.reach[from][*number] && !self.net.is_cut(from, *number)
+            at && *number != from
+                && other.key == peer
+                && self.net.reach[from][*number]
+                && !self.net.is_cut(from, *number)
         };
         let to = (0..self.nodes.len()).find(there);
         let answers = to.filter(|to| matches!(self.nodes[*to].state, State::Runs | State::Stalled(_)));

@@ -214,7 +214,13 @@ impl World {
             State::Off => return,
             State::Suspended => {
                 // Alarms ring at once on waking; news of links are found then; packets are lost.
-                if matches!(event, MeshEvent::LinkClosed { .. } | MeshEvent::Tick | MeshEvent::Frame { .. } | MeshEvent::DialFailed { .. }) {
+                if matches!(
+                    event,
+                    MeshEvent::LinkClosed { .. }
+                        | MeshEvent::Tick
+                        | MeshEvent::Frame { .. }
+                        | MeshEvent::DialFailed { .. }
+                ) {
                     computer.inbox.push(event);
                 }
                 return;

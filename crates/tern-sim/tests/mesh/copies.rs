@@ -5,7 +5,7 @@ use tern_sim::mesh::{Quality, World};
 use crate::grown;
 
 fn copied(count: usize, seed: u64, quality: Quality, battery: bool) -> World {
-    let mut world = World::new(seed, count, quality, tern_sim::Story::told());
+    let mut world = crate::world(seed, count, quality);
     world.nodes[1].here.on_battery = battery;
     world.start_all();
     world.run_ms(20_000);
@@ -17,7 +17,11 @@ fn copied(count: usize, seed: u64, quality: Quality, battery: bool) -> World {
         let mesh = world.nodes[node].mesh.as_ref().unwrap();
         let seen = mesh.nodes().into_iter().find(|view| view.node == world.nodes[1].key).unwrap();
         assert!(seen.up, "seed {seed}: {node} lost the older one");
-        assert_eq!(seen.addresses.first(), world.nodes[1].here.link_addresses.first(), "seed {seed}: the copy is believed");
+        assert_eq!(
+            seen.addresses.first(),
+            world.nodes[1].here.link_addresses.first(),
+            "seed {seed}: the copy is believed"
+        );
     }
     let about = world.alarms[alarms..].iter().filter(|alarm| alarm.about == 1 && alarm.lived).count();
     assert_eq!(about, 0, "seed {seed}: the older one was called dead");
@@ -25,7 +29,7 @@ fn copied(count: usize, seed: u64, quality: Quality, battery: bool) -> World {
 }
 
 #[test]
-fn the_newer_of_two_machines_with_one_key_is_refused_and_both_are_told() {
+pub fn the_newer_of_two_machines_with_one_key_is_refused_and_both_are_told() {
     for seed in 0..12 {
         let quality = if seed % 2 == 0 { Quality::LAN } else { Quality { jitter_us: 20_000, ..Quality::ROUGH } };
         let world = copied(2 + seed as usize, seed, quality, seed % 3 == 0);

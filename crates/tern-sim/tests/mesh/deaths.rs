@@ -19,7 +19,7 @@ fn known_to_all(world: &mut World, dead: usize) -> u64 {
 }
 
 #[test]
-fn a_dead_node_that_held_work_is_down_everywhere_within_a_second_and_a_half_and_an_idle_one_within_five() {
+pub fn a_dead_node_that_held_work_is_down_everywhere_within_a_second_and_a_half_and_an_idle_one_within_five() {
     for (seed, count) in [(1, 2), (2, 5), (3, 12), (4, 25)] {
         let mut world = grown(count, Quality::LAN, seed);
         world.nodes[count - 1].busy = true;

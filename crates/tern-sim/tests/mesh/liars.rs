@@ -41,14 +41,15 @@ fn forged(world: &World, origin: NodeId, sequence: u64, kind: Kind, by: Option<N
 }
 
 #[test]
-fn forged_records_change_nothing_and_do_not_silence_whom_they_name() {
+pub fn forged_records_change_nothing_and_do_not_silence_whom_they_name() {
     let (mut world, _) = infiltrated(6, 4);
     let before = world.knowledge(1);
     let victim = world.nodes[2].key;
     for round in 0..300 {
         let liar = 5;
         let link = linked(&mut world, liar);
-        let records = (0..90).map(|n| forged(&world, victim, 1_000_000 + round * 90 + n, Kind::Adjacency, None)).collect();
+        let records =
+            (0..90).map(|n| forged(&world, victim, 1_000_000 + round * 90 + n, Kind::Adjacency, None)).collect();
         world.send_frame(link, encode_frame(&LinkFrame::Records(records)));
         world.run_ms(20);
     }
@@ -123,10 +124,30 @@ fn a_chatterbox_is_limited_at_its_neighbour() {
     let frames = |world: &World| world.nodes[0].count.frames;
     let before = frames(&world);
     for sequence in 1..5_000 {
-        let records = vec![forged(&world, liar, sequence, Kind::Profile, Some(liar)), forged(&world, liar, sequence, Kind::Adjacency, Some(liar))];
+        let records = vec![
+            forged(&world, liar, sequence, Kind::Profile, Some(liar)),
+            forged(&world, liar, sequence, Kind::Adjacency, Some(liar)),
+        ];
         world.send_frame(link, encode_frame(&LinkFrame::Records(records)));
         world.run_ms(2);
     }
     let sent = frames(&world) - before;
     assert!(sent < 1_000, "ten thousand records of one node became {sent} frames");
+}
+
+#[test]
+pub fn what_was_said_long_ago_is_not_believed_again() {
+    let (mut world, link) = infiltrated(5, 12);
+    let old: Vec<Vec<u8>> = world.nodes[4].heard.iter().filter(|bytes| bytes.get(2) == Some(&4)).cloned().collect();
+    assert!(!old.is_empty(), "the puppet was sent no records");
+    world.nodes[2].here.zone = "attic".into();
+    let here = Box::new(world.nodes[2].here.clone());
+    world.give(2, tern_core::machine::mesh::MeshEvent::Here(here));
+    world.run_ms(1_000);
+    let before = (world.knowledge(0), world.knowledge(1));
+    for bytes in old {
+        world.send_frame(link, bytes);
+    }
+    world.run_ms(300);
+    assert_eq!((world.knowledge(0), world.knowledge(1)), before);
 }

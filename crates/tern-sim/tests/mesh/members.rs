@@ -55,7 +55,7 @@ fn a_removal_made_while_others_still_doubt_the_admin_reaches_them() {
 }
 
 #[test]
-fn one_that_was_away_learns_who_was_removed_and_who_came() {
+pub fn one_that_was_away_learns_who_was_removed_and_who_came() {
     let mut world = grown(6, Quality::LAN, 5);
     world.crash(5);
     world.crash(4);

@@ -9,15 +9,17 @@ use alloc::vec::Vec;
 use core::ops::RangeInclusive;
 
 use super::effect::{LinkId, MeshEffect};
-use super::node::Mesh;
 use super::link::Budget;
+use super::node::Mesh;
 use super::topology::Held;
+use crate::machine::plant::Plant;
 use crate::promise::Refusal;
 use crate::wire::mesh::record::body;
 use crate::wire::mesh::{Adjacency, Kind, LinkFrame, Neighbour, Profile, Record, Stamp, encode_frame};
 use crate::words::limits::{
-    ADJACENCY_GAIN_GAP, ADJACENCY_GAP_MOST, ADJACENCY_GAP_NODES, DIGEST_BURST, DIGEST_EVERY, LINKS_MAX, RECORD_AGE_MOST, RECORD_BURST, RECORD_EVERY,
-    RECORD_OWN_BURST, RECORD_REFRESH, RECORD_SEQUENCE_MAX, RECORDS_PER_FRAME,
+    ADJACENCY_GAIN_GAP, ADJACENCY_GAP_MOST, ADJACENCY_GAP_NODES, DIGEST_BURST, DIGEST_EVERY, LINKS_MAX,
+    RECORD_AGE_MOST, RECORD_BURST, RECORD_EVERY, RECORD_OWN_BURST, RECORD_REFRESH, RECORD_SEQUENCE_MAX,
+    RECORDS_PER_FRAME,
 };
 use crate::words::{NodeId, Span};
 
@@ -70,6 +72,10 @@ impl Mesh {
 
     /// A link is gone: told at once.
     pub(super) fn lost(&mut self) {
+        if self.planted(Plant::MeshLossDelayed) {
+            self.flood.adjacency_due = Some(self.now.boot + RECORD_EVERY + RECORD_EVERY);
+            return;
+        }
         self.flood.adjacency_due = Some(self.now.boot);
     }
 
@@ -141,9 +147,10 @@ impl Mesh {
             return self.own_record(&record);
         }
         let now = self.now.boot;
+        let (any, forgeries) = (self.planted(Plant::MeshAnySequence), self.planted(Plant::MeshForgeriesCount));
         let known = self.nodes.get_mut(&stamp.origin).ok_or(Refusal::NotAMember)?;
         // Floods meet: most of these are the same record by another way.
-        if known.sequence(stamp.kind) >= stamp.sequence {
+        if known.sequence(stamp.kind) >= stamp.sequence && !any {
             return Err(Refusal::OldRecord);
         }
         if !known.budget.has(now, RECORD_BURST) {
@@ -152,6 +159,9 @@ impl Mesh {
             return Err(Refusal::TooOften);
         }
         if !record.is_genuine(&self.roll.grid(), self.verify) {
+            if forgeries {
+                known.budget.take(now, RECORD_BURST);
+            }
             return Err(Refusal::Forged);
         }
         // Only what it signed itself counts against it.

@@ -11,6 +11,7 @@ use super::effect::{CloseReason, LinkId, MeshEffect};
 use super::link::Link;
 use super::node::Mesh;
 use super::topology::Known;
+use crate::machine::plant::Plant;
 use crate::promise::Refusal;
 use crate::wire::mesh::{LinkFrame, decode_frame, encode_frame};
 use crate::words::NodeId;
@@ -97,14 +98,16 @@ impl Mesh {
         };
         greeting.incarnation = Some(incarnation);
         let peer = greeting.peer;
+        let believes = self.planted(Plant::MeshCopyBelieved);
         let linked = self.links.get_mut(&peer).filter(|known| known.counts() && known.incarnation != incarnation);
         let elsewhere = self.nodes.get(&peer).filter(|known| known.up && known.incarnation() != Some(incarnation));
         let wait = match (linked, elsewhere) {
-            (Some(rival), _) => {
+            (Some(rival), _) if !believes => {
                 // It is asked until then whether it lives.
                 rival.ask(now, now + DUPLICATE_WAIT);
                 DUPLICATE_WAIT
             }
+            _ if believes => return self.welcome(link, out),
             (None, Some(known)) if known.incarnation().is_some() => DUPLICATE_WAIT_FAR,
             _ => return self.welcome(link, out),
         };
@@ -129,16 +132,21 @@ impl Mesh {
         if let Some(greeting) = self.greetings.get_mut(&link) {
             greeting.listens = Some(roll);
             self.begin(link, out);
-        } else if self.peer_of(link).is_some() && roll != self.roll.digest() {
+        } else if self.peer_of(link).is_some() && self.differs(roll) {
             self.send_roll(link, out);
         }
+    }
+
+    fn differs(&self, roll: u64) -> bool {
+        roll != self.roll.digest() && !self.planted(Plant::MeshRollsUnlike)
     }
 
     /// Where both ends listen the connection counts from now on, and both tell what they know: what was said before it
     /// counted did not go this way. Of two to one peer the one that the smaller key dialled stays.
     fn begin(&mut self, link: LinkId, out: &mut Vec<MeshEffect>) {
-        let Some(Greeting { peer, outgoing, incarnation: Some(incarnation), welcome: true, listens: Some(roll), .. }) =
-            self.greetings.get(&link)
+        let Some(Greeting {
+            peer, outgoing, incarnation: Some(incarnation), welcome: true, listens: Some(roll), ..
+        }) = self.greetings.get(&link)
         else {
             return;
         };
@@ -158,7 +166,7 @@ impl Mesh {
         }
         self.links.insert(peer, Link::new(link, outgoing, incarnation, self.now.boot));
         self.topology.republish = true;
-        if roll != self.roll.digest() {
+        if self.differs(roll) {
             self.send_roll(link, out);
         }
         self.send_digest(link, out);

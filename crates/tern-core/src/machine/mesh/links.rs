@@ -13,10 +13,12 @@ use super::node::Mesh;
 use super::topology::Known;
 use crate::decide::links::{Candidate, LINKS_WANTED_MAX, wanted};
 use crate::decide::route::{Graph, lost_parts, ways};
+use crate::machine::plant::Plant;
 use crate::wire::mesh::beat::{self, Beat};
 use crate::words::limits::{
-    ADDRESSES_GATHER, BEAT_BATTERY, BEAT_BUSY, BEAT_IDLE, CUT_MENDERS, CUT_PATIENCE, DIAL_AGAIN_FIRST, DIAL_AGAIN_MOST, DIAL_AGAIN_SOON, DIAL_FAILURES_SOON,
-    DIALS_LOST, DIALS_MAX, LINK_RETIRES, LINK_SURPLUS, LINKS_MAX, NODE_ADDRESSES_MAX, RTT_TELL_GAP, TRAFFIC_LASTS,
+    ADDRESSES_GATHER, BEAT_BATTERY, BEAT_BUSY, BEAT_IDLE, CUT_MENDERS, CUT_PATIENCE, DIAL_AGAIN_FIRST, DIAL_AGAIN_MOST,
+    DIAL_AGAIN_SOON, DIAL_FAILURES_SOON, DIALS_LOST, DIALS_MAX, LINK_RETIRES, LINK_SURPLUS, LINKS_MAX,
+    NODE_ADDRESSES_MAX, RTT_TELL_GAP, TRAFFIC_LASTS,
 };
 use crate::words::{NodeId, Span};
 
@@ -81,9 +83,11 @@ impl Mesh {
         let now = self.now.boot;
         let intervals: Vec<(NodeId, Span)> =
             self.links.iter().map(|(peer, link)| (*peer, self.interval(link))).collect();
+        let hasty = self.planted(Plant::MeshHastyPromise);
         for (peer, interval) in intervals {
             let Some(link) = self.links.get_mut(&peer) else { continue };
             if link.send_at <= now || interval < link.pace {
+                link.pace = if hasty { interval } else { link.pace };
                 let bytes = beat::encode_beat(&link.next_beat(interval, now));
                 out.push(MeshEffect::Datagram { link: link.id, bytes });
             }
@@ -281,11 +285,13 @@ impl Mesh {
 
 /// The same number for both nodes of a pair, and no order among pairs that anybody could foresee.
 pub(super) fn lot(one: &NodeId, other: &NodeId) -> u64 {
-    let word = |node: &NodeId| node.0.chunks(8).fold(0, |all, part| {
-        let mut bytes = [0; 8];
-        bytes[..part.len()].copy_from_slice(part);
-        all ^ u64::from_le_bytes(bytes)
-    });
+    let word = |node: &NodeId| {
+        node.0.chunks(8).fold(0, |all, part| {
+            let mut bytes = [0; 8];
+            bytes[..part.len()].copy_from_slice(part);
+            all ^ u64::from_le_bytes(bytes)
+        })
+    };
     let mut mixed = word(one) ^ word(other);
     for step in [0xbf58_476d_1ce4_e5b9_u64, 0x94d0_49bb_1331_11eb] {
         mixed = (mixed ^ mixed >> 30).wrapping_mul(step);

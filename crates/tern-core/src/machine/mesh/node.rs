@@ -13,6 +13,7 @@ use super::greeting::Greeting;
 use super::link::Link;
 use super::pulse::Pulse;
 use super::topology::{Known, Topology};
+use crate::machine::plant::Plant;
 use crate::promise::Refusal;
 use crate::trust::{Roll, Signature, Verify};
 use crate::wire::mesh::{LinkFrame, encode_frame};
@@ -81,6 +82,8 @@ pub struct Mesh {
     pub(super) next_tend: u64,
     wake_at: u64,
     pub(super) now: Now,
+    #[cfg(feature = "planted")]
+    pub(in crate::machine) plants: BTreeSet<crate::machine::Plant>,
 }
 
 impl Mesh {
@@ -110,6 +113,8 @@ impl Mesh {
             next_tend: 0,
             wake_at: u64::MAX,
             now: Now::default(),
+            #[cfg(feature = "planted")]
+            plants: BTreeSet::new(),
         };
         mesh.follow_roll(&mut Vec::new());
         mesh
@@ -184,7 +189,7 @@ impl Mesh {
     /// time as it was late, so that a stalled machine does not call all others dead.
     fn forgive_own_stall(&mut self) {
         let late = self.now.boot.saturating_sub(self.wake_at);
-        if late > BEAT_LATE.0 {
+        if late > BEAT_LATE.0 && !self.planted(Plant::MeshStallBlamed) {
             for link in self.links.values_mut() {
                 link.forgive(late, self.now.boot);
             }

@@ -16,10 +16,14 @@ pub const LINK_VERSION: u16 = 1;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum LinkFrame {
     /// The first frame in each direction.
-    Hello { incarnation: u64 },
+    Hello {
+        incarnation: u64,
+    },
     /// From now on the sender takes what it is sent; before, it only listens to introductions. With the digest of its roll:
     /// where the other end's differs, that one sends what it has.
-    Listening { roll: u64 },
+    Listening {
+        roll: u64,
+    },
     /// Statements about who is in the grid, in an order in which they can be judged.
     Statements(#[serde(deserialize_with = "bounded::per_statement")] Vec<Statement>),
     /// The records that the sender has of the origins from one key to another, both included; the other end sends what is
