@@ -1,6 +1,6 @@
 //! Which neighbours a node wants: few, and such that no single death cuts the grid in two.
 //!
-//! Two ring neighbours in the order of keys on each side (any one node may die), the two nearest (short ways), up to two in
+//! Two ring neighbours in the order of keys on each side (any one node may die), the two nearest by round-trip time (short ways), up to two in
 //! other zones (a whole zone may die), and whatever repairs a cut that the picture shows. In a grid of a few machines that
 //! is simply everybody. Those that could not be reached lately are skipped, and the ring closes over the next.
 
@@ -25,8 +25,10 @@ pub struct Candidate {
     pub zone: u32,
     /// Cost of the present way to it, microseconds.
     pub cost_us: Option<u64>,
-    /// Its death or that of a node before it would cut this node off from a part of the grid; a link here would mend that.
-    pub mends_a_cut: bool,
+    /// The part of the grid with which it would be lost by a single death; one link to each such part mends that.
+    pub part: Option<u32>,
+    /// The same for both ends of a pair, otherwise by chance: of equals different nodes choose different ones.
+    pub lot: u64,
 }
 
 /// Places of the candidates to which a link is wanted. `above` is how many of them have a smaller key than this node.
@@ -41,8 +43,24 @@ pub fn wanted(candidates: &[Candidate], above: usize, zone: u32) -> BTreeSet<usi
     wanted.extend(ring(&own, above));
     wanted.extend(nearest(&own, candidates, &wanted));
     wanted.extend(far(&other, candidates, above));
-    wanted.extend(reachable.iter().filter(|at| candidates[**at].mends_a_cut).take(LINKS_WANTED_MAX));
+    wanted.extend(menders(&reachable, candidates));
     wanted
+}
+
+/// Of each part that a single death would cut off one member, for the first few parts.
+fn menders(reachable: &[usize], candidates: &[Candidate]) -> Vec<usize> {
+    let lots = reachable.iter().filter_map(|at| Some((candidates[*at].part?, candidates[*at].lot, *at)));
+    let mut lots: Vec<(u32, u64, usize)> = lots.collect();
+    lots.sort_unstable();
+    lots.dedup_by_key(|(part, ..)| *part);
+    lots.into_iter().take(LINKS_WANTED_MAX).map(|(.., at)| at).collect()
+}
+
+/// Ways up to this cost are equally near: on one LAN nobody is nearer than others, and all would choose the same few.
+const NEAR_US: u64 = 5_000;
+
+fn distance(cost_us: u64) -> u32 {
+    (cost_us / NEAR_US).checked_ilog2().map_or(0, |steps| steps + 1)
 }
 
 /// The two before and the two after this node's own place in the order of keys, which closes to a ring.
@@ -54,10 +72,11 @@ fn ring(own: &[usize], above: usize) -> Vec<usize> {
 }
 
 fn nearest(own: &[usize], candidates: &[Candidate], taken: &BTreeSet<usize>) -> Vec<usize> {
-    let mut near: Vec<(u64, usize)> =
-        own.iter().filter(|at| !taken.contains(at)).filter_map(|at| Some((candidates[*at].cost_us?, *at))).collect();
+    let own = own.iter().filter(|at| !taken.contains(at));
+    let near = own.filter_map(|at| Some((distance(candidates[*at].cost_us?), candidates[*at].lot, *at)));
+    let mut near: Vec<(u32, u64, usize)> = near.collect();
     near.sort_unstable();
-    near.into_iter().take(NEAR).map(|(_, at)| at).collect()
+    near.into_iter().take(NEAR).map(|(.., at)| at).collect()
 }
 
 /// One member of each of the first other zones after this node's own place, so that different nodes choose differently.
@@ -74,7 +93,13 @@ mod tests {
 
     fn plain(count: usize) -> Vec<Candidate> {
         (0..count)
-            .map(|at| Candidate { reachable: true, zone: 0, cost_us: Some(at as u64), mends_a_cut: false })
+            .map(|at| Candidate {
+                reachable: true,
+                zone: 0,
+                cost_us: Some(10_000 << at.min(40)),
+                part: None,
+                lot: at as u64,
+            })
             .collect()
     }
 
@@ -110,7 +135,19 @@ mod tests {
     #[test]
     fn a_cut_is_mended() {
         let mut many = plain(30);
-        many[25].mends_a_cut = true;
-        assert!(wanted(&many, 3, 0).contains(&25));
+        for at in [22, 25, 27] {
+            many[at].part = Some(7);
+        }
+        let chosen = wanted(&many, 3, 0);
+        assert!(chosen.contains(&22) && !chosen.contains(&25), "one is enough: {chosen:?}");
+    }
+
+    #[test]
+    fn among_equally_near_ones_the_lot_decides() {
+        let mut lan = plain(30);
+        for (at, candidate) in lan.iter_mut().enumerate() {
+            (candidate.cost_us, candidate.lot) = (Some(400 + at as u64), 100 - at as u64);
+        }
+        assert!(wanted(&lan, 3, 0).is_superset(&BTreeSet::from([28, 29])));
     }
 }

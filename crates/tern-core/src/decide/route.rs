@@ -34,6 +34,15 @@ impl Graph {
         }
     }
 
+    /// The same graph without one link.
+    #[must_use]
+    pub fn without(&self, a: u32, b: u32) -> Self {
+        let mut rest = self.clone();
+        rest.edges[a as usize].retain(|(to, _)| *to != b);
+        rest.edges[b as usize].retain(|(to, _)| *to != a);
+        rest
+    }
+
     /// Keeps the links that both ends claim, each with the greater of the two times, so that both ends count the same.
     pub fn agree(&mut self) {
         for list in &mut self.edges {
@@ -116,44 +125,64 @@ pub fn tree_neighbours(graph: &Graph, root: u32, me: u32) -> Vec<u32> {
     up.into_iter().chain(down).collect()
 }
 
-/// For each node whose death would cut `me` off from others that it can reach now: the smallest index of each part lost.
-/// Deaths of leaves and of `me` cut nobody off.
+/// The parts that `me` would lose by the death of one other node: the nodes of each, the nearest lost first. Parts may lie in
+/// one another. Deaths of `me` and of leaves cut nobody off.
 #[must_use]
-pub fn lost_parts(graph: &Graph, me: u32) -> Vec<u32> {
-    let from_me = ways(graph, me);
-    let reached: Vec<u32> = (0..graph.edges.len() as u32).filter(|node| from_me[*node as usize].is_some()).collect();
-    let mut lost = Vec::new();
-    // Only a node that is somebody's parent on a shortest way can be a cut; leaves of that tree never are.
-    let mut inner: Vec<u32> = reached.iter().filter_map(|node| from_me[*node as usize]).map(|way| way.parent).collect();
-    inner.sort_unstable();
-    inner.dedup();
-    for dead in inner.into_iter().filter(|node| *node != me) {
-        let seen = reach_without(graph, me, dead);
-        let mut rest: Vec<u32> =
-            reached.iter().copied().filter(|node| *node != dead && !seen[*node as usize]).collect();
-        while let Some(&first) = rest.first() {
-            lost.push(first);
-            let part = reach_without(graph, first, dead);
-            rest.retain(|node| !part[*node as usize]);
+pub fn lost_parts(graph: &Graph, me: u32) -> Vec<Vec<u32>> {
+    let walk = Walk::of(graph, me);
+    let mut parts = Vec::new();
+    for (at, node) in walk.order.iter().enumerate().skip(1) {
+        let above = walk.above[*node as usize];
+        // Nothing below this node leads around the one above it.
+        if above != me && walk.low[*node as usize] >= walk.found[above as usize] {
+            parts.push(walk.order[at..at + walk.below[*node as usize] as usize].to_vec());
         }
     }
-    lost.sort_unstable();
-    lost.dedup();
-    lost
+    parts
 }
 
-fn reach_without(graph: &Graph, start: u32, dead: u32) -> Vec<bool> {
-    let mut seen = vec![false; graph.edges.len()];
-    seen[start as usize] = true;
-    let mut open = vec![start];
-    while let Some(node) = open.pop() {
-        for &(next, _) in &graph.edges[node as usize] {
-            if next != dead && !core::mem::replace(&mut seen[next as usize], true) {
-                open.push(next);
+/// A walk into the depth, with the earliest node that each subtree touches.
+struct Walk {
+    order: Vec<u32>,
+    /// Place in that order, from 1; 0: not reached.
+    found: Vec<u32>,
+    low: Vec<u32>,
+    above: Vec<u32>,
+    /// Nodes in the subtree, itself included.
+    below: Vec<u32>,
+}
+
+impl Walk {
+    fn of(graph: &Graph, start: u32) -> Self {
+        let count = graph.edges.len();
+        let zeros = || vec![0; count];
+        let mut walk = Self { order: Vec::new(), found: zeros(), low: zeros(), above: zeros(), below: vec![1; count] };
+        walk.enter(start, start);
+        let mut open = vec![(start, 0)];
+        while let Some((node, next)) = open.pop() {
+            if let Some(&(to, _)) = graph.edges[node as usize].get(next) {
+                open.push((node, next + 1));
+                if walk.found[to as usize] == 0 {
+                    walk.enter(to, node);
+                    open.push((to, 0));
+                } else if to != walk.above[node as usize] {
+                    walk.low[node as usize] = walk.low[node as usize].min(walk.found[to as usize]);
+                }
+            } else if node != start {
+                let above = walk.above[node as usize] as usize;
+                walk.low[above] = walk.low[above].min(walk.low[node as usize]);
+                walk.below[above] += walk.below[node as usize];
             }
         }
+        walk
     }
-    seen
+
+    fn enter(&mut self, node: u32, above: u32) {
+        self.order.push(node);
+        let place = self.order.len() as u32;
+        (self.found[node as usize], self.low[node as usize]) = (place, place);
+        self.above[node as usize] = above;
+    }
 }
 
 #[cfg(test)]
@@ -176,7 +205,7 @@ mod tests {
         let from_0 = ways(&chain, 0);
         assert_eq!(from_0[3], Some(Way { first: 1, parent: 2, hops: 3, cost_us: 900 }));
         assert_eq!(path(&from_0, 0, 3), [1, 2, 3]);
-        assert_eq!(lost_parts(&chain, 0), [2, 3]);
+        assert_eq!(lost_parts(&chain, 0), [vec![2, 3], vec![3]]);
         assert_eq!(tree_neighbours(&chain, 0, 1), [0, 2]);
     }
 
@@ -199,6 +228,16 @@ mod tests {
     #[test]
     fn a_ring_has_no_cut() {
         let ring = graph(5, &[(0, 1, 1), (1, 2, 1), (2, 3, 1), (3, 4, 1), (4, 0, 1)]);
-        assert_eq!(lost_parts(&ring, 0), [0u32; 0]);
+        assert_eq!(lost_parts(&ring, 0), [[0u32; 0]; 0]);
+        assert_eq!(lost_parts(&ring.without(4, 0), 0), [vec![2, 3, 4], vec![3, 4], vec![4]]);
+    }
+
+    #[test]
+    fn a_part_is_lost_with_the_one_node_that_leads_to_it() {
+        let two_rings = [(0, 1, 1), (1, 2, 1), (2, 0, 1), (2, 3, 1), (3, 4, 1), (4, 2, 1)];
+        let graph = graph(5, &two_rings);
+        assert_eq!(lost_parts(&graph, 0), [vec![3, 4]]);
+        assert_eq!(lost_parts(&graph, 4), [vec![0, 1]]);
+        assert_eq!(lost_parts(&graph, 2), [[0u32; 0]; 0]);
     }
 }

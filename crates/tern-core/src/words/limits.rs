@@ -76,16 +76,26 @@ pub const LINK_FRAME_BYTES_MAX: usize = 512 * 1024;
 pub const RECORDS_PER_FRAME: usize = 96;
 /// Statements in one frame; a longer list travels in several, in its order.
 pub const STATEMENTS_PER_FRAME: usize = 1024;
+/// The greatest sequence of a record: far beyond what a life can use, and far from where counting would overflow.
+pub const RECORD_SEQUENCE_MAX: u64 = 1 << 62;
 /// Records of one node that are taken at once …
 pub const RECORD_BURST: u32 = 40;
 /// … and then one in each of these.
 pub const RECORD_EVERY: Span = Span::ms(500);
+/// What a node sends itself at once: fewer, since on their way they may come together.
+pub const RECORD_OWN_BURST: u32 = 30;
+/// Digests of one neighbour that are answered at once, and then one in each [`RECORD_EVERY`].
+pub const DIGEST_BURST: u32 = 128;
 /// How often a node sends its own records anew.
 pub const RECORD_REFRESH: Span = Span::secs(600);
 /// An adjacency that was not sent anew for so long is forgotten.
 pub const RECORD_AGE_MOST: Span = Span::secs(2_100);
 /// New links are told together with those of the next moments; lost ones never wait.
 pub const ADJACENCY_GAIN_GAP: Span = Span::ms(150);
+/// The same in a grid of so many nodes, and so much more as there are more of them: each record goes over every link …
+pub const ADJACENCY_GAP_NODES: u64 = 16;
+/// … up to this.
+pub const ADJACENCY_GAP_MOST: Span = Span::secs(1);
 /// A round-trip time that changed is told not more often than this.
 pub const RTT_TELL_GAP: Span = Span::secs(10);
 /// How often a node compares what it knows with one of its neighbours.
@@ -101,10 +111,26 @@ pub const BEAT_BATTERY: Span = Span::ms(5_000);
 pub const BEAT_SUSPECT_LEAST: Span = Span::ms(600);
 /// A link is down after four of them, and not before this.
 pub const BEAT_DOWN_LEAST: Span = Span::ms(800);
+/// The same where heartbeats got lost or came late not long ago.
+pub const BEAT_DOWN_ROUGH: Span = Span::ms(1_300);
+/// For how long a link counts as rough after a heartbeat was lost or late.
+pub const ROUGH_LASTS: Span = Span::secs(300);
+/// A longer interval is promised in so many heartbeats before it is kept: each of them may get lost.
+pub const BEATS_ANNOUNCED: u8 = 4;
+/// Who asks whether this node lives is answered at once, but not more often than this.
+pub const BEAT_ANSWER_GAP: Span = Span::ms(50);
 /// A node that wakes so much later than it wanted to was itself not listening.
 pub const BEAT_LATE: Span = Span::ms(100);
 /// After packets a link is watched closely for this long.
 pub const TRAFFIC_LASTS: Span = Span::secs(3);
+/// A place where one death would cut the grid is mended after this, by the first …
+pub const CUT_PATIENCE: Span = Span::secs(3);
+/// … so many who could, and by twice as many after each further time.
+pub const CUT_MENDERS: usize = 1;
+/// Between the news that a link is not to be used and its end.
+pub const LINK_RETIRES: Span = Span::secs(3);
+/// Addresses that come one after the other are looked at together.
+pub const ADDRESSES_GATHER: Span = Span::ms(50);
 /// How often a node thinks about which links it wants.
 pub const LINK_TEND: Span = Span::ms(1_000);
 /// A link that neither end wants is closed after this.
@@ -119,10 +145,22 @@ pub const DUPLICATE_WAIT_FAR: Span = Span::secs(6);
 pub const DISPUTE_TOLD: Span = Span::secs(60);
 /// A member that was not reached is dialled again after this, then after twice as long …
 pub const DIAL_AGAIN_FIRST: Span = Span::ms(250);
-/// … up to this.
+/// … up to this, so that a cable that is back is found soon; and after so many failures on to …
+pub const DIAL_AGAIN_SOON: Span = Span::secs(2);
+/// … the number of failures after which nobody expects it back soon …
+pub const DIAL_FAILURES_SOON: u32 = 24;
+/// … this.
 pub const DIAL_AGAIN_MOST: Span = Span::secs(60);
+/// New dials in each [`LINK_TEND`] to members that are not up, by a node that has its links.
+pub const DIALS_LOST: usize = 2;
+/// Dials at the same time.
+pub const DIALS_MAX: usize = 16;
+/// Connections of one peer that have not introduced themselves.
+pub const GREETINGS_PER_PEER: usize = 2;
 /// How often an idle node tells the others how it is.
 pub const VITALS_IDLE_INTERVAL: Span = Span::secs(5);
+/// Vitals older than this do not make others old.
+pub const VITALS_BELIEVED: Span = Span::secs(15);
 /// Vitals of others wait for company this long before they are passed on.
 pub const VITALS_BATCH_WAIT: Span = Span::ms(100);
 

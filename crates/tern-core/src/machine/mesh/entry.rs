@@ -22,7 +22,9 @@ impl Mesh {
     /// roll than the other end's cannot judge everything, so a refusal is not yet an attack.
     pub(super) fn statements(&mut self, statements: Vec<Statement>, from: Option<NodeId>, out: &mut Vec<MeshEffect>) {
         let (changes, refused) = self.roll.merge(&statements, self.verify);
-        for _ in refused {
+        let mut good = statements;
+        for (at, _) in refused.iter().rev() {
+            good.remove(*at);
             self.refuse(Refusal::BadStatement);
         }
         if changes.fresh == 0 {
@@ -30,7 +32,7 @@ impl Mesh {
         }
         self.follow_roll(out);
         out.push(MeshEffect::Save);
-        for part in statements.chunks(STATEMENTS_PER_FRAME) {
+        for part in good.chunks(STATEMENTS_PER_FRAME) {
             let bytes = encode_frame(&LinkFrame::Statements(part.to_vec()));
             for (_, link) in self.links.iter().filter(|(peer, _)| Some(**peer) != from) {
                 out.push(MeshEffect::Frame { link: link.id, bytes: bytes.clone() });

@@ -5,7 +5,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 
-use super::effect::LinkId;
+use super::effect::{CloseReason, LinkId};
 use crate::observe::{Facts, Vitals};
 use crate::trust::Statement;
 use crate::words::NodeId;
@@ -37,6 +37,11 @@ pub enum MeshEvent {
         peer: NodeId,
         link: LinkId,
         outgoing: bool,
+    },
+    /// The other end closed the link and said why; [`LinkClosed`](Self::LinkClosed) follows.
+    Refused {
+        link: LinkId,
+        why: CloseReason,
     },
     /// It is gone, whoever closed it.
     LinkClosed {

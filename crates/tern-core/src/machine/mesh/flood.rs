@@ -6,25 +6,36 @@
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::vec::Vec;
+use core::ops::RangeInclusive;
 
 use super::effect::{LinkId, MeshEffect};
+use super::link::Budget;
 use super::node::Mesh;
 use super::topology::Held;
+use crate::machine::plant::Plant;
 use crate::promise::Refusal;
 use crate::wire::mesh::record::body;
 use crate::wire::mesh::{Adjacency, Kind, LinkFrame, Neighbour, Profile, Record, Stamp, encode_frame};
 use crate::words::limits::{
-    ADJACENCY_GAIN_GAP, DIGEST_EVERY, LINKS_MAX, RECORD_AGE_MOST, RECORD_BURST, RECORD_EVERY, RECORD_REFRESH,
+    ADJACENCY_GAIN_GAP, ADJACENCY_GAP_MOST, ADJACENCY_GAP_NODES, DIGEST_BURST, DIGEST_EVERY, LINKS_MAX,
+    RECORD_AGE_MOST, RECORD_BURST, RECORD_EVERY, RECORD_OWN_BURST, RECORD_REFRESH, RECORD_SEQUENCE_MAX,
     RECORDS_PER_FRAME,
 };
 use crate::words::{NodeId, Span};
+
+/// A life is overtaken once by each kind of record of an earlier one, and seldom more often.
+const OVERTAKEN_MOST: u32 = 4;
 
 /// Own records and what waits to be sent on.
 #[derive(Debug, Default)]
 pub(super) struct Flood {
     pub profile_due: bool,
     pub adjacency_due: Option<u64>,
+    /// The sequence from which this life counts.
+    first: u64,
     sequences: BTreeMap<Kind, u64>,
+    /// What this node may still say at once.
+    budget: Budget,
     /// The own records as they were last signed.
     pub own: BTreeMap<Kind, Record>,
     last_adjacency_at: u64,
@@ -37,46 +48,38 @@ pub(super) struct Flood {
 }
 
 impl Flood {
+    /// Each life counts from somewhere else: records of an earlier one are either older, or newer and then overtaken, and not
+    /// taken for those of this one.
+    pub fn new(incarnation: u64) -> Self {
+        Self { first: incarnation % (1 << 20), profile_due: true, adjacency_due: Some(0), ..Self::default() }
+    }
+
     pub fn due(&self) -> Option<u64> {
         let refresh = Some(self.refresh_at).filter(|at| *at > 0);
         self.adjacency_due.into_iter().chain(refresh).min()
     }
 }
 
-/// Tokens of one origin: a burst, then one each [`RECORD_EVERY`].
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Budget {
-    spent: u32,
-    since: u64,
-}
-
-impl Budget {
-    pub fn take(&mut self, now: u64) -> bool {
-        let regained = now.saturating_sub(self.since) / RECORD_EVERY.0;
-        if regained > 0 {
-            self.spent = self.spent.saturating_sub(u32::try_from(regained).unwrap_or(u32::MAX));
-            self.since = now;
-        }
-        let allowed = self.spent < RECORD_BURST;
-        self.spent += u32::from(allowed);
-        allowed
-    }
-}
-
 impl Mesh {
     /// A link is there that was not: told soon, together with others.
     pub(super) fn gained(&mut self) {
-        let soon = (self.flood.last_adjacency_at + ADJACENCY_GAIN_GAP).max(self.now.boot);
+        let crowd = (self.nodes.len() as u64 / ADJACENCY_GAP_NODES).max(1);
+        let gap = Span((ADJACENCY_GAIN_GAP.0 * crowd).min(ADJACENCY_GAP_MOST.0));
+        let soon = (self.flood.last_adjacency_at + gap).max(self.now.boot);
         let due = self.flood.adjacency_due.get_or_insert(soon);
         *due = (*due).min(soon);
     }
 
     /// A link is gone: told at once.
     pub(super) fn lost(&mut self) {
+        if self.planted(Plant::MeshLossDelayed) {
+            self.flood.adjacency_due = Some(self.now.boot + RECORD_EVERY + RECORD_EVERY);
+            return;
+        }
         self.flood.adjacency_due = Some(self.now.boot);
     }
 
-    /// Signs and sends own records that are due.
+    /// Signs and sends own records that are due, and no more of them than the others take.
     pub(super) fn publish(&mut self) {
         let now = self.now.boot;
         if self.flood.refresh_at <= now {
@@ -90,6 +93,10 @@ impl Mesh {
             self.sign_own(Kind::Profile, body(&profile));
         }
         if self.flood.adjacency_due.is_some_and(|at| at <= now) {
+            if !self.flood.budget.take(now, RECORD_OWN_BURST) && !self.leaving {
+                self.flood.adjacency_due = Some(now + RECORD_EVERY);
+                return;
+            }
             self.flood.adjacency_due = None;
             self.flood.last_adjacency_at = now;
             self.topology.changed = true;
@@ -112,7 +119,7 @@ impl Mesh {
     }
 
     fn sign_own(&mut self, kind: Kind, body: Vec<u8>) {
-        let sequence = self.flood.sequences.entry(kind).or_insert(0);
+        let sequence = self.flood.sequences.entry(kind).or_insert(self.flood.first);
         *sequence += 1;
         let stamp = Stamp { origin: self.me, kind, sequence: *sequence };
         let record = Record::sign(&self.roll.grid(), stamp, body, self.signer.sign());
@@ -120,35 +127,57 @@ impl Mesh {
         self.flood.pending.push((stamp, None));
     }
 
-    /// One record from a neighbour.
-    pub(super) fn record(&mut self, record: Record, from: NodeId) {
+    /// One record from a neighbour. False where that neighbour must have forged it.
+    pub(super) fn record(&mut self, record: Record, from: NodeId) -> bool {
+        match self.judge_record(record, from) {
+            Ok(()) => true,
+            Err(why) => {
+                self.refuse(why);
+                why != Refusal::Forged
+            }
+        }
+    }
+
+    fn judge_record(&mut self, record: Record, from: NodeId) -> Result<(), Refusal> {
         let stamp = record.stamp;
+        if stamp.sequence > RECORD_SEQUENCE_MAX {
+            return Err(Refusal::Malformed);
+        }
         if stamp.origin == self.me {
             return self.own_record(&record);
         }
         let now = self.now.boot;
-        let Some(known) = self.nodes.get_mut(&stamp.origin) else { return self.refuse(Refusal::NotAMember) };
-        if known.sequence(stamp.kind) >= stamp.sequence {
-            // Floods meet: most of these are the same record by another way.
-            return self.refuse(Refusal::OldRecord);
+        let (any, forgeries) = (self.planted(Plant::MeshAnySequence), self.planted(Plant::MeshForgeriesCount));
+        let known = self.nodes.get_mut(&stamp.origin).ok_or(Refusal::NotAMember)?;
+        // Floods meet: most of these are the same record by another way.
+        if known.sequence(stamp.kind) >= stamp.sequence && !any {
+            return Err(Refusal::OldRecord);
         }
-        if !known.budget.take(now) {
-            return self.refuse(Refusal::TooOften);
+        if !known.budget.has(now, RECORD_BURST) {
+            // Asked for again when it may speak again: it could be the last that it says for long.
+            known.missed = Some(from);
+            return Err(Refusal::TooOften);
         }
         if !record.is_genuine(&self.roll.grid(), self.verify) {
-            return self.refuse(Refusal::Forged);
+            if forgeries {
+                known.budget.take(now, RECORD_BURST);
+            }
+            return Err(Refusal::Forged);
         }
+        // Only what it signed itself counts against it.
+        known.budget.take(now, RECORD_BURST);
         match stamp.kind {
-            Kind::Profile => match record.profile() {
-                Ok(profile) => known.profile = Some(Held { record, value: profile, heard_at: now }),
-                Err(_) => return self.refuse(Refusal::Malformed),
-            },
-            Kind::Adjacency => match record.adjacency() {
-                Ok(adjacency) => self.take_adjacency(stamp.origin, record, adjacency),
-                Err(_) => return self.refuse(Refusal::Malformed),
-            },
+            Kind::Profile => {
+                let value = record.profile().map_err(|_| Refusal::Malformed)?;
+                known.profile = Some(Held { record, value, heard_at: now });
+            }
+            Kind::Adjacency => {
+                let value = record.adjacency().map_err(|_| Refusal::Malformed)?;
+                self.take_adjacency(stamp.origin, record, value);
+            }
         }
         self.flood.pending.push((stamp, Some(from)));
+        Ok(())
     }
 
     fn take_adjacency(&mut self, origin: NodeId, record: Record, adjacency: Adjacency) {
@@ -174,59 +203,91 @@ impl Mesh {
 
     /// A record under this node's own key. One of an earlier life is overtaken; one that overtakes again comes from a second
     /// machine with the same key.
-    fn own_record(&mut self, record: &Record) {
-        let mine = self.flood.sequences.entry(record.stamp.kind).or_insert(0);
-        let own = self.flood.own.get(&record.stamp.kind).is_some_and(|own| own == record);
-        if record.stamp.sequence < *mine || own {
-            return;
+    fn own_record(&mut self, record: &Record) -> Result<(), Refusal> {
+        let kind = record.stamp.kind;
+        let mine = self.flood.sequences.entry(kind).or_insert(self.flood.first);
+        let own = self.flood.own.get(&kind);
+        // The same one comes from each neighbour; after the first it is overtaken.
+        let unlike = own.is_some_and(|own| own.stamp == record.stamp && own != record);
+        if record.stamp.sequence <= *mine && !unlike {
+            return Ok(());
         }
         if !record.is_genuine(&self.roll.grid(), self.verify) {
-            return self.refuse(Refusal::Forged);
+            return Err(Refusal::Forged);
         }
         *mine = record.stamp.sequence;
         self.flood.overtaken += 1;
-        match record.stamp.kind {
+        match kind {
             Kind::Profile => self.flood.profile_due = true,
             Kind::Adjacency => self.gained(),
         }
-        if self.flood.overtaken > 4 {
+        if self.flood.overtaken > OVERTAKEN_MOST {
             self.refuse(Refusal::DuplicateKey);
             self.topology.own_key_disputed = Some(self.me);
         }
+        Ok(())
     }
 
-    pub(super) fn stamps(&self) -> impl Iterator<Item = (Stamp, &Record)> {
-        let others = self.nodes.values().flat_map(|known| {
-            let profile = known.profile.as_ref().map(|held| &held.record);
-            profile.into_iter().chain(known.adjacency.as_ref().map(|held| &held.record))
-        });
-        self.flood.own.values().chain(others).map(|record| (record.stamp, record))
+    /// All records in the order of their origins.
+    pub(super) fn records(&self) -> impl Iterator<Item = &Record> {
+        let below = self.nodes.range(..self.me);
+        let above = self.nodes.range(self.me..);
+        let below = below.flat_map(|(_, known)| known.records());
+        below.chain(self.flood.own.values()).chain(above.flat_map(|(_, known)| known.records()))
     }
 
+    /// Says what this node has, in parts: an empty one, too, since it asks for everything.
     pub(super) fn send_digest(&self, link: LinkId, out: &mut Vec<MeshEffect>) {
-        let stamps: Vec<Stamp> = self.stamps().map(|(stamp, _)| stamp).collect();
-        // An empty one, too: it asks for everything.
-        let mut parts = stamps.chunks(RECORDS_PER_FRAME);
-        let mut part = parts.next().unwrap_or_default();
+        let stamps: Vec<Stamp> = self.records().map(|record| record.stamp).collect();
+        let mut from = NodeId([0; 32]);
+        let mut rest = stamps.as_slice();
         loop {
-            out.push(MeshEffect::Frame { link, bytes: encode_frame(&LinkFrame::Digest(part.to_vec())) });
-            match parts.next() {
-                Some(next) => part = next,
-                None => break,
-            }
+            // An origin is never split between parts.
+            let last = rest.get(..RECORDS_PER_FRAME).and_then(|part| part.last()).map(|stamp| stamp.origin);
+            let end = last.map_or(rest.len(), |last| rest.partition_point(|stamp| stamp.origin < last));
+            let (part, more) = rest.split_at(end);
+            let to = last.filter(|_| !more.is_empty()).map_or(NodeId([0xff; 32]), before);
+            let digest = LinkFrame::Digest { from, to, stamps: part.to_vec() };
+            out.push(MeshEffect::Frame { link, bytes: encode_frame(&digest) });
+            let Some(next) = last.filter(|_| !more.is_empty()) else { return };
+            (from, rest) = (next, more);
         }
     }
 
-    /// Sends what the other end lacks. A digest in several parts lacks in each what the others hold: that is sent once too
-    /// often, and dropped there by its sequence.
-    pub(super) fn answer_digest(&mut self, link: LinkId, stamps: &[Stamp], out: &mut Vec<MeshEffect>) {
+    /// Sends what the other end lacks between two origins.
+    pub(super) fn answer_digest(
+        &mut self,
+        peer: NodeId,
+        origins: RangeInclusive<NodeId>,
+        stamps: &[Stamp],
+        out: &mut Vec<MeshEffect>,
+    ) {
+        let now = self.now.boot;
+        let Some(link) = self.links.get_mut(&peer) else { return };
+        if !link.digests.take(now, DIGEST_BURST) {
+            return self.refuse(Refusal::TooOften);
+        }
+        let link = link.id;
         let theirs: BTreeMap<(NodeId, Kind), u64> =
             stamps.iter().map(|stamp| ((stamp.origin, stamp.kind), stamp.sequence)).collect();
         let news = |stamp: &Stamp| theirs.get(&(stamp.origin, stamp.kind)).is_none_or(|seen| *seen < stamp.sequence);
-        let missing: Vec<Record> =
-            self.stamps().filter(|(stamp, _)| news(stamp)).map(|(_, record)| record.clone()).collect();
+        let within = self.records().filter(|record| origins.contains(&record.stamp.origin));
+        let missing: Vec<Record> = within.filter(|record| news(&record.stamp)).cloned().collect();
         for part in missing.chunks(RECORDS_PER_FRAME) {
             out.push(MeshEffect::Frame { link, bytes: encode_frame(&LinkFrame::Records(part.to_vec())) });
+        }
+    }
+
+    /// Asks again for what came too often, from whom it came.
+    pub(super) fn ask_for_missed(&mut self, out: &mut Vec<MeshEffect>) {
+        let now = self.now.boot;
+        for (origin, known) in &mut self.nodes {
+            let Some(peer) = known.missed.filter(|_| known.budget.has(now, RECORD_OWN_BURST)) else { continue };
+            known.missed = None;
+            let Some(link) = self.links.get(&peer).or_else(|| self.links.values().next()) else { continue };
+            let stamps: Vec<Stamp> = known.records().map(|record| record.stamp).collect();
+            let digest = LinkFrame::Digest { from: *origin, to: *origin, stamps };
+            out.push(MeshEffect::Frame { link: link.id, bytes: encode_frame(&digest) });
         }
     }
 
@@ -283,7 +344,7 @@ impl Mesh {
             return None;
         }
         self.flood.digest_at = now + Span(DIGEST_EVERY.0);
-        let turn = (now / DIGEST_EVERY.0.max(1)) as usize % self.links.len();
+        let turn = (now / DIGEST_EVERY.0) as usize % self.links.len();
         self.links.values().nth(turn).map(|link| link.id)
     }
 
@@ -304,4 +365,16 @@ impl Mesh {
             self.note_once(self.me, note, out);
         }
     }
+}
+
+/// The key just before another one.
+fn before(mut key: NodeId) -> NodeId {
+    for byte in key.0.iter_mut().rev() {
+        let (less, borrowed) = byte.overflowing_sub(1);
+        *byte = less;
+        if !borrowed {
+            break;
+        }
+    }
+    key
 }

@@ -8,13 +8,16 @@ use alloc::format;
 use alloc::vec::Vec;
 
 use super::effect::{CloseReason, LinkId, MeshEffect};
-use super::links::Link;
+use super::link::Link;
 use super::node::Mesh;
+use super::topology::Known;
+use crate::machine::plant::Plant;
 use crate::promise::Refusal;
-use crate::wire::mesh::beat::{self, Beat};
 use crate::wire::mesh::{LinkFrame, decode_frame, encode_frame};
 use crate::words::NodeId;
-use crate::words::limits::{DISPUTE_TOLD, DUPLICATE_WAIT, DUPLICATE_WAIT_FAR, GREETING_PATIENCE, LINKS_MAX};
+use crate::words::limits::{
+    DISPUTE_TOLD, DUPLICATE_WAIT, DUPLICATE_WAIT_FAR, GREETING_PATIENCE, GREETINGS_PER_PEER, LINKS_MAX,
+};
 
 /// A connection that does not count yet.
 #[derive(Debug)]
@@ -27,22 +30,33 @@ pub(super) struct Greeting {
     pub judged_at: Option<u64>,
     /// Since when its key is contested.
     contested: Option<u64>,
+    /// This end has said that it listens.
+    welcome: bool,
+    /// The other end listens, and its roll has this digest.
+    listens: Option<u64>,
 }
 
 impl Mesh {
     pub(super) fn link_up(&mut self, peer: NodeId, link: LinkId, outgoing: bool, out: &mut Vec<MeshEffect>) {
-        if let Some(known) = self.nodes.get_mut(&peer) {
-            known.dialling = false;
-        } else {
+        let Some(known) = self.nodes.get_mut(&peer) else {
             self.refuse(Refusal::NotAMember);
             return out.push(MeshEffect::Close { link, why: CloseReason::NotAMember });
+        };
+        known.dialling &= !outgoing;
+        if self.leaving {
+            return out.push(MeshEffect::Close { link, why: CloseReason::Surplus });
         }
-        if self.links.len() + self.greetings.len() >= LINKS_MAX {
-            return out.push(MeshEffect::Close { link, why: CloseReason::Full });
+        let of_peer = self.greetings.values().filter(|greeting| greeting.peer == peer).count();
+        let full = |mesh: &Self| mesh.links.len() + mesh.greetings.len() >= LINKS_MAX;
+        if of_peer >= GREETINGS_PER_PEER || full(self) && !self.make_room(out) {
+            out.push(MeshEffect::Close { link, why: CloseReason::Full });
+            return if outgoing { self.dial_failed(peer) } else { () };
         }
         let judged_at = Some(self.now.boot + GREETING_PATIENCE);
-        self.greetings.insert(link, Greeting { peer, outgoing, incarnation: None, judged_at, contested: None });
-        let hello = LinkFrame::Hello { incarnation: self.incarnation, roll: self.roll.digest() };
+        let (incarnation, contested, listens) = (None, None, None);
+        let greeting = Greeting { peer, outgoing, incarnation, judged_at, contested, welcome: false, listens };
+        self.greetings.insert(link, greeting);
+        let hello = LinkFrame::Hello { incarnation: self.incarnation };
         out.push(MeshEffect::Frame { link, bytes: encode_frame(&hello) });
     }
 
@@ -57,45 +71,44 @@ impl Mesh {
                 return self.close(link, why, out);
             }
         };
-        if let LinkFrame::Hello { incarnation, roll } = frame {
-            return self.hello(link, incarnation, roll, out);
+        match frame {
+            LinkFrame::Hello { incarnation } => return self.hello(link, incarnation, out),
+            LinkFrame::Listening { roll } => return self.listening(link, roll, out),
+            _ => {}
         }
         // Before its introduction nobody is listened to.
         let Some(peer) = self.peer_of(link) else { return };
         match frame {
-            LinkFrame::Hello { .. } => {}
+            LinkFrame::Hello { .. } | LinkFrame::Listening { .. } => {}
             LinkFrame::Statements(statements) => self.statements(statements, Some(peer), out),
-            LinkFrame::Digest(stamps) => self.answer_digest(link, &stamps, out),
+            LinkFrame::Digest { from, to, stamps } => self.answer_digest(peer, from..=to, &stamps, out),
             LinkFrame::Records(records) => {
-                for record in records {
-                    self.record(record, peer);
+                // Whoever passes a record on has checked it: a forgery is the neighbour's own.
+                if !records.into_iter().all(|record| self.record(record, peer)) {
+                    self.close(link, CloseReason::Malformed, out);
                 }
             }
         }
     }
 
-    fn hello(&mut self, link: LinkId, incarnation: u64, roll: u64, out: &mut Vec<MeshEffect>) {
+    fn hello(&mut self, link: LinkId, incarnation: u64, out: &mut Vec<MeshEffect>) {
         let now = self.now.boot;
         let Some(greeting) = self.greetings.get_mut(&link).filter(|greeting| greeting.incarnation.is_none()) else {
             return;
         };
         greeting.incarnation = Some(incarnation);
         let peer = greeting.peer;
-        if roll != self.roll.digest() {
-            self.send_roll(link, out);
-        }
-        let linked = self.links.get(&peer).filter(|known| known.counts() && known.incarnation != incarnation);
+        let believes = self.planted(Plant::MeshCopyBelieved);
+        let linked = self.links.get_mut(&peer).filter(|known| known.counts() && known.incarnation != incarnation);
         let elsewhere = self.nodes.get(&peer).filter(|known| known.up && known.incarnation() != Some(incarnation));
         let wait = match (linked, elsewhere) {
-            (Some(rival), _) => {
-                // It is asked at once whether it lives; an echo is an answer.
-                let bytes = beat::encode_beat(&Beat { interval_ms: 0, wanted: true, ..Beat::default() });
-                out.push(MeshEffect::Datagram { link: rival.id, bytes });
+            (Some(rival), _) if !believes => {
+                // It is asked until then whether it lives.
+                rival.ask(now, now + DUPLICATE_WAIT);
                 DUPLICATE_WAIT
             }
-            (None, Some(known)) if known.incarnation().is_some() && !self.links.contains_key(&peer) => {
-                DUPLICATE_WAIT_FAR
-            }
+            _ if believes => return self.welcome(link, out),
+            (None, Some(known)) if known.incarnation().is_some() => DUPLICATE_WAIT_FAR,
             _ => return self.welcome(link, out),
         };
         if let Some(greeting) = self.greetings.get_mut(&link) {
@@ -104,14 +117,45 @@ impl Mesh {
         }
     }
 
-    /// The connection counts from now on; of two to one peer the one that the smaller key dialled stays.
+    /// This end takes what it is sent from now on. The connection counts when the other end says the same.
     fn welcome(&mut self, link: LinkId, out: &mut Vec<MeshEffect>) {
-        let Some(Greeting { peer, outgoing, incarnation: Some(incarnation), .. }) = self.greetings.remove(&link) else {
+        let Some(greeting) = self.greetings.get_mut(&link) else { return };
+        (greeting.welcome, greeting.contested) = (true, None);
+        greeting.judged_at = Some(self.now.boot + DUPLICATE_WAIT_FAR + GREETING_PATIENCE);
+        let listening = LinkFrame::Listening { roll: self.roll.digest() };
+        out.push(MeshEffect::Frame { link, bytes: encode_frame(&listening) });
+        self.begin(link, out);
+    }
+
+    /// The other end takes what it is sent; said again now and then, it compares rolls.
+    fn listening(&mut self, link: LinkId, roll: u64, out: &mut Vec<MeshEffect>) {
+        if let Some(greeting) = self.greetings.get_mut(&link) {
+            greeting.listens = Some(roll);
+            self.begin(link, out);
+        } else if self.peer_of(link).is_some() && self.differs(roll) {
+            self.send_roll(link, out);
+        }
+    }
+
+    fn differs(&self, roll: u64) -> bool {
+        roll != self.roll.digest() && !self.planted(Plant::MeshRollsUnlike)
+    }
+
+    /// Where both ends listen the connection counts from now on, and both tell what they know: what was said before it
+    /// counted did not go this way. Of two to one peer the one that the smaller key dialled stays.
+    fn begin(&mut self, link: LinkId, out: &mut Vec<MeshEffect>) {
+        let Some(Greeting {
+            peer, outgoing, incarnation: Some(incarnation), welcome: true, listens: Some(roll), ..
+        }) = self.greetings.get(&link)
+        else {
             return;
         };
+        let (peer, outgoing, incarnation, roll) = (*peer, *outgoing, *incarnation, *roll);
+        self.greetings.remove(&link);
         if let Some(older) = self.links.get(&peer) {
             let by_smaller = |outgoing: bool| outgoing == (self.me < peer);
-            let twin = older.incarnation == incarnation && older.counts();
+            // One that the other end does not hear is closed there now: that end dials because of it.
+            let twin = older.incarnation == incarnation && older.counts() && older.peer_hears;
             if twin && by_smaller(older.outgoing) && !by_smaller(outgoing) {
                 return out.push(MeshEffect::Close { link, why: CloseReason::Replaced });
             }
@@ -122,6 +166,9 @@ impl Mesh {
         }
         self.links.insert(peer, Link::new(link, outgoing, incarnation, self.now.boot));
         self.topology.republish = true;
+        if self.differs(roll) {
+            self.send_roll(link, out);
+        }
         self.send_digest(link, out);
         self.gained();
     }
@@ -132,27 +179,30 @@ impl Mesh {
         let open: Vec<LinkId> = self.greetings.keys().copied().collect();
         for link in open {
             let Some(greeting) = self.greetings.get(&link) else { continue };
-            let (peer, over) = (greeting.peer, greeting.judged_at.is_some_and(|at| at <= now));
+            let peer = greeting.peer;
             let Some(since) = greeting.contested else {
-                if over {
+                if greeting.judged_at.is_some_and(|at| at <= now) {
                     self.close(link, CloseReason::Malformed, out);
                 }
                 continue;
             };
             let same = |incarnation: Option<u64>| incarnation == greeting.incarnation;
-            let rival = self.links.get(&peer).filter(|known| !same(Some(known.incarnation)));
+            let rival = self.links.get(&peer).filter(|known| !same(Some(known.incarnation)) && known.counts());
             let known = self.nodes.get(&peer);
             // The rival's record may say meanwhile that both are one: the node has started anew.
             let yields = known.is_none_or(|known| !known.up || same(known.incarnation()));
-            let lives = match rival {
-                Some(rival) => rival.heard_at > since,
-                None => !yields,
+            let patience = since + if rival.is_some() { DUPLICATE_WAIT } else { DUPLICATE_WAIT_FAR };
+            let (lives, judged) = match rival {
+                Some(rival) => (rival.answered(), rival.answered() || patience <= now),
+                None => (!yields, yields || patience <= now),
             };
-            if !lives && (over || rival.is_none()) || rival.is_some_and(|rival| !rival.counts()) {
-                self.welcome(link, out);
-            } else if lives && over {
+            if judged && lives {
                 self.dispute(peer, out);
                 self.close(link, CloseReason::Duplicate, out);
+            } else if judged {
+                self.welcome(link, out);
+            } else if let Some(greeting) = self.greetings.get_mut(&link) {
+                greeting.judged_at = Some(patience);
             }
         }
     }
@@ -175,15 +225,30 @@ impl Mesh {
         self.link_closed(link);
     }
 
+    /// The other end has said why it closes.
+    pub(super) fn refused_by_peer(&mut self, link: LinkId, why: CloseReason) {
+        let greeting = self.greetings.get(&link).map(|greeting| greeting.peer);
+        if let (CloseReason::Duplicate, Some(peer)) = (why, greeting.or_else(|| self.peer_of(link))) {
+            self.topology.own_key_disputed = Some(peer);
+        }
+    }
+
     pub(super) fn link_closed(&mut self, link: LinkId) {
-        self.greetings.remove(&link);
+        if let Some(greeting) = self.greetings.remove(&link) {
+            // One that was hung up on tries again like one that was not reached.
+            return if greeting.outgoing { self.dial_failed(greeting.peer) } else { () };
+        }
         let Some(peer) = self.peer_of(link) else { return };
-        let counted = self.links.remove(&peer).is_some_and(|link| link.counts());
+        let Some(closed) = self.links.remove(&peer) else { return };
         self.topology.republish = true;
         if let Some(known) = self.nodes.get_mut(&peer) {
             known.dial_at = self.now.boot;
         }
-        if counted {
+        let told = |known: &Known| known.adjacency.as_ref().is_some_and(|held| held.value.names(&self.me));
+        if !closed.counts() || !self.nodes.get(&peer).is_some_and(told) {
+            // The other end has said before that it is not to be used: nobody waits for this.
+            self.gained();
+        } else {
             self.lost();
         }
     }

@@ -3,141 +3,27 @@
 //! The connection's own time-out is far too slow to notice a death (it waits three probe time-outs and starts anew with every packet
 //! sent), so each end promises in every heartbeat when the next one comes, and is judged by its own promise.
 
-use alloc::collections::BTreeSet;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 
 use super::effect::{CloseReason, LinkId, MeshEffect};
+use super::link::{Link, Pulse};
 use super::node::Mesh;
 use super::topology::Known;
 use crate::decide::links::{Candidate, LINKS_WANTED_MAX, wanted};
-use crate::decide::route::lost_parts;
+use crate::decide::route::{Graph, lost_parts, ways};
+use crate::machine::plant::Plant;
 use crate::wire::mesh::beat::{self, Beat};
 use crate::words::limits::{
-    BEAT_BATTERY, BEAT_BUSY, BEAT_DOWN_LEAST, BEAT_IDLE, BEAT_SUSPECT_LEAST, DIAL_AGAIN_FIRST, DIAL_AGAIN_MOST,
-    LINK_SURPLUS, NODE_ADDRESSES_MAX, RTT_TELL_GAP, TRAFFIC_LASTS,
+    ADDRESSES_GATHER, BEAT_BATTERY, BEAT_BUSY, BEAT_IDLE, CUT_MENDERS, CUT_PATIENCE, DIAL_AGAIN_FIRST, DIAL_AGAIN_MOST,
+    DIAL_AGAIN_SOON, DIAL_FAILURES_SOON, DIALS_LOST, DIALS_MAX, LINK_RETIRES, LINK_SURPLUS, LINKS_MAX,
+    NODE_ADDRESSES_MAX, RTT_TELL_GAP, TRAFFIC_LASTS,
 };
 use crate::words::{NodeId, Span};
 
-/// Heartbeats whose sending time is remembered, to tell the round trip of their echo.
-const SENT_KEPT: usize = 8;
 /// After so many failures in a row a member counts as unreachable, and is tried now and then.
 const FAILURES_TOLERATED: u32 = 3;
-
-/// How a link is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Pulse {
-    Alive,
-    /// A heartbeat is late: nothing new is sent there.
-    Suspect,
-    /// So late that the link is not told of any more. The connection stays: what was late may come.
-    Silent,
-}
-
-/// One link to one peer.
-#[derive(Debug)]
-pub(super) struct Link {
-    pub id: LinkId,
-    pub outgoing: bool,
-    pub incarnation: u64,
-    pub pulse: Pulse,
-    /// When the last heartbeat was heard, boot time.
-    pub heard_at: u64,
-    /// When the peer promised the next one.
-    interval: Span,
-    heard_sequence: u32,
-    sent_sequence: u32,
-    sent: [(u32, u64); SENT_KEPT],
-    pub send_at: u64,
-    last_interval: Span,
-    pub rtt_us: Option<u32>,
-    /// As it stands in the adjacency.
-    pub told_rtt_us: u32,
-    told_at: u64,
-    pub traffic_until: u64,
-    pub wanted: bool,
-    pub peer_wants: bool,
-    surplus_since: Option<u64>,
-}
-
-impl Link {
-    pub fn new(id: LinkId, outgoing: bool, incarnation: u64, now: u64) -> Self {
-        Self {
-            id,
-            outgoing,
-            incarnation,
-            pulse: Pulse::Alive,
-            heard_at: now,
-            interval: BEAT_IDLE,
-            heard_sequence: 0,
-            sent_sequence: 0,
-            sent: [(0, 0); SENT_KEPT],
-            send_at: now,
-            last_interval: BEAT_IDLE,
-            rtt_us: None,
-            told_rtt_us: 1_000,
-            told_at: 0,
-            traffic_until: 0,
-            wanted: true,
-            peer_wants: true,
-            surplus_since: None,
-        }
-    }
-
-    pub fn counts(&self) -> bool {
-        self.pulse != Pulse::Silent
-    }
-
-    fn suspect_at(&self) -> u64 {
-        self.heard_at + Span((3 * self.interval.0).max(BEAT_SUSPECT_LEAST.0))
-    }
-
-    fn silent_at(&self) -> u64 {
-        self.heard_at + Span((4 * self.interval.0).max(BEAT_DOWN_LEAST.0))
-    }
-
-    /// When something of it falls due.
-    pub fn due(&self) -> u64 {
-        let judged = match self.pulse {
-            Pulse::Alive => self.suspect_at(),
-            Pulse::Suspect => self.silent_at(),
-            Pulse::Silent => u64::MAX,
-        };
-        judged.min(self.send_at)
-    }
-
-    pub fn forgive(&mut self, late: u64, now: u64) {
-        self.heard_at = (self.heard_at + Span(late)).min(now);
-    }
-
-    fn next_beat(&mut self, interval: Span, now: u64) -> Beat {
-        self.sent_sequence = self.sent_sequence.wrapping_add(1);
-        self.sent[self.sent_sequence as usize % SENT_KEPT] = (self.sent_sequence, now);
-        self.send_at = now + interval;
-        self.last_interval = interval;
-        Beat {
-            sequence: self.sent_sequence,
-            interval_ms: u16::try_from(interval.as_ms()).unwrap_or(u16::MAX),
-            echo: self.heard_sequence,
-            echo_age_us: u32::try_from(now.saturating_sub(self.heard_at) / 1_000).unwrap_or(u32::MAX),
-            wanted: self.wanted,
-            hears: self.pulse == Pulse::Alive,
-        }
-    }
-
-    /// The smoothed round trip, from the echo of a heartbeat that this end sent.
-    fn measure(&mut self, beat: &Beat, now: u64) {
-        let (sequence, at) = self.sent[beat.echo as usize % SENT_KEPT];
-        if sequence != beat.echo || sequence == 0 {
-            return;
-        }
-        let whole = u32::try_from(now.saturating_sub(at) / 1_000).unwrap_or(u32::MAX);
-        let sample = whole.saturating_sub(beat.echo_age_us).max(1);
-        self.rtt_us = Some(self.rtt_us.map_or(sample, |rtt| rtt - rtt / 8 + sample / 8));
-        // An echo counts once: what is echoed again was held by the peer, not by the network.
-        self.sent[beat.echo as usize % SENT_KEPT] = (0, 0);
-    }
-}
 
 impl Mesh {
     /// A datagram that is no packet. Of a connection that has not introduced itself it is dropped.
@@ -157,15 +43,9 @@ impl Mesh {
     fn heard_beat(&mut self, peer: NodeId, beat: &Beat) {
         let now = self.now.boot;
         let Some(link) = self.links.get_mut(&peer) else { return };
-        // Older ones may overtake each other on the way; they say nothing new.
-        if beat.sequence.wrapping_sub(link.heard_sequence) as i32 <= 0 && link.heard_sequence != 0 {
+        if !link.hear(beat, now) {
             return;
         }
-        link.heard_sequence = beat.sequence;
-        link.measure(beat, now);
-        link.heard_at = now;
-        link.interval = Span::ms(u64::from(beat.interval_ms)).clamp(BEAT_BUSY, BEAT_BATTERY);
-        link.peer_wants = beat.wanted;
         let was = core::mem::replace(&mut link.pulse, Pulse::Alive);
         let told = u64::from(link.told_rtt_us);
         let rtt = u64::from(link.rtt_us.unwrap_or(link.told_rtt_us));
@@ -203,9 +83,11 @@ impl Mesh {
         let now = self.now.boot;
         let intervals: Vec<(NodeId, Span)> =
             self.links.iter().map(|(peer, link)| (*peer, self.interval(link))).collect();
+        let hasty = self.planted(Plant::MeshHastyPromise);
         for (peer, interval) in intervals {
             let Some(link) = self.links.get_mut(&peer) else { continue };
-            if link.send_at <= now || interval < link.last_interval {
+            if link.send_at <= now || interval < link.pace {
+                link.pace = if hasty { interval } else { link.pace };
                 let bytes = beat::encode_beat(&link.next_beat(interval, now));
                 out.push(MeshEffect::Datagram { link: link.id, bytes });
             }
@@ -217,13 +99,7 @@ impl Mesh {
         let now = self.now.boot;
         let mut lost = false;
         for link in self.links.values_mut() {
-            if link.pulse == Pulse::Alive && link.suspect_at() <= now {
-                link.pulse = Pulse::Suspect;
-            }
-            if link.pulse == Pulse::Suspect && link.silent_at() <= now {
-                link.pulse = Pulse::Silent;
-                lost = true;
-            }
+            lost |= link.judge(now);
         }
         if lost {
             self.lost();
@@ -233,12 +109,22 @@ impl Mesh {
     pub(super) fn dial_failed(&mut self, peer: NodeId) {
         let now = self.now.boot;
         let jitter = u64::from(self.me.tag() ^ peer.tag()) % 64;
+        let crowd = self.crowd();
         if let Some(known) = self.nodes.get_mut(&peer) {
             known.dialling = false;
-            let wait = DIAL_AGAIN_FIRST.0.saturating_mul(1 << known.failures.min(20)).min(DIAL_AGAIN_MOST.0);
+            let soon = DIAL_AGAIN_FIRST.0.saturating_mul(1 << known.failures.min(20)).min(DIAL_AGAIN_SOON.0);
+            let later = known.failures.saturating_sub(DIAL_FAILURES_SOON).min(20);
+            let wait = soon.saturating_mul(1 << later).min(DIAL_AGAIN_MOST.0);
+            let wait = if known.up { wait } else { wait.saturating_mul(crowd) };
             known.failures = known.failures.saturating_add(1);
             known.dial_at = now + Span(wait + wait * jitter / 256);
         }
+    }
+
+    /// How many times more seldom a member that is not up is dialled than by one that is alone: all who are connected look for
+    /// it, and one is enough to find it.
+    pub(super) fn crowd(&self) -> u64 {
+        (self.topology.ways.iter().flatten().count() / LINKS_WANTED_MAX).max(1) as u64
     }
 
     /// Somebody says where a member may be. What is new is tried soon.
@@ -254,64 +140,161 @@ impl Mesh {
         }
         if known.heard_of != before {
             (known.failures, known.dial_at) = (0, now);
-            self.next_tend_now();
+            // With the others that are named in this moment.
+            self.next_tend = self.next_tend.min(now + ADDRESSES_GATHER);
         }
     }
 
     /// Dials whom it wants, and lets go of what neither end wants.
     pub(super) fn tend_links(&mut self, out: &mut Vec<MeshEffect>) {
         let chosen = self.chosen();
+        self.let_go(&chosen, out);
         let now = self.now.boot;
-        for (peer, link) in &mut self.links {
-            link.wanted = chosen.contains(peer);
-            if link.wanted || link.peer_wants {
-                link.surplus_since = None;
-            } else if *link.surplus_since.get_or_insert(now) + LINK_SURPLUS <= now {
-                out.push(MeshEffect::Close { link: link.id, why: CloseReason::Surplus });
+        let few = self.nodes.len() <= LINKS_WANTED_MAX;
+        let dialling = self.nodes.values().filter(|known| known.dialling).count();
+        let room = LINKS_MAX.saturating_sub(self.links.len() + self.greetings.len());
+        let mut due: Vec<(bool, u64, NodeId)> = Vec::new();
+        for (peer, known) in &self.nodes {
+            let linked = self.links.get(peer).is_some_and(Link::counts);
+            let greets = self.greetings.values().any(|greeting| greeting.peer == *peer);
+            let first = few || chosen.contains(peer);
+            let wish = first || !known.up;
+            if wish && !linked && !greets && !known.dialling && known.dial_at <= now {
+                due.push((!first, known.dial_at, *peer));
             }
         }
-        let few = self.nodes.len() <= LINKS_WANTED_MAX;
-        for (peer, known) in &mut self.nodes {
-            let linked = self.links.get(peer).is_some_and(Link::counts);
-            let wish = few || chosen.contains(peer) || !known.up;
-            if linked || !wish || known.dialling || known.dial_at > now {
-                continue;
-            }
+        // Those that are chosen, then those that waited longest; of these few, since one is enough to hear of all others.
+        due.sort_unstable();
+        let first = due.iter().filter(|(later, ..)| !later).count();
+        let lost = LINKS_WANTED_MAX.saturating_sub(self.links.len() + self.greetings.len() + dialling + first);
+        let most = DIALS_MAX.min(room).saturating_sub(dialling).min(first + lost.max(DIALS_LOST));
+        for (_, _, peer) in due.into_iter().take(most) {
+            let Some(known) = self.nodes.get_mut(&peer) else { continue };
             let addresses = known.addresses();
-            if !addresses.is_empty() {
+            if addresses.is_empty() {
+                known.dial_at = now + DIAL_AGAIN_SOON;
+            } else {
                 known.dialling = true;
-                out.push(MeshEffect::Dial { peer: *peer, addresses });
+                out.push(MeshEffect::Dial { peer, addresses });
             }
         }
     }
 
+    fn let_go(&mut self, chosen: &BTreeSet<NodeId>, out: &mut Vec<MeshEffect>) {
+        let now = self.now.boot;
+        let (mut surplus, mut over) = (Vec::new(), Vec::new());
+        for (peer, link) in &mut self.links {
+            link.wanted = chosen.contains(peer);
+            if link.wanted || link.peer_wants {
+                link.surplus_since = None;
+                self.topology.changed |= link.retires_at.take().is_some();
+            } else if link.retires_at.is_some_and(|at| at <= now) {
+                over.push(link.id);
+            } else if *link.surplus_since.get_or_insert(now) + LINK_SURPLUS <= now && link.counts() {
+                surplus.push(*peer);
+            }
+        }
+        for link in over {
+            self.close(link, CloseReason::Surplus, out);
+        }
+        self.retire(&surplus);
+    }
+
+    /// Tells no more of links that nobody needs, so that nothing is sent over them when they are closed.
+    fn retire(&mut self, surplus: &[NodeId]) {
+        let topology = &self.topology;
+        let Some(me) = topology.index_of(&self.me).filter(|_| !surplus.is_empty()) else { return };
+        let reached = |graph: &Graph| ways(graph, me).iter().flatten().count();
+        let (all, parts) = (reached(&topology.graph), lost_parts(&topology.graph, me).len());
+        let mut graph = topology.graph.clone();
+        for peer in surplus {
+            let Some(at) = topology.index_of(peer) else { continue };
+            let without = graph.without(me, at);
+            // Somebody could be cut off, or sooner than now: it stays.
+            if reached(&without) < all || lost_parts(&without, me).len() > parts {
+                continue;
+            }
+            graph = without;
+            if let Some(link) = self.links.get_mut(peer) {
+                link.retires_at = Some(self.now.boot + LINK_RETIRES);
+            }
+        }
+        self.gained();
+    }
+
+    /// Closes a link that nobody needs, so that a newcomer has room.
+    pub(super) fn make_room(&mut self, out: &mut Vec<MeshEffect>) -> bool {
+        let spare = |link: &&Link| !link.counts() || !link.wanted && !link.peer_wants;
+        let Some(link) = self.links.values().filter(spare).map(|link| link.id).min() else { return false };
+        self.close(link, CloseReason::Surplus, out);
+        true
+    }
+
     /// The members to which a link is wanted now.
-    fn chosen(&self) -> BTreeSet<NodeId> {
+    fn chosen(&mut self) -> BTreeSet<NodeId> {
+        let now = self.now.boot;
+        let cut = self.cut_off();
         let keys: Vec<NodeId> = self.nodes.keys().copied().collect();
         let above = keys.partition_point(|key| *key < self.me);
-        let cut = self.cut_menders();
         let zones: Vec<&str> = self.nodes.values().map(Known::zone).collect();
         let zone_index = |zone: &str| zones.iter().position(|other| *other == zone).map_or(u32::MAX, |at| at as u32);
         let candidates: Vec<Candidate> = keys
             .iter()
-            .map(|key| {
-                let known = &self.nodes[key];
+            .zip(self.nodes.values())
+            .map(|(key, known)| {
                 let linked = self.links.get(key).is_some_and(Link::counts);
+                let hopeful = known.failures < FAILURES_TOLERATED || known.dial_at + DIAL_AGAIN_MOST <= now;
                 Candidate {
-                    reachable: linked || (!known.addresses().is_empty() && known.failures < FAILURES_TOLERATED),
+                    reachable: linked || hopeful && known.has_address(),
                     zone: zone_index(known.zone()),
                     cost_us: self.topology.cost(key),
-                    mends_a_cut: cut.contains(key),
+                    part: cut.get(key).copied(),
+                    lot: lot(&self.me, key),
                 }
             })
             .collect();
         wanted(&candidates, above, zone_index(&self.here.zone)).into_iter().map(|at| keys[at]).collect()
     }
 
-    /// The members with the smallest keys beyond each single point of failure.
-    fn cut_menders(&self) -> BTreeSet<NodeId> {
-        let topology = &self.topology;
-        let Some(me) = topology.index_of(&self.me) else { return BTreeSet::new() };
-        lost_parts(&topology.graph, me).into_iter().map(|at| topology.keys[at as usize]).collect()
+    /// Who would be cut off from this node by a single death, with the number of the part that is lost together. All see the
+    /// same cuts: a few look for a link across, and more of them the longer nobody finds one.
+    fn cut_off(&mut self) -> BTreeMap<NodeId, u32> {
+        let now = self.now.boot;
+        let topology = &mut self.topology;
+        let parts = topology.index_of(&self.me).map_or_else(Vec::new, |me| lost_parts(&topology.graph, me));
+        if parts.is_empty() {
+            topology.cut_since = None;
+            return BTreeMap::new();
+        }
+        let age = now.saturating_sub(*topology.cut_since.get_or_insert(now));
+        let steps = age / CUT_PATIENCE.0;
+        let menders = if steps == 0 { 0 } else { CUT_MENDERS << steps.min(16) };
+        let mut found = BTreeMap::new();
+        for (number, part) in parts.iter().take(LINKS_WANTED_MAX).enumerate() {
+            let keys: BTreeSet<NodeId> = part.iter().map(|at| topology.keys[*at as usize]).collect();
+            let Some(first) = keys.first() else { continue };
+            let mine = lot(&self.me, first);
+            let before = topology.keys.iter().filter(|key| !keys.contains(*key) && lot(key, first) < mine).count();
+            if before < menders {
+                found.extend(keys.into_iter().map(|key| (key, number as u32)));
+            }
+        }
+        found
     }
+}
+
+/// The same number for both nodes of a pair, and no order among pairs that anybody could foresee.
+pub(super) fn lot(one: &NodeId, other: &NodeId) -> u64 {
+    let word = |node: &NodeId| {
+        node.0.chunks(8).fold(0, |all, part| {
+            let mut bytes = [0; 8];
+            bytes[..part.len()].copy_from_slice(part);
+            all ^ u64::from_le_bytes(bytes)
+        })
+    };
+    let mut mixed = word(one) ^ word(other);
+    for step in [0xbf58_476d_1ce4_e5b9_u64, 0x94d0_49bb_1331_11eb] {
+        mixed = (mixed ^ mixed >> 30).wrapping_mul(step);
+    }
+    mixed ^ mixed >> 31
 }

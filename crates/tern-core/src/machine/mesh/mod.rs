@@ -10,6 +10,7 @@ pub mod event;
 mod entry;
 mod flood;
 mod greeting;
+mod link;
 mod links;
 mod node;
 mod pulse;

@@ -10,11 +10,13 @@ use super::effect::{LinkId, MeshEffect};
 use super::event::{Here, MeshEvent};
 use super::flood::Flood;
 use super::greeting::Greeting;
-use super::links::Link;
+use super::link::Link;
 use super::pulse::Pulse;
 use super::topology::{Known, Topology};
+use crate::machine::plant::Plant;
 use crate::promise::Refusal;
 use crate::trust::{Roll, Signature, Verify};
+use crate::wire::mesh::{LinkFrame, encode_frame};
 use crate::words::limits::{BEAT_LATE, LINK_TEND};
 use crate::words::{NodeId, Now};
 
@@ -75,9 +77,13 @@ pub struct Mesh {
     /// Names of members, as they are shown.
     pub(super) names: BTreeMap<NodeId, String>,
     pub(super) leaving: bool,
-    next_tend: u64,
+    /// Nobody was told yet who may connect.
+    fresh: bool,
+    pub(super) next_tend: u64,
     wake_at: u64,
     pub(super) now: Now,
+    #[cfg(feature = "planted")]
+    pub(in crate::machine) plants: BTreeSet<crate::machine::Plant>,
 }
 
 impl Mesh {
@@ -95,7 +101,7 @@ impl Mesh {
             nodes: BTreeMap::new(),
             links: BTreeMap::new(),
             greetings: BTreeMap::new(),
-            flood: Flood::default(),
+            flood: Flood::new(incarnation),
             pulse: Pulse::default(),
             topology: Topology::default(),
             refused: BTreeMap::new(),
@@ -103,13 +109,14 @@ impl Mesh {
             noted: BTreeSet::new(),
             names: BTreeMap::new(),
             leaving: false,
+            fresh: true,
             next_tend: 0,
             wake_at: u64::MAX,
             now: Now::default(),
+            #[cfg(feature = "planted")]
+            plants: BTreeSet::new(),
         };
         mesh.follow_roll(&mut Vec::new());
-        mesh.flood.profile_due = true;
-        mesh.flood.adjacency_due = Some(0);
         mesh
     }
 
@@ -121,6 +128,7 @@ impl Mesh {
             MeshEvent::Here(here) => self.here_changed(*here),
             MeshEvent::Vitals { vitals, busy } => self.own_vitals(vitals, busy),
             MeshEvent::LinkUp { peer, link, outgoing } => self.link_up(peer, link, outgoing, out),
+            MeshEvent::Refused { link, why } => self.refused_by_peer(link, why),
             MeshEvent::LinkClosed { link } => self.link_closed(link),
             MeshEvent::DialFailed { peer } => self.dial_failed(peer),
             MeshEvent::Frame { link, bytes } => self.frame(link, &bytes, out),
@@ -152,13 +160,19 @@ impl Mesh {
     }
 
     fn settle(&mut self, out: &mut Vec<MeshEffect>) {
+        if core::mem::take(&mut self.fresh) {
+            out.push(MeshEffect::Admitted(self.roll.members().into_keys().collect()));
+        }
         self.judge_greetings(out);
         self.judge_links();
         if self.now.boot >= self.next_tend && !self.leaving {
             self.next_tend = self.now.boot + LINK_TEND;
             self.age();
             self.tend_links(out);
+            self.ask_for_missed(out);
             if let Some(link) = self.digest_due() {
+                let listening = LinkFrame::Listening { roll: self.roll.digest() };
+                out.push(MeshEffect::Frame { link, bytes: encode_frame(&listening) });
                 self.send_digest(link, out);
             }
         }
@@ -175,7 +189,7 @@ impl Mesh {
     /// time as it was late, so that a stalled machine does not call all others dead.
     fn forgive_own_stall(&mut self) {
         let late = self.now.boot.saturating_sub(self.wake_at);
-        if late > BEAT_LATE.0 {
+        if late > BEAT_LATE.0 && !self.planted(Plant::MeshStallBlamed) {
             for link in self.links.values_mut() {
                 link.forgive(late, self.now.boot);
             }
@@ -184,11 +198,13 @@ impl Mesh {
     }
 
     fn next_wake(&self) -> u64 {
+        // One that leaves thinks about links no more.
+        let tend = if self.leaving { u64::MAX } else { self.next_tend };
         let links = self.links.values().map(Link::due);
         let greetings = self.greetings.values().filter_map(|greeting| greeting.judged_at);
         let flood = self.flood.due();
         let pulse = self.pulse.due();
-        links.chain(greetings).chain(flood).chain(pulse).fold(self.next_tend, u64::min)
+        links.chain(greetings).chain(flood).chain(pulse).fold(tend, u64::min)
     }
 
     /// The next settling thinks about links, too.

@@ -10,7 +10,7 @@ use crate::observe::vitals::is_newer;
 use crate::promise::Refusal;
 use crate::wire::mesh::beat::{VITALS_BATCH_MAX, encode_vitals};
 use crate::words::NodeId;
-use crate::words::limits::{VITALS_BATCH_WAIT, VITALS_GAP, VITALS_IDLE_INTERVAL, VITALS_INTERVAL};
+use crate::words::limits::{VITALS_BATCH_WAIT, VITALS_BELIEVED, VITALS_GAP, VITALS_IDLE_INTERVAL, VITALS_INTERVAL};
 
 /// What is to be told, and when.
 #[derive(Debug, Default)]
@@ -76,7 +76,9 @@ impl Mesh {
                 continue;
             };
             let Some(known) = self.nodes.get_mut(&origin).filter(|known| known.up) else { continue };
-            let before = known.vitals.map(|(vitals, _)| vitals);
+            // What is long past bounds nothing: neither an early life nor a lie may silence a node for hours.
+            let recent = known.vitals.filter(|(_, at)| *at + VITALS_BELIEVED > now);
+            let before = recent.map(|(vitals, _)| vitals);
             if before.is_some_and(|before| !is_newer(vitals.sequence, before.sequence)) {
                 continue;
             }

@@ -5,13 +5,14 @@ use alloc::vec::Vec;
 use core::net::SocketAddr;
 
 use super::effect::{MeshEffect, Route};
-use super::flood::Budget;
+use super::link::Budget;
+use super::links::lot;
 use super::node::Mesh;
 use crate::decide::route::{self, Graph, Way, ways};
 use crate::observe::Vitals;
 use crate::wire::mesh::{Adjacency, Kind, Profile, Record};
-use crate::words::NodeId;
-use crate::words::limits::NODE_ADDRESSES_MAX;
+use crate::words::limits::{DIAL_AGAIN_SOON, NODE_ADDRESSES_MAX};
+use crate::words::{NodeId, Span};
 
 /// A record with what it says.
 #[derive(Debug)]
@@ -29,6 +30,8 @@ pub(super) struct Known {
     /// The sequence of an adjacency that was forgotten for its age: an old one must not come back.
     forgotten: u64,
     pub budget: Budget,
+    /// A record of it came too often, from this neighbour.
+    pub missed: Option<NodeId>,
     /// Addresses that it did not say itself.
     pub heard_of: Vec<SocketAddr>,
     pub up: bool,
@@ -62,6 +65,15 @@ impl Known {
         self.profile.as_ref().map_or("", |held| held.value.zone.as_str())
     }
 
+    pub fn records(&self) -> impl Iterator<Item = &Record> {
+        let profile = self.profile.iter().map(|held| &held.record);
+        profile.chain(self.adjacency.iter().map(|held| &held.record))
+    }
+
+    pub fn has_address(&self) -> bool {
+        !self.heard_of.is_empty() || self.adjacency.as_ref().is_some_and(|held| !held.value.link_addresses.is_empty())
+    }
+
     /// Where it may be dialled: what it says first, then what others said.
     pub fn addresses(&self) -> Vec<SocketAddr> {
         let own = self.adjacency.iter().flat_map(|held| held.value.link_addresses.iter().copied());
@@ -93,6 +105,8 @@ pub(super) struct Topology {
     pub moved: Vec<NodeId>,
     /// Who saw a second machine with this node's key.
     pub own_key_disputed: Option<NodeId>,
+    /// Since when some single death would cut somebody off.
+    pub cut_since: Option<u64>,
     routes: Vec<Route>,
 }
 
@@ -168,6 +182,7 @@ impl Mesh {
     }
 
     fn tell_comings(&mut self, out: &mut Vec<MeshEffect>) {
+        let crowd = self.crowd();
         for (key, known) in &mut self.nodes {
             let up = self.topology.way(key).is_some();
             let as_now = known.incarnation();
@@ -176,9 +191,16 @@ impl Mesh {
                 out.push(MeshEffect::Down(*key));
                 known.vitals = None;
             }
+            if known.up && !up && crowd > 1 && !self.links.contains_key(key) {
+                // Its neighbours try at once, the others not all in the same moment.
+                let turn = lot(&self.me, key) % crowd + 1;
+                known.dial_at = known.dial_at.max(self.now.boot + Span(DIAL_AGAIN_SOON.0 * turn));
+            }
             if up && (!known.up || anew) {
                 out.push(MeshEffect::Up(*key));
                 known.up_as = as_now;
+                // What could not be reached may be now.
+                (known.failures, known.dial_at) = (0, self.now.boot);
                 self.pulse.told_to_newcomer();
             }
             known.up = up;

@@ -28,6 +28,8 @@ pub struct Beat {
     pub wanted: bool,
     /// The sender has seen heartbeats of the other end lately.
     pub hears: bool,
+    /// The sender doubts whether the other end lives: it is to answer at once.
+    pub asks: bool,
 }
 
 /// What a datagram says.
@@ -43,7 +45,7 @@ pub enum Datagram {
 pub fn encode_beat(beat: &Beat) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(BEAT_BYTES);
     bytes.push(BEAT);
-    bytes.push(u8::from(beat.wanted) | u8::from(beat.hears) << 1);
+    bytes.push(u8::from(beat.wanted) | u8::from(beat.hears) << 1 | u8::from(beat.asks) << 2);
     bytes.extend_from_slice(&beat.interval_ms.to_le_bytes());
     for number in [beat.sequence, beat.echo, beat.echo_age_us] {
         bytes.extend_from_slice(&number.to_le_bytes());
@@ -80,12 +82,13 @@ pub fn decode(bytes: &[u8]) -> Result<Datagram, WireError> {
 fn beat(rest: &[u8]) -> Result<Datagram, WireError> {
     let rest: &[u8; BEAT_BYTES - 1] = rest.try_into().map_err(|_| WireError::Malformed)?;
     let word = |at: usize| u32::from_le_bytes([rest[at], rest[at + 1], rest[at + 2], rest[at + 3]]);
-    if rest[0] > 3 {
+    if rest[0] > 7 {
         return Err(WireError::Malformed);
     }
     Ok(Datagram::Beat(Beat {
         wanted: rest[0] & 1 != 0,
         hears: rest[0] & 2 != 0,
+        asks: rest[0] & 4 != 0,
         interval_ms: u16::from_le_bytes([rest[1], rest[2]]),
         sequence: word(3),
         echo: word(7),

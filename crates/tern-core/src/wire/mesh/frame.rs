@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::record::{Record, Stamp};
 use crate::trust::Statement;
 use crate::wire::{WireError, bounded};
+use crate::words::NodeId;
 use crate::words::limits::LINK_FRAME_BYTES_MAX;
 
 /// Version of everything under `wire/mesh`; a peer with another one is told so and left alone.
@@ -17,13 +18,22 @@ pub enum LinkFrame {
     /// The first frame in each direction.
     Hello {
         incarnation: u64,
-        /// Digest of the sender's roll: where it differs, both send what they have.
+    },
+    /// From now on the sender takes what it is sent; before, it only listens to introductions. With the digest of its roll:
+    /// where the other end's differs, that one sends what it has.
+    Listening {
         roll: u64,
     },
     /// Statements about who is in the grid, in an order in which they can be judged.
     Statements(#[serde(deserialize_with = "bounded::per_statement")] Vec<Statement>),
-    /// The records that the sender has; the other end sends what is newer or missing.
-    Digest(#[serde(deserialize_with = "bounded::per_record")] Vec<Stamp>),
+    /// The records that the sender has of the origins from one key to another, both included; the other end sends what is
+    /// newer or missing among these.
+    Digest {
+        from: NodeId,
+        to: NodeId,
+        #[serde(deserialize_with = "bounded::per_record")]
+        stamps: Vec<Stamp>,
+    },
     Records(#[serde(deserialize_with = "bounded::per_record")] Vec<Record>),
 }
 

@@ -69,6 +69,14 @@ pub struct Adjacency {
     pub leaving: bool,
 }
 
+impl Adjacency {
+    /// Whether it lists this node as a neighbour.
+    #[must_use]
+    pub fn names(&self, node: &NodeId) -> bool {
+        self.neighbours.iter().any(|neighbour| neighbour.node == *node)
+    }
+}
+
 /// One link as its one end sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Neighbour {
