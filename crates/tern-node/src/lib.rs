@@ -6,6 +6,7 @@
 pub mod clock;
 pub mod config;
 pub mod control;
+pub mod files;
 pub mod home;
 pub mod node;
 pub mod overlay;

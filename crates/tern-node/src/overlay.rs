@@ -19,7 +19,7 @@ mod tests;
 mod transport;
 mod work;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -70,6 +70,10 @@ pub struct OverlayOptions {
     pub durable: durable::Grid,
     /// Where members may be, from the configuration.
     pub addresses: BTreeMap<NodeId, Vec<SocketAddr>>,
+    /// Links and direct paths to these and to nobody else, so that one machine can hold a chain; for tests and benchmarks.
+    pub only: Option<BTreeSet<NodeId>>,
+    /// Give and receive files.
+    pub files: bool,
 }
 
 /// Why the overlay did not start. Nothing was changed.
@@ -112,15 +116,22 @@ impl Overlay {
         to_loop: SyncSender<Input>,
     ) -> Result<Self, OverlayError> {
         let me = public(&options.secret);
-        let (members, directory) = (Members::default(), Directory::default());
+        let (members, directory) = (Members::default(), Directory::new(options.only));
         let (fabric, packets) = Fabric::new(&me);
         let making = Making { secret: &options.secret, members: &members, port_mapping: options.port_mapping };
         let link = listen(&making, options.listen, options.any_port).await?;
         let main = making.main(options.listen, &fabric, packets, &directory).await?;
-        let peers = Peers::new(main.clone(), directory.clone(), work::to_loop(to_loop));
         let (to_actor, said) = mpsc::channel(SAID_MAX);
+        let peers = Peers::new(main.clone(), directory.clone(), work::to_loop(to_loop), to_actor.clone());
+        peers.files().set_open(options.files);
         let numbers = Arc::new(AtomicU64::new(1));
-        let links = links::Shared { endpoint: link.clone(), fabric, to_actor: to_actor.clone(), numbers };
+        let links = links::Shared {
+            endpoint: link.clone(),
+            fabric,
+            to_actor: to_actor.clone(),
+            numbers,
+            directory: directory.clone(),
+        };
         let mut here = options.here;
         here.link_addresses = addresses(&link);
         here.main_addresses = addresses(&main);
@@ -134,10 +145,8 @@ impl Overlay {
             peers: peers.clone(),
             members,
             directory,
+            addresses: options.addresses,
         };
-        for (peer, addresses) in options.addresses {
-            let _full = to_actor.try_send(Said::Mesh(MeshEvent::Addresses { peer, addresses }));
-        }
         let actor = tokio::spawn(Actor::new(parts).run(said));
         let mut tasks = vec![
             tokio::spawn(links::accept(links)),

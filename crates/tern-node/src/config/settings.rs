@@ -43,11 +43,13 @@ pub struct MeshConfig {
     pub mdns: bool,
     /// Ask the router for a way in (UPnP, PCP, NAT-PMP).
     pub port_mapping: bool,
+    /// Give files to members and take theirs. What merely passes through is carried in any case.
+    pub files: bool,
 }
 
 impl Default for MeshConfig {
     fn default() -> Self {
-        Self { enabled: true, name: None, zone: String::new(), mdns: true, port_mapping: true }
+        Self { enabled: true, name: None, zone: String::new(), mdns: true, port_mapping: true, files: true }
     }
 }
 

@@ -45,6 +45,8 @@ pub fn options(home: &Home, incarnation: u64, config: &Config) -> Result<Overlay
         store,
         durable,
         addresses,
+        only: None,
+        files: config.mesh.files,
     })
 }
 

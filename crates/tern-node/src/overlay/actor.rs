@@ -1,6 +1,6 @@
 //! The mesh's own loop: everything that happens to it comes here, one after the other, and its effects leave from here.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -72,6 +72,7 @@ pub struct Actor {
     pub(super) peers: Peers,
     pub(super) members: Members,
     pub(super) directory: Directory,
+    addresses: BTreeMap<NodeId, Vec<SocketAddr>>,
     pub(super) to_loop: ToLoop,
     pub(super) notes: Vec<String>,
     pub(super) neighbourhood: Neighbourhood,
@@ -93,11 +94,13 @@ pub struct Parts {
     pub peers: Peers,
     pub members: Members,
     pub directory: Directory,
+    /// Where members may be, from the configuration.
+    pub addresses: BTreeMap<NodeId, Vec<SocketAddr>>,
 }
 
 impl Actor {
     pub fn new(parts: Parts) -> Self {
-        let Parts { secret, incarnation, here, store, durable, links, peers, members, directory } = parts;
+        let Parts { secret, incarnation, here, store, durable, links, peers, members, directory, addresses } = parts;
         let mesh = mesh(&secret, incarnation, &durable, here.clone());
         let to_loop = peers.to_loop().clone();
         Self {
@@ -112,6 +115,7 @@ impl Actor {
             peers,
             members,
             directory,
+            addresses,
             to_loop,
             notes: Vec::new(),
             neighbourhood: Neighbourhood::default(),
@@ -146,6 +150,7 @@ impl Actor {
     pub(super) async fn begin(&mut self) {
         let members: Vec<NodeId> = self.mesh.roll().members().keys().copied().collect();
         self.members.replace(&members);
+        self.tell_configured(&members);
         self.tell_inviting();
         self.read_admin_key();
         let name = self.mesh.name_of(&public(&self.secret));
@@ -300,7 +305,16 @@ impl Actor {
         }
     }
 
+    /// Where the configuration says that members are: whoever becomes one later is looked for there, too.
+    fn tell_configured(&self, members: &[NodeId]) {
+        for (peer, addresses) in self.addresses.iter().filter(|(peer, _)| members.contains(peer)) {
+            let event = MeshEvent::Addresses { peer: *peer, addresses: addresses.clone() };
+            let _full = self.links.to_actor.try_send(Said::Mesh(event));
+        }
+    }
+
     async fn admitted(&mut self, keys: &[NodeId]) {
+        self.tell_configured(keys);
         let gone: Vec<NodeId> =
             self.peers.paths().into_iter().map(|(node, _)| node).filter(|node| !keys.contains(node)).collect();
         self.members.replace(keys);

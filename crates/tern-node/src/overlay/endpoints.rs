@@ -10,7 +10,7 @@ use std::time::Duration;
 use iroh::endpoint::{BindOpts, IdleTimeout, PortmapperConfig, QuicTransportConfig, presets};
 use iroh::{Endpoint, RelayMode, SecretKey};
 
-use super::fabric::Fabric;
+use super::fabric::{Fabric, MAIN_MTU};
 use super::members::Members;
 use super::transport::{Directory, Mesh, PreferDirect};
 use super::{CALL_ALPN, JOIN_ALPN, LINK_ALPN, OverlayError};
@@ -23,8 +23,6 @@ const KEEP_ALIVE: Duration = Duration::from_secs(5);
 const MAIN_IDLE: Duration = Duration::from_secs(30);
 /// Bytes of the first packets of a link; larger ones are tried later.
 const LINK_MTU: u16 = 1_420;
-/// Bytes of a packet in the mesh: with its header it fits into a datagram of a link.
-const MAIN_MTU: u16 = 1_350;
 /// Datagrams that wait to be sent on a link, bytes; older ones are dropped beyond it.
 const DATAGRAMS_OUT: usize = 512 * 1024;
 /// Datagrams that wait to be taken from a link, bytes.
@@ -110,7 +108,7 @@ impl Making<'_> {
                 .transport_config(config)
                 .alpns(vec![CALL_ALPN.to_vec()])
                 .add_custom_transport(Mesh::new(fabric.clone(), packets))
-                .path_selector(Arc::new(PreferDirect))
+                .path_selector(Arc::new(PreferDirect(directory.clone())))
                 .address_lookup(directory.clone());
             builder.bind().await.map_err(|error| error.to_string())
         };

@@ -21,6 +21,9 @@ use tern_core::wire::mesh::beat::PACKET;
 use tern_core::words::NodeId;
 use tokio::sync::mpsc;
 
+/// Bytes of a packet that is carried in any case, in two parts if need be. With its header it fits into a datagram of most links.
+pub const MAIN_MTU: u16 = 1_350;
+
 /// The first bytes of a node's key.
 pub type Prefix = [u8; 8];
 
@@ -153,8 +156,11 @@ impl Fabric {
                 put_header(&mut buffer, PACKET, HOPS_MAX, &to, &self.me);
                 buffer.put_slice(payload);
                 batch.push(buffer.split().freeze());
-            } else {
+            } else if payload.len() <= usize::from(MAIN_MTU) {
                 self.halve(&to, payload, &mut batch);
+            } else {
+                // A probe for larger packets: that none comes back is the answer.
+                self.counts.dropped.fetch_add(1, Relaxed);
             }
         }
         self.put(&end, &batch);

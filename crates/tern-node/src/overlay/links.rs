@@ -18,6 +18,7 @@ use super::actor::Said;
 use super::fabric::{BATCH, Fabric, PART};
 use super::join;
 use super::members::FORBIDDEN;
+use super::transport::Directory;
 use super::{JOIN_ALPN, LINK_ALPN};
 
 /// How long one try to reach a member may take.
@@ -38,6 +39,7 @@ pub struct Shared {
     pub fabric: Arc<Fabric>,
     pub to_actor: mpsc::Sender<Said>,
     pub numbers: Arc<AtomicU64>,
+    pub directory: Directory,
 }
 
 /// A new link, for the actor.
@@ -70,6 +72,8 @@ pub async fn accept(shared: Shared) {
 
 /// Dials a member once.
 pub async fn dial(peer: NodeId, addresses: Vec<SocketAddr>, shared: Shared) {
+    // To those who are kept apart, a way without addresses, which fails at once.
+    let addresses = if shared.directory.is_near(&peer) { addresses } else { Vec::new() };
     let connected = match EndpointId::from_bytes(&peer.0) {
         Ok(id) => {
             let target = EndpointAddr::from_parts(id, addresses.into_iter().map(TransportAddr::Ip));
@@ -87,6 +91,9 @@ pub async fn dial(peer: NodeId, addresses: Vec<SocketAddr>, shared: Shared) {
 
 async fn run(connection: Connection, outgoing: bool, shared: Shared) {
     let peer = NodeId(*connection.remote_id().as_bytes());
+    if !shared.directory.is_near(&peer) {
+        return connection.close(0u32.into(), b"not a neighbour");
+    }
     let link = LinkId(shared.numbers.fetch_add(1, Relaxed));
     let (frames, to_write) = mpsc::channel(FRAMES_MAX);
     shared.fabric.add(link, connection.clone());

@@ -7,11 +7,15 @@ use std::time::Duration;
 use iroh::endpoint::{Connection, RecvStream, SendStream};
 use iroh::{Endpoint, EndpointAddr, EndpointId};
 use tern_core::words::NodeId;
+use tokio::sync::{mpsc, oneshot};
 
 use super::CALL_ALPN;
+use super::actor::Said;
 use super::calls::{self, Call};
+use super::grid::GridAsk;
 use super::transport::Directory;
 use super::work::ToLoop;
+use crate::files;
 
 /// How long a member may take to answer at all.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -37,11 +41,33 @@ pub struct Peers {
     directory: Directory,
     open: Arc<Mutex<HashMap<NodeId, Slot>>>,
     to_loop: ToLoop,
+    to_actor: mpsc::Sender<Said>,
+    files: Arc<files::Service>,
 }
 
 impl Peers {
-    pub fn new(endpoint: Endpoint, directory: Directory, to_loop: ToLoop) -> Self {
-        Self { endpoint, directory, open: Arc::default(), to_loop }
+    pub fn new(endpoint: Endpoint, directory: Directory, to_loop: ToLoop, to_actor: mpsc::Sender<Said>) -> Self {
+        Self { endpoint, directory, open: Arc::default(), to_loop, to_actor, files: Arc::default() }
+    }
+
+    /// What this node remembers of files that it gives.
+    pub fn files(&self) -> &Arc<files::Service> {
+        &self.files
+    }
+
+    /// This node.
+    pub fn me(&self) -> NodeId {
+        NodeId(*self.endpoint.id().as_bytes())
+    }
+
+    /// The nodes on the way to a member, itself last; empty: none is known.
+    pub async fn way(&self, node: &NodeId) -> Vec<NodeId> {
+        let (reply, answer) = oneshot::channel();
+        let asked = self.to_actor.send(Said::Ask(GridAsk::Reach { node: *node, reply })).await;
+        match asked {
+            Ok(()) => answer.await.map(|reach| reach.path).unwrap_or_default(),
+            Err(_) => Vec::new(),
+        }
     }
 
     pub fn to_loop(&self) -> &ToLoop {
@@ -85,7 +111,7 @@ impl Peers {
             .map_err(|error| unreachable(error.to_string()))?;
         *open = Some(connection.clone());
         // It serves the other node's calls as well.
-        tokio::spawn(calls::serve(connection.clone(), *node, self.to_loop.clone()));
+        tokio::spawn(calls::serve(connection.clone(), *node, self.clone()));
         Ok(connection)
     }
 

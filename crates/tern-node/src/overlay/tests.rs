@@ -46,6 +46,8 @@ impl Node {
             any_port: false,
             port_mapping: false,
             mdns: false,
+            only: None,
+            files: true,
             here: Here::default(),
             store,
             durable,

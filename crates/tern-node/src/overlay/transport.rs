@@ -1,6 +1,6 @@
 //! The mesh as a transport of the main endpoint: its packets go over links, unless there is a direct path.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
@@ -132,17 +132,39 @@ impl CustomSender for Sender {
 
 /// Where members' main endpoints are reached without a hop.
 #[derive(Clone, Debug, Default)]
-pub struct Directory(Arc<RwLock<HashMap<[u8; 32], Vec<SocketAddr>>>>);
+pub struct Directory {
+    known: Arc<RwLock<HashMap<[u8; 32], Vec<SocketAddr>>>>,
+    /// Some: everybody else is reached over the mesh alone.
+    only: Option<Arc<BTreeSet<NodeId>>>,
+}
 
 impl Directory {
+    pub fn new(only: Option<BTreeSet<NodeId>>) -> Self {
+        Self { known: Arc::default(), only: only.map(Arc::new) }
+    }
+
+    /// Whether a link to this node may be made, and a direct path be used.
+    pub fn is_near(&self, node: &NodeId) -> bool {
+        self.only.as_ref().is_none_or(|only| only.contains(node))
+    }
+
     pub fn set(&self, node: &NodeId, addresses: Vec<SocketAddr>) {
-        self.0.write().unwrap_or_else(PoisonError::into_inner).insert(node.0, addresses);
+        if self.is_near(node) {
+            self.known.write().unwrap_or_else(PoisonError::into_inner).insert(node.0, addresses);
+        }
+    }
+
+    /// Whether packets may go to this address. Endpoints also find ways that nobody told them of.
+    fn is_allowed(&self, address: &Addr) -> bool {
+        let (Some(_), Addr::Ip(address)) = (&self.only, address) else { return true };
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        known.values().flatten().any(|near| near == address)
     }
 
     /// All ways to a member: over the mesh, and those without a hop.
     pub fn ways(&self, id: &EndpointId) -> Vec<TransportAddr> {
         let over_mesh = TransportAddr::Custom(address(&prefix(&NodeId(*id.as_bytes()))));
-        let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
         let direct = known.get(id.as_bytes()).into_iter().flatten().copied().map(TransportAddr::Ip);
         std::iter::once(over_mesh).chain(direct).collect()
     }
@@ -158,13 +180,14 @@ impl AddressLookup for Directory {
 /// A path without a hop is taken before one over others, whatever their times; of several the fastest, but the one in use stays
 /// unless another is faster by a quarter.
 #[derive(Debug)]
-pub struct PreferDirect;
+pub struct PreferDirect(pub Directory);
 
 impl PathSelector for PreferDirect {
     fn select(&self, context: &PathSelectionContext<'_>) -> PathSelection {
         let mut selection = PathSelection::none();
         let current = context.current();
-        let ranked = context.paths().filter_map(|path| {
+        let allowed = context.paths().filter(|path| self.0.is_allowed(&path.network_path().remote()));
+        let ranked = allowed.filter_map(|path| {
             let rtt = path.stats()?.rtt;
             let over_mesh = matches!(path.network_path().remote(), Addr::Custom(_));
             // The path in use counts as faster than it is, so that two alike do not take turns.

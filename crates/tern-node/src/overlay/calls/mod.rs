@@ -7,7 +7,7 @@ mod ping;
 mod serve;
 
 pub use forward::{Forward, Forwards};
-pub use ping::{Round, ping};
+pub use ping::{Round, flood, ping};
 pub use serve::{accept, serve};
 
 use std::time::Duration;
@@ -16,7 +16,8 @@ use iroh::endpoint::{RecvStream, SendStream};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::links;
+pub use super::links::frame;
+
 
 /// Bytes of a question or an answer.
 const CALL_BYTES_MAX: usize = 16 * 1024;
@@ -30,6 +31,10 @@ pub enum Call {
     Echo,
     /// Join this stream to a TCP port of the asked node's own loopback.
     Connect { port: u16 },
+    /// Take what comes, and say at its end how many bytes that were.
+    Swallow,
+    /// Something about files.
+    Files(crate::files::wire::Ask),
 }
 
 /// Writes one question or answer.
@@ -43,7 +48,7 @@ pub async fn write<T: Serialize>(stream: &mut SendStream, value: &T) -> Result<(
 
 /// Reads one question or answer.
 pub async fn read<T: DeserializeOwned>(stream: &mut RecvStream) -> Result<T, String> {
-    let framed = tokio::time::timeout(CALL_TIMEOUT, links::frame(stream, CALL_BYTES_MAX));
+    let framed = tokio::time::timeout(CALL_TIMEOUT, frame(stream, CALL_BYTES_MAX));
     let bytes = framed.await.map_err(|_| "nothing was said in time".to_owned())??;
     match postcard::take_from_bytes(&bytes) {
         Ok((value, [])) => Ok(value),

@@ -7,6 +7,9 @@ use tern_core::words::NodeId;
 use super::Call;
 use crate::overlay::peers::{CallError, Peers, is_direct};
 
+/// Bytes handed to the connection at once.
+const FLOOD_BYTES: usize = 256 * 1024;
+
 /// One round trip, and whether it took no hop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Round {
@@ -33,4 +36,26 @@ pub async fn ping(peers: &Peers, node: &NodeId, count: usize, bytes: usize) -> R
     // The other end sees the end of the stream; nothing is left to lose.
     let _closed = send.finish();
     Ok(rounds)
+}
+
+/// Sends so many bytes there on one stream; how long it took until the other end had all.
+///
+/// # Errors
+/// [`CallError`]
+pub async fn flood(peers: &Peers, node: &NodeId, bytes: u64) -> Result<Duration, CallError> {
+    let broken = |why: String| CallError::Broken { node: *node, why };
+    let (mut send, mut receive) = peers.call(node, &Call::Swallow).await?;
+    let block = bytes::Bytes::from(vec![0x2a; FLOOD_BYTES]);
+    let began = Instant::now();
+    let mut left = bytes;
+    while left > 0 {
+        let next = block.slice(..block.len().min(usize::try_from(left).unwrap_or(usize::MAX)));
+        left -= next.len() as u64;
+        send.write_chunk(next).await.map_err(|error| broken(error.to_string()))?;
+    }
+    send.finish().map_err(|error| broken(error.to_string()))?;
+    match super::read::<u64>(&mut receive).await.map_err(broken)? {
+        count if count == bytes => Ok(began.elapsed()),
+        count => Err(broken(format!("{count} of {bytes} bytes came there"))),
+    }
 }
