@@ -8,6 +8,7 @@ mod demo;
 mod grid;
 mod hogs;
 mod map;
+mod top;
 
 use std::ffi::OsStr;
 use std::process::ExitCode;

@@ -195,6 +195,8 @@ impl Actor {
     /// Tells the others, and is a grid of its own again.
     async fn leave(&mut self) -> Result<(), GridError> {
         let me = public(&self.secret);
+        // Its name, too, is of the grid that it leaves.
+        let name = Name::near(&self.mesh.name_of(&me));
         if self.others() > 0 {
             let roll = self.mesh.roll();
             let admin = self.admin.clone();
@@ -207,7 +209,6 @@ impl Actor {
             // The links carry it before they are closed.
             tokio::time::sleep(std::time::Duration::from_millis(100)).await;
         }
-        let name = Name::near(&self.mesh.name_of(&me));
         let home = self.store.home().clone();
         GridStore::forget(&home).map_err(unwritten)?;
         (self.store, self.durable) = GridStore::found(&home, &name).map_err(unwritten)?;

@@ -67,6 +67,7 @@ fn dispatch(context: &Context, command: Command) -> Outcome {
         Command::Logs(args) => block_on(look::logs::logs(context, args)),
         Command::Wait(args) => block_on(look::wait(context, args)),
         Command::Status(args) => block_on(look::status::status(context, args)),
+        Command::Top(args) => block_on(crate::top::top(context, args)),
         Command::Grid(command) => grid(context, command),
         Command::Trit(args) => block_on(hogs::trit(context, args)),
         Command::Scum(args) => hogs::scum(context, &args),

@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand};
 
 use crate::grid::args::GridCommand;
+use crate::top::TopArgs;
 
 /// Runs your work on the machines you own: at once on this one, and on others that have nothing to do.
 #[derive(Debug, Parser)]
@@ -54,6 +55,8 @@ pub enum Command {
     Forget(JobsArgs),
     /// Show this node and all nodes of the grid, or one of them in full
     Status(StatusArgs),
+    /// Show the grid live: q ends it
+    Top(TopArgs),
     #[command(flatten)]
     Grid(GridCommand),
     /// Say whether this machine is overloaded, balanced or idle

@@ -41,7 +41,16 @@ fn write_members(view: &MembersView, out: &mut impl Write) -> io::Result<()> {
         let disputed = if member.disputed { ", and two machines claim its key" } else { "" };
         table.row([name.clone(), node.clone(), admin.to_owned(), zone.to_owned(), way(member) + disputed]);
     }
-    table.write(out)
+    table.write(out)?;
+    if !view.nearby.is_empty() {
+        writeln!(out, "\nalso on this network, in grids of their own:")?;
+    }
+    for nearby in &view.nearby {
+        let name = nearby.name.as_deref().unwrap_or("a machine");
+        let grid = nearby.grid.as_ref().map_or_else(String::new, |grid| format!(", grid {grid}"));
+        writeln!(out, "  {name} ({}{grid}): `tern invite` here, `tern join TICKET` there", nearby.node)?;
+    }
+    Ok(())
 }
 
 pub async fn remove(context: &Context, args: NodeArgs) -> Outcome {

@@ -70,6 +70,9 @@ pub async fn path(context: &Context, args: NodeArgs) -> Outcome {
 }
 
 fn write_path(path: &PathView, out: &mut impl Write) -> std::io::Result<()> {
+    if path.link.hops == 0 && path.link.trit > 0 {
+        return writeln!(out, "{} is this very node", path.name);
+    }
     writeln!(out, "{}  {} {}", path.name, sign(path.link.trit), path.link.word)?;
     let mut table = Table::new(&["", "HOP", "KEY", "RTT"]);
     for (at, hop) in path.hops.iter().enumerate() {

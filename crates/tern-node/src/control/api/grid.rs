@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 
 use super::trit;
 use crate::overlay::grid::GridView;
+use crate::overlay::nearby::Nearby;
 
 /// `GET /v1/members`: who is in the grid.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
@@ -24,6 +25,18 @@ pub struct MembersView {
     pub admin: bool,
     pub open_invitations: u32,
     pub members: Vec<MemberView>,
+    /// Machines on the same network that are no members; what they say of themselves.
+    pub nearby: Vec<NearbyView>,
+}
+
+/// A machine on the same network that is in another grid. It is shown, and not let in by that.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(default)]
+pub struct NearbyView {
+    pub node: String,
+    pub name: Option<String>,
+    pub grid: Option<String>,
+    pub addresses: Vec<String>,
 }
 
 /// One member of the grid.
@@ -168,6 +181,20 @@ impl MembersView {
             admin: view.admin,
             open_invitations: u32::try_from(view.open_invitations).unwrap_or(u32::MAX),
             members: view.nodes.iter().map(|node| MemberView::new(view, node)).collect(),
+            nearby: view.nearby.iter().map(NearbyView::new).collect(),
+        }
+    }
+}
+
+impl NearbyView {
+    #[must_use]
+    pub fn new(nearby: &Nearby) -> Self {
+        Self {
+            node: nearby.node.to_string(),
+            name: nearby.name.as_ref().map(ToString::to_string),
+            // Anybody's word: nothing in it may steer a terminal.
+            grid: nearby.grid.as_ref().map(|grid| grid.escape_debug().to_string()),
+            addresses: nearby.addresses.iter().map(ToString::to_string).collect(),
         }
     }
 }
