@@ -18,6 +18,7 @@
 //!   journal.seen      the last record acknowledged, to notice a journal that lost some
 //!   seg/NNNNNNNN      result segments     out/NNNNNNNN.out, .err   output files
 //!   out/peers/        output files of tasks that other nodes ran
+//!   grid/roll         who belongs to the grid  grid/admin.key, grid/recovery   secrets of its admins, 0600
 //! ```
 
 use std::fs::DirBuilder;
@@ -64,6 +65,26 @@ impl Home {
     #[must_use]
     pub fn key(&self) -> PathBuf {
         self.0.join("key")
+    }
+    #[must_use]
+    pub fn grid(&self) -> PathBuf {
+        self.0.join("grid")
+    }
+    #[must_use]
+    pub fn roll(&self) -> PathBuf {
+        self.0.join("grid/roll")
+    }
+    #[must_use]
+    pub fn admin_key(&self) -> PathBuf {
+        self.0.join("grid/admin.key")
+    }
+    #[must_use]
+    pub fn next_admin_key(&self) -> PathBuf {
+        self.0.join("grid/admin.key.next")
+    }
+    #[must_use]
+    pub fn recovery(&self) -> PathBuf {
+        self.0.join("grid/recovery")
     }
     #[must_use]
     pub fn config(&self) -> PathBuf {

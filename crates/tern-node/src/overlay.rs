@@ -9,11 +9,11 @@ mod endpoints;
 mod entry;
 mod fabric;
 pub mod grid;
-mod join;
+pub mod join;
 mod links;
 mod members;
+pub mod nearby;
 pub mod peers;
-pub mod sign;
 #[cfg(test)]
 mod tests;
 mod transport;
@@ -34,7 +34,7 @@ use tern_core::words::limits::NODE_ADDRESSES_MAX;
 use tokio::sync::mpsc;
 
 use crate::node::input::Input;
-use crate::store::grid::GridStore;
+use crate::store::grid::{self as durable, GridStore, public};
 use actor::{Actor, Parts, SAID_MAX, Said};
 use endpoints::Making;
 use fabric::Fabric;
@@ -62,8 +62,12 @@ pub struct OverlayOptions {
     /// Another port is taken where this one is not free.
     pub any_port: bool,
     pub port_mapping: bool,
+    /// Looks for machines on the local networks.
+    pub mdns: bool,
     pub here: Here,
     pub store: GridStore,
+    /// The grid as the store has it.
+    pub durable: durable::Grid,
     /// Where members may be, from the configuration.
     pub addresses: BTreeMap<NodeId, Vec<SocketAddr>>,
     /// Links and direct paths to these and to nobody else, so that one machine can hold a chain; for tests and benchmarks.
@@ -111,7 +115,7 @@ impl Overlay {
         outbound: mpsc::Receiver<(NodeId, Vec<u8>)>,
         to_loop: SyncSender<Input>,
     ) -> Result<Self, OverlayError> {
-        let me = sign::node(&options.secret);
+        let me = public(&options.secret);
         let (members, directory) = (Members::default(), Directory::new(options.only));
         let (fabric, packets) = Fabric::new(&me);
         let making = Making { secret: &options.secret, members: &members, port_mapping: options.port_mapping };
@@ -136,6 +140,7 @@ impl Overlay {
             incarnation: options.incarnation,
             here,
             store: options.store,
+            durable: options.durable,
             links: links.clone(),
             peers: peers.clone(),
             members,
@@ -143,12 +148,15 @@ impl Overlay {
             addresses: options.addresses,
         };
         let actor = tokio::spawn(Actor::new(parts).run(said));
-        let tasks = vec![
+        let mut tasks = vec![
             tokio::spawn(links::accept(links)),
             tokio::spawn(calls::accept(peers.clone())),
             tokio::spawn(work::distribute(outbound, peers.clone())),
             tokio::spawn(follow_addresses(link.clone(), main.clone(), to_actor.clone())),
         ];
+        if options.mdns {
+            tasks.push(tokio::spawn(nearby::listen(link.clone(), to_actor.clone())));
+        }
         let grid = Grid::new(to_actor.clone(), peers);
         Ok(Self { link, main, grid, to_actor, tasks, actor })
     }

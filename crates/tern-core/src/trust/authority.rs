@@ -60,11 +60,10 @@ impl Authority {
         let mut successors = BTreeMap::new();
         for (&(subject, issuer, _), statement) in revokes {
             let Claim::Revoke { upto: FOR_GOOD, successor, .. } = statement.claim else { continue };
-            if issuer == subject {
-                made.yielded.insert(subject);
-                successors.extend(successor.map(|successor| (subject, successor)));
-            } else if issuer == grid.0 {
+            if issuer == grid.0 {
                 made.cut.insert(subject);
+            } else if issuer == subject {
+                successors.extend(successor.map(|successor| (subject, successor)));
             }
         }
         made.known = spread(grid, links, |key| {
@@ -73,7 +72,12 @@ impl Authority {
         });
         for (&(subject, issuer, _), statement) in revokes {
             let for_good = matches!(statement.claim, Claim::Revoke { upto: FOR_GOOD, .. });
-            if for_good && issuer != subject && made.known.contains_key(&issuer) {
+            if !for_good || !made.known.contains_key(&subject) {
+                continue;
+            }
+            if issuer == subject {
+                made.yielded.insert(subject);
+            } else if made.known.contains_key(&issuer) {
                 made.struck.insert(subject);
             }
         }

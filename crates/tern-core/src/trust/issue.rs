@@ -73,7 +73,9 @@ pub fn admit(roll: &Roll, by: &Signer<'_>, node: NodeId, wished: &Name) -> Resul
     }
     let revoked = roll.revocations_of(node).map(|(_, upto)| upto).max().unwrap_or(0);
     let serial = revoked.checked_add(1).ok_or(Impossible::Removed)?;
-    let name = wished.free(|name| roll.has_name(name));
+    let members = roll.members();
+    let taken: BTreeSet<&Name> = members.values().flat_map(|member| [&member.name, &member.shown]).collect();
+    let name = wished.free(|name| taken.contains(name));
     Ok([say(roll, Claim::Member { subject: node, issuer: by.key, serial, name }, by)].into())
 }
 
@@ -207,11 +209,11 @@ pub fn recover(
         }
     }
     after = roll.with(&list);
-    // Those whose only admin had been revoked before: the statements about them are still there.
+    // Those whose only admins a thief had revoked before: the statements about them are still there.
     for statement in roll.former.values() {
-        let Claim::Member { subject, issuer, serial, ref name } = statement.claim else { continue };
+        let Claim::Member { subject, serial, ref name, .. } = statement.claim else { continue };
         let revoked = after.revocations_of(subject).any(|(_, upto)| upto >= serial);
-        if keys.contains(&issuer) && !revoked && !lost.contains(&subject) && !after.is_member(subject) {
+        if !revoked && !lost.contains(&subject) && !after.is_member(subject) {
             let name = name.clone();
             list.push(say(roll, Claim::Member { subject, issuer: admin.key, serial, name }, admin));
         }
@@ -236,8 +238,12 @@ impl Roll {
     /// This roll with statements that were just made here.
     fn with(&self, list: &[Statement]) -> Self {
         let mut after = self.clone();
-        list.iter().for_each(|statement| after.keep(statement.clone()));
-        after.settle();
+        for statement in list {
+            if !after.knows(statement) {
+                after.keep(statement.clone());
+            }
+        }
+        after.settle(Some(self), &list.iter().map(|statement| statement.claim.subject()).collect());
         after
     }
 

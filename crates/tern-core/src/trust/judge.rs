@@ -3,8 +3,7 @@
 //! What is cheap is asked before the signature. After each list the roll is settled: what counts no more is dropped by a
 //! rule that looks only at the statements there are, so that the order in which they came leaves no trace.
 
-use alloc::collections::BTreeMap;
-use alloc::vec::Vec;
+use alloc::collections::BTreeSet;
 
 use super::authority::Authority;
 use super::roll::{Changes, Refusal, Roll};
@@ -134,13 +133,14 @@ impl Roll {
         self.revocations_of(subject).filter(|(issuer, _)| *issuer != subject).map(|(_, upto)| upto).max()
     }
 
-    /// Who revoked this key, and up to which serial.
+    /// Who revoked this key, and up to which serial; without those who may not speak any more.
     pub(super) fn revocations_of(&self, subject: NodeId) -> impl Iterator<Item = (NodeId, u64)> {
         let about = (subject, NodeId([0; 32]), false)..=(subject, NodeId([0xff; 32]), true);
-        self.revokes.range(about).filter_map(|(_, statement)| match statement.claim {
+        let about = self.revokes.range(about).filter_map(|(_, statement)| match statement.claim {
             Claim::Revoke { issuer, upto, .. } => Some((issuer, upto)),
             _ => None,
-        })
+        });
+        about.filter(move |(issuer, _)| *issuer == subject || self.may_speak(*issuer).is_ok())
     }
 
     /// Statements that make this key a member, whether or not they count.
@@ -148,8 +148,9 @@ impl Roll {
         self.members.range((subject, NodeId([0; 32]))..=(subject, NodeId([0xff; 32]))).map(|(_, statement)| statement)
     }
 
-    /// Drops what counts no more.
-    pub(super) fn settle(&mut self) {
+    /// Drops what counts no more. Of members, where the admins are the same as in `before`, only those in `touched` are
+    /// looked at.
+    pub(super) fn settle(&mut self, before: Option<&Self>, touched: &BTreeSet<NodeId>) {
         let (root, authority) = (self.grid.0, &self.authority);
         let depth = |issuer: &NodeId| {
             if *issuer == root { Some(0) } else { authority.known(*issuer).map(|place| place.depth) }
@@ -157,28 +158,39 @@ impl Roll {
         self.links.retain(|(subject, issuer), _| {
             !authority.is_cut(*subject) && depth(issuer).is_some_and(|depth| depth < ADMIN_DEPTH_MAX)
         });
-        // Of admins first, then of members: these need the member's statement beside them.
         self.revokes.retain(|(subject, issuer, _), _| subject == issuer || depth(issuer).is_some());
-        let mut all = core::mem::take(&mut self.former);
-        for (key, statement) in core::mem::take(&mut self.members) {
-            let held = all.entry(key).or_insert_with(|| statement.clone());
-            if *held < statement {
-                *held = statement;
-            }
+        self.authority = Authority::follow(self.grid, &self.links, &self.revokes);
+        let all: BTreeSet<NodeId>;
+        let subjects = if before.is_some_and(|before| before.authority == self.authority) {
+            touched
+        } else {
+            all = self.members.keys().chain(self.former.keys()).map(|(subject, _)| *subject).collect();
+            &all
+        };
+        for subject in subjects {
+            self.settle_member(*subject);
         }
-        for (key, statement) in all {
-            let Claim::Member { serial, subject, issuer, .. } = statement.claim else { continue };
-            let counts = self.authority.good().contains_key(&issuer) && self.revoked_by_others(subject) < Some(serial);
-            if counts {
+        // Last, for a revocation of oneself needs the member's statement beside it.
+        let mut revokes = core::mem::take(&mut self.revokes);
+        revokes.retain(|(subject, issuer, _), _| subject != issuer || self.is_somebody(*subject));
+        self.revokes = revokes;
+    }
+
+    /// Parts the statements about one node into those that count and those that may count again.
+    fn settle_member(&mut self, subject: NodeId) {
+        let about = (subject, NodeId([0; 32]))..=(subject, NodeId([0xff; 32]));
+        let keys = self.members.range(about.clone()).chain(self.former.range(about)).map(|(key, _)| *key);
+        let keys: BTreeSet<(NodeId, NodeId)> = keys.collect();
+        let revoked = self.revoked_by_others(subject);
+        for key in keys {
+            let Some(statement) = self.members.remove(&key).max(self.former.remove(&key)) else { continue };
+            let Claim::Member { serial, issuer, .. } = statement.claim else { continue };
+            if self.authority.good().contains_key(&issuer) && revoked < Some(serial) {
                 self.members.insert(key, statement);
             } else if self.former.len() < MEMBERS_MAX {
                 self.former.insert(key, statement);
             }
         }
-        let mut revokes = core::mem::take(&mut self.revokes);
-        revokes.retain(|(subject, issuer, _), _| subject != issuer || self.is_somebody(*subject));
-        self.revokes = revokes;
-        self.authority = Authority::follow(self.grid, &self.links, &self.revokes);
     }
 
     pub(super) fn is_within_limits(&self) -> bool {
@@ -202,22 +214,27 @@ impl Roll {
         best
     }
 
-    pub(super) fn changes_to(&self, next: &Self) -> Changes {
-        let keys = |roll: &Self| -> BTreeMap<NodeId, ()> {
-            let subjects = roll.members.keys().map(|(subject, _)| *subject);
-            subjects.filter(|subject| roll.counting(*subject).is_some()).map(|subject| (subject, ())).collect()
-        };
-        let (before, after) = (keys(self), keys(next));
-        let without = |one: &BTreeMap<NodeId, ()>, other: &BTreeMap<NodeId, ()>| -> Vec<NodeId> {
-            one.keys().filter(|key| !other.contains_key(key)).copied().collect()
-        };
-        let fresh = next.statements_unordered().filter(|statement| !self.holds(statement)).count();
-        Changes {
+    /// What became of `self`, which took `taken`.
+    pub(super) fn changes_to(&self, next: &Self, taken: &[&Statement]) -> Changes {
+        let fresh = taken.iter().filter(|statement| next.holds(statement)).count();
+        let mut changes = Changes {
             fresh,
-            joined: without(&after, &before),
-            gone: without(&before, &after),
             admins: !self.authority.good().keys().eq(next.authority.good().keys()),
+            ..Changes::default()
+        };
+        let subjects: BTreeSet<NodeId> = if self.authority == next.authority {
+            taken.iter().map(|statement| statement.claim.subject()).collect()
+        } else {
+            self.members.keys().chain(next.members.keys()).map(|(subject, _)| *subject).collect()
+        };
+        for subject in subjects {
+            match (self.is_member(subject), next.is_member(subject)) {
+                (false, true) => changes.joined.push(subject),
+                (true, false) => changes.gone.push(subject),
+                _ => {}
+            }
         }
+        changes
     }
 
     fn holds(&self, statement: &Statement) -> bool {

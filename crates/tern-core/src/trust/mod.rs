@@ -4,6 +4,8 @@
 //! admit nodes, and whoever was named may be revoked. All of these are small signed statements which every node keeps
 //! and passes on; a [`Roll`] is the set of them, and two rolls that got the same statements agree.
 //!
+//! Why a revoked admin's word still takes away, and gives nothing, stands in `docs/adr/0014`.
+//!
 //! No key is made and no curve is computed here: signatures are made and checked by what the caller brings.
 
 mod authority;

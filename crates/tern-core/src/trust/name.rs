@@ -5,7 +5,7 @@ use alloc::string::{String, ToString};
 use core::fmt;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::words::limits::NAME_BYTES_MAX;
+use crate::words::limits::{MEMBERS_MAX, NAME_BYTES_MAX};
 
 /// One to 63 of `a`–`z`, `0`–`9` and `-`, the hyphen neither first nor last.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -39,13 +39,13 @@ impl Name {
         if !taken(self) {
             return self.clone();
         }
-        let numbered = |number: u64| {
+        let numbered = |number: usize| {
             let tail = format!("-{number}");
             let head: String = self.0.chars().take(NAME_BYTES_MAX - tail.len()).collect();
             Self(format!("{}{tail}", head.trim_end_matches('-')))
         };
-        // Fewer names than numbers are taken, so one is free.
-        (2..).map(numbered).find(|name| !taken(name)).unwrap_or_else(|| self.clone())
+        // One number more than there can be members, so one is free.
+        (2..=MEMBERS_MAX + 2).map(numbered).find(|name| !taken(name)).unwrap_or_else(|| self.clone())
     }
 
     #[must_use]

@@ -3,7 +3,7 @@
 //! A roll begins with the grid's id alone and grows by lists of statements. Two rolls that got the same statements are
 //! equal, in whatever order they came, provided that what was refused for want of something else is tried again.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use core::fmt;
 use serde::{Deserialize, Serialize};
@@ -144,16 +144,19 @@ impl Roll {
 
     /// Takes a list: each statement is judged by those before it, and one that is refused refuses all.
     pub fn apply(&mut self, statements: &[Statement], verify: Verify) -> Result<Changes, Refusal> {
-        let mut next = None;
+        let (mut next, mut taken) = (None, Vec::new());
         for statement in statements {
             if !next.as_ref().unwrap_or(self).knows(statement) {
                 next.get_or_insert_with(|| self.clone()).take(statement, verify)?;
+                taken.push(statement);
             }
         }
         let Some(mut next) = next else { return Ok(Changes::default()) };
-        next.settle();
-        next.is_within_limits().then_some(()).ok_or(Refusal::Full)?;
-        let changes = self.changes_to(&next);
+        next.settle(Some(self), &subjects(&taken));
+        if !next.is_within_limits() {
+            return Err(Refusal::Full);
+        }
+        let changes = self.changes_to(&next, &taken);
         *self = next;
         Ok(changes)
     }
@@ -161,25 +164,38 @@ impl Roll {
     /// Takes what can be taken of a list whose order and content nobody vouches for, such as all that another node has:
     /// every statement alone, again and again until nothing more fits. Returns those that were refused with why.
     pub fn merge(&mut self, statements: &[Statement], verify: Verify) -> (Changes, Vec<(usize, Refusal)>) {
-        let mut next = self.clone();
-        let mut waiting: Vec<usize> = (0..statements.len()).filter(|at| !next.knows(&statements[*at])).collect();
-        loop {
-            let mut refused = Vec::new();
-            for at in &waiting {
-                let judged = next.take(&statements[*at], verify);
-                refused.extend(judged.err().map(|why| (*at, why)));
-            }
-            next.settle();
-            if refused.len() == waiting.len() || !next.is_within_limits() {
-                let kept = next.is_within_limits();
-                let refused = if kept { refused } else { waiting.iter().map(|at| (*at, Refusal::Full)).collect() };
-                let changes = if kept { self.changes_to(&next) } else { Changes::default() };
-                if kept {
-                    *self = next;
+        let mut waiting: Vec<usize> = (0..statements.len()).filter(|at| !self.knows(&statements[*at])).collect();
+        let (mut next, mut taken, mut refused) = (self.clone(), Vec::new(), Vec::new());
+        while !waiting.is_empty() {
+            let before = next.clone();
+            let mut again = Vec::new();
+            let already = taken.len();
+            for at in waiting {
+                match next.take(&statements[at], verify) {
+                    Ok(()) => taken.push(&statements[at]),
+                    // These do not get better.
+                    Err(why @ (Refusal::BadSignature | Refusal::Malformed)) => refused.push((at, why)),
+                    Err(why) => again.push((at, why)),
                 }
-                return (changes, refused);
             }
-            waiting = refused.into_iter().map(|(at, _)| at).collect();
+            next.settle(Some(&before), &subjects(&taken[already..]));
+            if taken.len() == already {
+                refused.extend(again);
+                break;
+            }
+            waiting = again.into_iter().map(|(at, _)| at).collect();
         }
+        if !next.is_within_limits() {
+            refused = (0..statements.len()).map(|at| (at, Refusal::Full)).collect();
+            return (Changes::default(), refused);
+        }
+        let changes = self.changes_to(&next, &taken);
+        *self = next;
+        refused.sort_unstable();
+        (changes, refused)
     }
+}
+
+fn subjects(statements: &[&Statement]) -> BTreeSet<NodeId> {
+    statements.iter().map(|statement| statement.claim.subject()).collect()
 }

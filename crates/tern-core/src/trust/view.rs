@@ -3,10 +3,11 @@
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
-use super::name::Name;
 use super::roll::{Admin, Member, Roll, Standing};
+use super::sign::Verify;
 use super::statement::{Claim, Statement};
 use crate::words::NodeId;
+use crate::words::limits::MEMBERS_MAX;
 
 impl Roll {
     /// All members, each under a name that no other has: of two with the same one the smaller key keeps it.
@@ -73,10 +74,21 @@ impl Roll {
         if revoked { Standing::Revoked } else { Standing::Unknown }
     }
 
-    /// Whether any member is shown under this name or was given it.
+    /// Members that count no more because of a revocation; to be made durable beside the statements.
     #[must_use]
-    pub fn has_name(&self, name: &Name) -> bool {
-        self.members().values().any(|member| member.name == *name || member.shown == *name)
+    pub fn former(&self) -> Vec<Statement> {
+        self.former.values().cloned().collect()
+    }
+
+    /// Takes back what [`former`](Self::former) gave. What is not signed is left out.
+    pub fn remember(&mut self, former: Vec<Statement>, verify: Verify) {
+        for statement in former.into_iter().take(MEMBERS_MAX) {
+            let is_member = matches!(statement.claim, Claim::Member { .. });
+            if is_member && statement.is_signed(self.grid, verify) {
+                self.former.insert((statement.claim.subject(), statement.claim.issuer()), statement);
+            }
+        }
+        self.settle(None, &BTreeSet::new());
     }
 
     pub(super) fn statements_unordered(&self) -> impl Iterator<Item = &Statement> {

@@ -12,7 +12,7 @@ use super::start::StartError;
 use crate::config::{Config, PORT};
 
 use crate::home::Home;
-use crate::overlay::{OverlayOptions, sign};
+use crate::overlay::OverlayOptions;
 use crate::sense;
 use crate::store;
 use crate::store::grid::GridStore;
@@ -23,12 +23,9 @@ use crate::store::grid::GridStore;
 /// [`StartError`]
 pub fn options(home: &Home, incarnation: u64, config: &Config) -> Result<OverlayOptions, StartError> {
     let secret = store::key::secret(home)?;
-    let node = sign::node(&secret);
-    let unusable = |error: std::io::Error| StartError::Grid { folder: home.path().to_owned(), why: error.to_string() };
-    let store = match GridStore::open(home).map_err(unusable)? {
-        Some(store) if store.roll().is_member(node) => store,
-        // Sent away while it slept, or new: it is on its own.
-        _ => GridStore::found(home, node, &name(config)).map_err(unusable)?,
+    let (store, durable) = match GridStore::open(home)? {
+        Some(known) => known,
+        None => GridStore::found(home, &name(config))?,
     };
     let everywhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, PORT));
     let mut addresses: BTreeMap<NodeId, Vec<SocketAddr>> = BTreeMap::new();
@@ -43,8 +40,10 @@ pub fn options(home: &Home, incarnation: u64, config: &Config) -> Result<Overlay
         listen: config.listen.unwrap_or(everywhere),
         any_port: config.listen.is_none(),
         port_mapping: config.mesh.port_mapping,
+        mdns: config.mesh.mdns,
         here: here(home, config),
         store,
+        durable,
         addresses,
         only: None,
         files: config.mesh.files,

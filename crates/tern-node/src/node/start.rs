@@ -47,8 +47,6 @@ pub enum StartError {
     Store(#[from] StoreError),
     #[error(transparent)]
     Overlay(#[from] OverlayError),
-    #[error("the grid's file in {folder} cannot be used: {why}. Nothing was changed")]
-    Grid { folder: std::path::PathBuf, why: String },
     #[error("the loop's thread could not be started: {0}")]
     Thread(std::io::Error),
     #[error("64 random bits could not be had from the kernel: {0}")]
@@ -62,7 +60,7 @@ impl StartError {
         match self {
             Self::Locked { .. } => "locked",
             Self::Store(error) => error.kind(),
-            Self::Overlay(_) | Self::Grid { .. } | Self::Thread(_) | Self::Random(_) => "did_not_start",
+            Self::Overlay(_) | Self::Thread(_) | Self::Random(_) => "did_not_start",
         }
     }
 }

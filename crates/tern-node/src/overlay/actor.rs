@@ -18,13 +18,13 @@ use super::grid::GridAsk;
 use super::join::Knock;
 use super::links::{self, Opened};
 use super::members::Members;
+use super::nearby::{self, Nearby, Neighbourhood};
 use super::peers::Peers;
-use super::sign;
 use super::transport::Directory;
 use super::work::ToLoop;
 use crate::clock;
 use crate::node::input::Peer;
-use crate::store::grid::GridStore;
+use crate::store::grid::{self as durable, GridStore, public, sign, verify};
 
 /// What may wait for the actor.
 pub const SAID_MAX: usize = 4096;
@@ -35,12 +35,21 @@ const NOTES_MAX: usize = 32;
 /// Changes of addresses are written down together after this.
 const SAVE_AFTER: Duration = Duration::from_secs(2);
 
+/// A member that does not know this node so often and for so long is right.
+const SENT_AWAY_OFTEN: u32 = 3;
+const SENT_AWAY_LONG: Duration = Duration::from_secs(5);
+
 /// Everything that can reach the actor.
 pub enum Said {
     Mesh(MeshEvent),
     Opened(Opened),
     Knock(Box<Knock>),
     Ask(GridAsk),
+    /// A machine on the same network, member or not.
+    Nearby(Box<Nearby>),
+    NotNearby(NodeId),
+    /// A member does not know this node as one.
+    SentAway(NodeId),
     /// Where this machine is reached now.
     Addresses {
         link: Vec<SocketAddr>,
@@ -55,6 +64,10 @@ pub struct Actor {
     pub(super) mesh: Mesh,
     pub(super) here: Here,
     pub(super) store: GridStore,
+    /// What the store has; its roll is that of the last saving.
+    pub(super) durable: durable::Grid,
+    /// The secret of this machine's admin key, where it has one.
+    pub(super) admin: Option<SecretKey>,
     pub(super) links: links::Shared,
     pub(super) peers: Peers,
     pub(super) members: Members,
@@ -62,6 +75,9 @@ pub struct Actor {
     addresses: BTreeMap<NodeId, Vec<SocketAddr>>,
     pub(super) to_loop: ToLoop,
     pub(super) notes: Vec<String>,
+    pub(super) neighbourhood: Neighbourhood,
+    /// Members that did not know this node: since when, and how often.
+    sent_away: HashMap<NodeId, (Instant, u32)>,
     frames: HashMap<LinkId, mpsc::Sender<Vec<u8>>>,
     wake_at: u64,
     save_at: Option<Instant>,
@@ -73,6 +89,7 @@ pub struct Parts {
     pub incarnation: u64,
     pub here: Here,
     pub store: GridStore,
+    pub durable: durable::Grid,
     pub links: links::Shared,
     pub peers: Peers,
     pub members: Members,
@@ -83,8 +100,8 @@ pub struct Parts {
 
 impl Actor {
     pub fn new(parts: Parts) -> Self {
-        let Parts { secret, incarnation, here, store, links, peers, members, directory, addresses } = parts;
-        let mesh = mesh(&secret, incarnation, &store, here.clone());
+        let Parts { secret, incarnation, here, store, durable, links, peers, members, directory, addresses } = parts;
+        let mesh = mesh(&secret, incarnation, &durable, here.clone());
         let to_loop = peers.to_loop().clone();
         Self {
             secret,
@@ -92,6 +109,8 @@ impl Actor {
             mesh,
             here,
             store,
+            durable,
+            admin: None,
             links,
             peers,
             members,
@@ -99,6 +118,8 @@ impl Actor {
             addresses,
             to_loop,
             notes: Vec::new(),
+            neighbourhood: Neighbourhood::default(),
+            sent_away: HashMap::new(),
             frames: HashMap::new(),
             wake_at: 0,
             save_at: None,
@@ -131,7 +152,10 @@ impl Actor {
         self.members.replace(&members);
         self.tell_configured(&members);
         self.tell_inviting();
-        for (peer, addresses) in self.store.addresses().clone() {
+        self.read_admin_key();
+        let name = self.mesh.name_of(&public(&self.secret));
+        nearby::introduce(&self.links.endpoint, &name, &self.mesh.roll().grid());
+        for (peer, addresses) in self.durable.addresses.clone() {
             self.handle(MeshEvent::Addresses { peer, addresses }).await;
         }
         self.handle(MeshEvent::Tick).await;
@@ -143,6 +167,9 @@ impl Actor {
                 self.frames.remove(&link);
                 self.handle(MeshEvent::LinkClosed { link }).await;
             }
+            Said::Nearby(nearby) => self.nearby(*nearby).await,
+            Said::NotNearby(node) => self.neighbourhood.gone(&node),
+            Said::SentAway(peer) => self.sent_away(peer),
             Said::Addresses { link, main } => {
                 (self.here.link_addresses, self.here.main_addresses) = (link, main);
                 self.handle(MeshEvent::Here(Box::new(self.here.clone()))).await;
@@ -154,6 +181,34 @@ impl Actor {
             }
             Said::Knock(knock) => self.knock(*knock).await,
             Said::Ask(ask) => self.answer(ask).await,
+        }
+    }
+
+    async fn nearby(&mut self, nearby: Nearby) {
+        if self.mesh.roll().is_member(nearby.node) {
+            let (peer, addresses) = (nearby.node, nearby.addresses);
+            self.handle(MeshEvent::Addresses { peer, addresses }).await;
+        } else {
+            self.neighbourhood.heard(nearby);
+        }
+    }
+
+    /// The other machine knows more than this one: this node was removed while it was away. One that has only not heard yet of
+    /// this node says so as well, for a moment.
+    fn sent_away(&mut self, by: NodeId) {
+        let (first, times) = self.sent_away.entry(by).or_insert_with(|| (Instant::now(), 0));
+        *times += 1;
+        if *times < SENT_AWAY_OFTEN || first.elapsed() < SENT_AWAY_LONG {
+            return;
+        }
+        self.sent_away.remove(&by);
+        let note = format!(
+            "{} says that this node is not in its grid: was it removed while it was away? `tern leave` and a new ticket \
+             bring it back",
+            self.mesh.name_of(&by)
+        );
+        if !self.notes.contains(&note) {
+            self.note(note);
         }
     }
 
@@ -217,6 +272,14 @@ impl Actor {
         let _ended = self.to_loop.send(peer).await;
     }
 
+    /// The admin key, from the disk: a staged one counts from the moment when the roll names it.
+    pub(super) fn read_admin_key(&mut self) {
+        match self.store.admin_key(self.mesh.roll()) {
+            Ok(key) => self.admin = key,
+            Err(error) => self.note(format!("the admin key of this machine cannot be read: {error}")),
+        }
+    }
+
     pub(super) fn note(&mut self, note: String) {
         tracing::warn!("{note}");
         if self.notes.len() >= NOTES_MAX {
@@ -263,8 +326,9 @@ impl Actor {
     /// Writes roll and addresses down; a failure is told and tried again with the next change.
     pub(super) fn save(&mut self) {
         self.save_at = None;
-        let addresses = self.mesh.known_addresses().collect();
-        if let Err(error) = self.store.save(self.mesh.roll(), addresses) {
+        self.durable.roll = self.mesh.roll().clone();
+        self.durable.addresses = self.mesh.known_addresses().collect();
+        if let Err(error) = self.store.save(&self.durable) {
             self.note(format!("what this node knows of its grid could not be written: {error}"));
         }
     }
@@ -281,7 +345,7 @@ impl Actor {
             self.close(end.id, tern_core::machine::mesh::CloseReason::NotAMember);
         }
         self.links.fabric.route(&[]);
-        self.mesh = mesh(&self.secret, self.incarnation, &self.store, self.here.clone());
+        self.mesh = mesh(&self.secret, self.incarnation, &self.durable, self.here.clone());
         self.begin().await;
     }
 
@@ -290,14 +354,14 @@ impl Actor {
     }
 }
 
-fn mesh(secret: &SecretKey, incarnation: u64, store: &GridStore, here: Here) -> Mesh {
+fn mesh(secret: &SecretKey, incarnation: u64, grid: &durable::Grid, here: Here) -> Mesh {
     let signing = secret.clone();
     Mesh::new(MeshOptions {
-        me: sign::node(secret),
+        me: public(secret),
         incarnation,
-        roll: store.roll().clone(),
-        verify: sign::verify,
-        signer: Signer::new(move |text| sign::sign(&signing, text)),
+        roll: grid.roll.clone(),
+        verify,
+        signer: Signer::new(move |text| sign(&signing, text)),
         here,
     })
 }

@@ -5,16 +5,18 @@ use std::net::SocketAddr;
 use iroh::SecretKey;
 use tern_core::machine::mesh::MeshEvent;
 use tern_core::trust::enter::Arrival;
-use tern_core::trust::{self, Admission, Answer, Impossible, Invitation, JoinRefusal, Name, Roll, Statement, Ticket};
+use tern_core::trust::{
+    self, Admission, Answer, Impossible, Invitation, Invitations, JoinRefusal, Name, Roll, Statement, Ticket,
+};
 use tern_core::words::NodeId;
 use tern_core::words::limits::NODE_ADDRESSES_MAX;
 
 use super::actor::Actor;
 use super::grid::{GridAsk, GridError, GridView, Invited, Joined, TICKET_MS_MAX};
 use super::join::{self, Knock};
-use super::sign;
 use crate::clock;
-use crate::store::grid::GridStore;
+use crate::store::StoreError;
+use crate::store::grid::{self as durable, GridStore, public, verify, with_signer};
 
 impl Actor {
     pub(super) async fn answer(&mut self, ask: GridAsk) {
@@ -36,14 +38,15 @@ impl Actor {
         let read = |count: &std::sync::atomic::AtomicU64| count.load(std::sync::atomic::Ordering::Relaxed);
         GridView {
             grid: roll.grid(),
-            me: sign::node(&self.secret),
+            me: public(&self.secret),
             admin: self.admin().is_some(),
             admins: roll.admins(),
             nodes: self.mesh.nodes(),
             links: self.mesh.links(),
             refused: self.mesh.refused().map(|(refusal, count)| (refusal.name(), count)).collect(),
             strangers: self.members.refused(),
-            open_invitations: self.store.invitations().open(clock::now().wall_ms).count(),
+            nearby: self.neighbourhood.list().filter(|one| !roll.is_member(one.node)).cloned().collect(),
+            open_invitations: self.durable.invitations.open(clock::now().wall_ms).count(),
             forwarded: read(&counts.forwarded),
             dropped: read(&counts.dropped),
             notes: self.notes.clone(),
@@ -52,7 +55,7 @@ impl Actor {
 
     /// The admin key of this machine, if it is one that counts.
     fn admin(&self) -> Option<&SecretKey> {
-        self.store.admin().filter(|key| self.mesh.roll().is_admin(sign::node(key)))
+        self.admin.as_ref().filter(|key| self.mesh.roll().is_admin(public(key)))
     }
 
     fn admin_or_who_is(&self) -> Result<SecretKey, GridError> {
@@ -64,7 +67,7 @@ impl Actor {
     }
 
     pub(super) fn tell_inviting(&self) {
-        self.members.set_inviting(self.store.invitations().list().iter().any(|one| one.expires_ms > 0));
+        self.members.set_inviting(self.durable.invitations.list().iter().any(|one| one.expires_ms > 0));
     }
 
     fn invite(&mut self, admin: bool, lasts_ms: u64) -> Result<Invited, GridError> {
@@ -72,16 +75,15 @@ impl Actor {
         let secret = SecretKey::generate();
         let made_ms = clock::now().wall_ms;
         let expires_ms = made_ms + lasts_ms.min(TICKET_MS_MAX);
-        let ticket = sign::node(&secret);
-        let mut invitations = self.store.invitations().clone();
+        let ticket = public(&secret);
+        let mut invitations = self.durable.invitations.clone();
         if !invitations.add(Invitation { ticket, made_ms, expires_ms, admin, used_by: None }) {
             return Err(GridError::TooManyInvitations);
         }
-        let stored = self.store.save_invitations(self.mesh.roll(), invitations);
-        stored.map_err(|error| GridError::Store(error.to_string()))?;
+        self.keep(self.mesh.roll().clone(), invitations)?;
         self.tell_inviting();
         let addresses: Vec<SocketAddr> = self.here.link_addresses.iter().copied().take(NODE_ADDRESSES_MAX).collect();
-        let issuer = sign::node(&self.secret);
+        let issuer = public(&self.secret);
         let grid = self.mesh.roll().grid();
         Ok(Invited {
             ticket: Ticket { grid, issuer, secret: secret.to_bytes(), admin, expires_ms, addresses },
@@ -93,8 +95,8 @@ impl Actor {
     pub(super) async fn knock(&mut self, knock: Knock) {
         let Knock { hello, challenge, proof, reply } = knock;
         let now_ms = clock::now().wall_ms;
-        let arrival = Arrival { hello: &hello, challenge: &challenge, proof: &proof, issuer: sign::node(&self.secret) };
-        let admission = self.store.invitations().judge(self.mesh.roll(), &arrival, now_ms, sign::verify);
+        let arrival = Arrival { hello: &hello, challenge: &challenge, proof: &proof, issuer: public(&self.secret) };
+        let admission = self.durable.invitations.judge(self.mesh.roll(), &arrival, now_ms, verify);
         let answer = match admission {
             Ok(Admission::Again) => Ok(()),
             Ok(Admission::Admit { admin }) => self.admit(&hello, admin).await,
@@ -120,22 +122,31 @@ impl Actor {
             _ => JoinRefusal::NotAdmin,
         };
         let roll = self.mesh.roll();
-        let mut list = sign::with(&key, |by| trust::admit(roll, by, hello.node, &hello.name)).map_err(refusal)?;
+        let mut list = with_signer(&key, |by| trust::admit(roll, by, hello.node, &hello.name)).map_err(refusal)?;
         if admin {
-            let made = sign::with(&key, |by| trust::make_admin(roll, by, hello.admin, hello.node));
+            let made = with_signer(&key, |by| trust::make_admin(roll, by, hello.admin, hello.node));
             list.extend(made.map_err(refusal)?);
         }
-        let mut invitations = self.store.invitations().clone();
+        let mut invitations = self.durable.invitations.clone();
         if !invitations.mark_used(hello.ticket, hello.node) {
             return Err(JoinRefusal::Used);
         }
         let mut after: Roll = roll.clone();
-        after.merge(&list, sign::verify);
-        if let Err(error) = self.store.save_invitations(&after, invitations) {
-            self.note(format!("a machine could not be let in: the grid's file could not be written: {error}"));
+        after.merge(&list, verify);
+        if let Err(error) = self.keep(after, invitations) {
+            self.note(format!("a machine could not be let in: {error}"));
             return Err(JoinRefusal::Full);
         }
         self.handle(MeshEvent::Statements(list)).await;
+        Ok(())
+    }
+
+    /// Makes roll and invitations durable.
+    fn keep(&mut self, roll: Roll, invitations: Invitations) -> Result<(), GridError> {
+        let addresses = self.mesh.known_addresses().collect();
+        let durable = durable::Grid { roll, invitations, addresses };
+        self.store.save(&durable).map_err(unwritten)?;
+        self.durable = durable;
         Ok(())
     }
 
@@ -147,22 +158,28 @@ impl Actor {
         if self.others() > 0 {
             return Err(GridError::InAGrid { others: self.others() });
         }
-        let me = sign::node(&self.secret);
+        let me = public(&self.secret);
         if ticket.issuer == me {
             return Err(GridError::Ticket("this machine made the ticket itself: use it on another one".to_owned()));
         }
         let name = name.unwrap_or_else(|| Name::near(&self.mesh.name_of(&me)));
         let welcome = join::join(&self.links.endpoint, &self.secret, ticket, name).await?;
         let mut roll = Roll::new(ticket.grid);
-        roll.merge(&welcome.statements, sign::verify);
+        roll.merge(&welcome.statements, verify);
         if !roll.is_member(me) {
             return Err(GridError::Ticket("the grid's answer does not name this node as a member".to_owned()));
         }
-        let admin = roll.is_admin(sign::node(&welcome.admin)).then_some(welcome.admin);
-        let is_admin = admin.is_some();
+        let is_admin = roll.is_admin(public(&welcome.admin));
         let addresses = [(ticket.issuer, ticket.addresses.clone())].into();
-        let entered = GridStore::enter(self.store.home(), roll, addresses, admin);
-        self.store = entered.map_err(|error| GridError::Store(error.to_string()))?;
+        let durable = durable::Grid { addresses, ..durable::Grid::new(roll) };
+        // Dying between these steps leaves a node without a grid, which the same ticket brings in again.
+        let home = self.store.home().clone();
+        GridStore::forget(&home).map_err(unwritten)?;
+        if is_admin {
+            self.store.stage_admin_key(&welcome.admin).map_err(unwritten)?;
+        }
+        self.store = GridStore::enter(&home, &durable).map_err(unwritten)?;
+        self.durable = durable;
         self.enter().await;
         let name = self.mesh.name_of(&me);
         Ok(Joined { grid: ticket.grid, name, admin: is_admin, clock_ahead_ms: welcome.clock_ahead_ms })
@@ -171,21 +188,20 @@ impl Actor {
     /// Takes a list that this machine made: durable first, then told.
     async fn say(&mut self, list: Vec<Statement>) -> Result<(), GridError> {
         let mut after = self.mesh.roll().clone();
-        after.merge(&list, sign::verify);
-        let addresses = self.mesh.known_addresses().collect();
-        self.store.save(&after, addresses).map_err(|error| GridError::Store(error.to_string()))?;
+        after.merge(&list, verify);
+        self.keep(after, self.durable.invitations.clone())?;
         self.handle(MeshEvent::Statements(list)).await;
         Ok(())
     }
 
     /// Tells the others, and is a grid of its own again.
     async fn leave(&mut self) -> Result<(), GridError> {
-        let me = sign::node(&self.secret);
+        let me = public(&self.secret);
         if self.others() > 0 {
             let roll = self.mesh.roll();
-            let admin = self.store.admin().cloned();
-            let list = sign::with(&self.secret, |node| match &admin {
-                Some(admin) => sign::with(admin, |admin| trust::leave(roll, node, Some(admin))),
+            let admin = self.admin.clone();
+            let list = with_signer(&self.secret, |node| match &admin {
+                Some(admin) => with_signer(admin, |admin| trust::leave(roll, node, Some(admin))),
                 None => trust::leave(roll, node, None),
             });
             self.handle(MeshEvent::Statements(list.map_err(GridError::Impossible)?)).await;
@@ -194,8 +210,9 @@ impl Actor {
             tokio::time::sleep(std::time::Duration::from_millis(100)).await;
         }
         let name = Name::near(&self.mesh.name_of(&me));
-        let founded = GridStore::found(self.store.home(), me, &name);
-        self.store = founded.map_err(|error| GridError::Store(error.to_string()))?;
+        let home = self.store.home().clone();
+        GridStore::forget(&home).map_err(unwritten)?;
+        (self.store, self.durable) = GridStore::found(&home, &name).map_err(unwritten)?;
         self.enter().await;
         Ok(())
     }
@@ -203,7 +220,7 @@ impl Actor {
     async fn remove(&mut self, node: NodeId) -> Result<(), GridError> {
         let key = self.admin_or_who_is()?;
         let roll = self.mesh.roll();
-        let list = sign::with(&key, |by| trust::remove_machine(roll, by, node)).map_err(GridError::Impossible)?;
+        let list = with_signer(&key, |by| trust::remove_machine(roll, by, node)).map_err(GridError::Impossible)?;
         self.say(list).await
     }
 
@@ -211,10 +228,16 @@ impl Actor {
     async fn rotate(&mut self) -> Result<(), GridError> {
         let (old, new) = (self.admin_or_who_is()?, SecretKey::generate());
         let roll = self.mesh.roll();
-        let list = sign::with(&old, |old| sign::with(&new, |new| trust::rotate(roll, old, new)));
+        let list = with_signer(&old, |old| with_signer(&new, |new| trust::rotate(roll, old, new)));
         let list = list.map_err(GridError::Impossible)?;
         // The new key first: a crash between the two leaves a key that is not needed, never a grid without its admin.
-        self.store.set_admin(new).map_err(|error| GridError::Store(error.to_string()))?;
-        self.say(list).await
+        self.store.stage_admin_key(&new).map_err(unwritten)?;
+        self.say(list).await?;
+        self.read_admin_key();
+        Ok(())
     }
+}
+
+fn unwritten(error: StoreError) -> GridError {
+    GridError::Store(error.to_string())
 }

@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::actor::Said;
 use super::calls::{self, Forward, Forwards, Round};
 use super::join::JoinError;
+use super::nearby::Nearby;
 use super::peers::{CallError, Peers};
 
 /// How long a ticket may be good: a week.
@@ -73,6 +74,8 @@ pub struct GridView {
     /// Messages that were not believed, by reason.
     pub refused: Vec<(&'static str, u64)>,
     pub strangers: u64,
+    /// Machines on the local network that are not in the grid.
+    pub nearby: Vec<Nearby>,
     pub open_invitations: usize,
     pub forwarded: u64,
     pub dropped: u64,

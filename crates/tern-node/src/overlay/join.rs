@@ -8,10 +8,11 @@ use tern_core::trust::{Answer, Challenge, Hello, Name, Proof, Statement, Talk, T
 use tern_core::words::limits::{STATEMENT_BYTES_MAX, STATEMENT_LIST_BYTES_MAX};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
+use super::JOIN_ALPN;
 use super::actor::Said;
 use super::links::frame;
-use super::{JOIN_ALPN, sign};
 use crate::clock;
+use crate::store::grid::{public, with_signer};
 
 /// All of it, from the first byte to the last.
 const JOIN_TIMEOUT: Duration = Duration::from_secs(20);
@@ -143,18 +144,18 @@ async fn knock(connection: &Connection, secret: &SecretKey, ticket: &Ticket, nam
     let (by_ticket, admin) = (SecretKey::from_bytes(&ticket.secret), SecretKey::generate());
     let hello = Hello {
         grid: ticket.grid,
-        ticket: sign::node(&by_ticket),
-        node: sign::node(secret),
+        ticket: public(&by_ticket),
+        node: public(secret),
         name,
-        admin: sign::node(&admin),
+        admin: public(&admin),
         wall_ms: clock::now().wall_ms,
     };
     say(&mut send, &Talk::Hello(hello.clone())).await.map_err(broken)?;
     let Talk::Challenge(challenge) = of_issuer(&mut receive).await.map_err(broken)? else {
         return Err(broken("no challenge came".to_owned()));
     };
-    let proof = sign::with(&by_ticket, |by_ticket| {
-        sign::with(secret, |by_node| hello.prove(ticket.issuer, &challenge, by_ticket, by_node))
+    let proof = with_signer(&by_ticket, |by_ticket| {
+        with_signer(secret, |by_node| hello.prove(ticket.issuer, &challenge, by_ticket, by_node))
     });
     say(&mut send, &Talk::Proof(proof)).await.map_err(broken)?;
     match of_issuer(&mut receive).await.map_err(broken)? {

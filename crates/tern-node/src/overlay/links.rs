@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use bytes::Bytes;
-use iroh::endpoint::{Connection, RecvStream};
+use iroh::endpoint::{Connection, ConnectionError, RecvStream};
 use iroh::{Endpoint, EndpointAddr, EndpointId, TransportAddr};
 use tern_core::machine::mesh::{CloseReason, LinkId, MeshEvent};
 use tern_core::wire::mesh::beat::PACKET;
@@ -17,6 +17,7 @@ use tokio::sync::{Semaphore, mpsc};
 use super::actor::Said;
 use super::fabric::{BATCH, Fabric, PART};
 use super::join;
+use super::members::FORBIDDEN;
 use super::transport::Directory;
 use super::{JOIN_ALPN, LINK_ALPN};
 
@@ -105,6 +106,11 @@ async fn run(connection: Connection, outgoing: bool, shared: Shared) {
         ended = read_datagrams(&connection, link, &shared) => ended,
     };
     tracing::debug!(%peer, ?link, why = ended.err(), "a link ended");
+    if let Some(ConnectionError::ApplicationClosed(closed)) = connection.close_reason()
+        && closed.error_code == FORBIDDEN.into()
+    {
+        let _ended = shared.to_actor.send(Said::SentAway(peer)).await;
+    }
     connection.close(0u32.into(), b"done");
     shared.fabric.remove(link);
     let _ended = shared.to_actor.send(Said::Mesh(MeshEvent::LinkClosed { link })).await;

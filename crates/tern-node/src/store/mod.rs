@@ -16,6 +16,7 @@ pub mod segment;
 mod tests;
 
 pub use error::StoreError;
+pub use grid::{Grid, GridStore};
 pub use job::{context, discard_job, sweep_jobs, write_inputs};
 pub use journal::{Journal, Note, Recovery};
 pub use lock::{Lock, lay_out, lock};

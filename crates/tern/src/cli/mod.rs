@@ -9,16 +9,19 @@ mod hogs;
 mod look;
 pub mod node;
 mod order;
-mod print;
+pub mod print;
 mod run;
 mod submit;
-mod tree;
+pub mod tree;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
 
+use crate::files::args::FilesCommand;
+use crate::grid::args::GridCommand;
+use crate::grid::{entry, forward, members, netcheck, ways};
 use clap::Parser;
-use failure::Failure;
+pub use failure::Failure;
 use print::Printer;
 use tern_node::home::Home;
 use tree::{Cli, Command};
@@ -30,7 +33,7 @@ pub struct Context {
     pub verbose: u8,
 }
 
-type Outcome = Result<ExitCode, Failure>;
+pub type Outcome = Result<ExitCode, Failure>;
 
 /// Reads the command line and does what it says.
 pub fn main() -> ExitCode {
@@ -64,7 +67,10 @@ fn dispatch(context: &Context, command: Command) -> Outcome {
         Command::Job(args) => block_on(look::job(context, args)),
         Command::Logs(args) => block_on(look::logs::logs(context, args)),
         Command::Wait(args) => block_on(look::wait(context, args)),
-        Command::Status => block_on(look::status(context)),
+        Command::Status(args) => block_on(look::status::status(context, args)),
+        Command::Grid(command) => grid(context, command),
+        Command::Files(FilesCommand::Cp(args)) => block_on(crate::files::cp(context, args)),
+        Command::Files(FilesCommand::Share(args)) => block_on(crate::files::share(context, args)),
         Command::Trit(args) => block_on(hogs::trit(context, args)),
         Command::Scum(args) => hogs::scum(context, &args),
         Command::Throttle(args) => block_on(hogs::throttle(context, args)),
@@ -82,6 +88,21 @@ fn dispatch(context: &Context, command: Command) -> Outcome {
         Command::Sim(args) => generate::sim(&args),
         Command::Completion(args) => generate::completion(&args),
         Command::Man(args) => generate::man(&args),
+    }
+}
+
+fn grid(context: &Context, command: GridCommand) -> Outcome {
+    match command {
+        GridCommand::Invite(args) => block_on(entry::invite(context, args)),
+        GridCommand::Join(args) => block_on(entry::join(context, args)),
+        GridCommand::Members => block_on(members::members(context)),
+        GridCommand::Leave(args) => block_on(entry::leave(context, args)),
+        GridCommand::Remove(args) => block_on(members::remove(context, args)),
+        GridCommand::Rotate => block_on(members::rotate(context)),
+        GridCommand::Ping(args) => block_on(ways::ping(context, args)),
+        GridCommand::Path(args) => block_on(ways::path(context, args)),
+        GridCommand::Netcheck => block_on(netcheck::netcheck(context)),
+        GridCommand::Forward(args) => block_on(forward::forward(context, args)),
     }
 }
 

@@ -7,5 +7,6 @@
 //! [`ground`] is what the tests stand on, `standing` shows that it holds, and the other files are about grids.
 
 mod ground;
+mod mesh;
 mod standing;
 mod two;

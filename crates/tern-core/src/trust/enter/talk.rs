@@ -105,6 +105,13 @@ impl Hello {
         (signed_text(JOIN_TICKET_TAG, grid, &proven), signed_text(JOIN_NODE_TAG, grid, &proven))
     }
 
+    /// How far the joiner's clock is ahead of the issuer's, for the welcome.
+    #[must_use]
+    pub fn clock_ahead_ms(&self, now_ms: u64) -> i64 {
+        let ahead = i128::from(self.wall_ms) - i128::from(now_ms);
+        i64::try_from(ahead).unwrap_or(if ahead < 0 { i64::MIN } else { i64::MAX })
+    }
+
     /// Answers a challenge of the node `issuer`.
     #[must_use]
     pub fn prove(&self, issuer: NodeId, challenge: &Challenge, ticket: &Signer<'_>, node: &Signer<'_>) -> Proof {

@@ -1,0 +1,94 @@
+//! The words of these commands.
+
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+
+use crate::cli::tree::duration;
+
+#[derive(Debug, Subcommand)]
+pub enum GridCommand {
+    /// Print a ticket by which one machine may join this grid, once
+    Invite(InviteArgs),
+    /// Join a grid by a ticket; starts the agent if none runs
+    Join(JoinArgs),
+    /// List the members of the grid
+    Members,
+    /// Leave the grid and be one of its own again
+    Leave(LeaveArgs),
+    /// Send a machine away from the grid for good
+    Remove(NodeArgs),
+    /// Give this machine a new admin key in the place of its old one
+    Rotate,
+    /// Measure round trips to a node
+    Ping(PingArgs),
+    /// Show the way to a node, hop by hop
+    Path(NodeArgs),
+    /// Show addresses, links and who cannot be reached
+    Netcheck,
+    /// Let a port of this machine lead to a port of another node
+    Forward(ForwardArgs),
+}
+
+#[derive(Debug, Clone, Copy, Args)]
+pub struct InviteArgs {
+    /// The machine that comes may invite and remove others, too
+    #[arg(long)]
+    pub admin: bool,
+    /// How long the ticket is good, at most 7d
+    #[arg(long = "for", value_name = "TIME", default_value = "1h", value_parser = duration)]
+    pub lasts: Duration,
+    /// Print the QR code also where no terminal is
+    #[arg(long)]
+    pub qr: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct JoinArgs {
+    /// The ticket, or - to read it from standard input, where no list of processes shows it
+    pub ticket: String,
+    /// What the others shall call this node [default: its host name]
+    #[arg(long)]
+    pub name: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, Args)]
+pub struct LeaveArgs {
+    /// Do not ask
+    #[arg(long)]
+    pub yes: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct NodeArgs {
+    /// Its name, its short key or its whole key
+    pub node: String,
+}
+
+#[derive(Debug, Args)]
+pub struct PingArgs {
+    /// Its name, its short key or its whole key
+    pub node: String,
+    /// Round trips
+    #[arg(short, long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..))]
+    pub count: u32,
+    /// Bytes there and back
+    #[arg(short, long, value_name = "BYTES", default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=65_536))]
+    pub size: u32,
+}
+
+#[derive(Debug, Args)]
+pub struct ForwardArgs {
+    /// [LOCAL] NODE:PORT, where LOCAL is a port or ADDRESS:PORT of this machine [default: the same port on 127.0.0.1]
+    #[arg(value_name = "[LOCAL] NODE:PORT", num_args = 1..=2, required_unless_present_any = ["list", "close"])]
+    pub places: Vec<String>,
+    /// Return at once; the port stays open until it is closed or the agent ends
+    #[arg(long)]
+    pub detach: bool,
+    /// List the ports that are open
+    #[arg(long, conflicts_with_all = ["places", "close", "detach"])]
+    pub list: bool,
+    /// Close the port at this local address
+    #[arg(long, value_name = "ADDRESS:PORT", conflicts_with_all = ["places", "detach"])]
+    pub close: Option<String>,
+}
