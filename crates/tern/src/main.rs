@@ -5,6 +5,7 @@
 
 mod cli;
 mod demo;
+mod files;
 mod grid;
 mod hogs;
 mod map;

@@ -84,7 +84,8 @@ fn mutated_lists_never_panic_and_leave_a_roll_that_a_new_one_takes() {
 
 #[test]
 fn mutated_talk_never_panics_on_either_side() {
-    let hello = Hello { grid: grid(), ticket: key(50), node: key(101), name: name("guest"), admin: key(102), wall_ms: 5 };
+    let hello =
+        Hello { grid: grid(), ticket: key(50), node: key(101), name: name("guest"), admin: key(102), wall_ms: 5 };
     let proof = Proof { by_ticket: Signature([1; 64]), by_node: Signature([2; 64]) };
     let joiner = [Talk::Hello(hello), Talk::Proof(proof)];
     let issuer = [

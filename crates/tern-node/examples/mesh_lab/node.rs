@@ -11,7 +11,7 @@ use tern_core::trust::Name;
 use tern_core::words::NodeId;
 use tern_node::home::Home;
 use tern_node::node::input::Input;
-use tern_node::overlay::{OUTBOUND_MAX, Overlay, OverlayOptions, sign};
+use tern_node::overlay::{OUTBOUND_MAX, Overlay, OverlayOptions};
 use tern_node::store::grid::GridStore;
 use tokio::sync::mpsc;
 
@@ -26,7 +26,7 @@ fn secret(index: usize) -> SecretKey {
 }
 
 pub fn id(index: usize) -> NodeId {
-    sign::node(&secret(index))
+    NodeId(*secret(index).public().as_bytes())
 }
 
 /// Where a node listens: processes of one laboratory have one parent.
@@ -39,7 +39,9 @@ fn at(index: usize) -> SocketAddr {
 pub async fn start(index: usize, count: usize, home: &Path) -> Node {
     let home = Home::new(home);
     let name = Name::near(&format!("n{index}"));
-    let store = GridStore::found(&home, id(index), &name).expect("a grid");
+    std::fs::write(home.key(), secret(index).to_bytes()).expect("a key");
+    std::fs::set_permissions(home.key(), std::os::unix::fs::PermissionsExt::from_mode(0o600)).expect("a key");
+    let (store, durable) = GridStore::found(&home, &name).expect("a grid");
     let near = |other: usize| other.abs_diff(index) == 1;
     let only: BTreeSet<NodeId> = (0..count).filter(|other| near(*other)).map(id).collect();
     let options = OverlayOptions {
@@ -48,8 +50,10 @@ pub async fn start(index: usize, count: usize, home: &Path) -> Node {
         listen: at(index),
         any_port: false,
         port_mapping: false,
+        mdns: false,
         here: Here::default(),
         store,
+        durable,
         addresses: only
             .iter()
             .map(|it| (*it, (0..count).filter(|other| id(*other) == *it).map(at).collect()))

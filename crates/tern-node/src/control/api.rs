@@ -4,6 +4,7 @@
 //! need not be UTF-8 (arguments, paths, output) are strings where they are, else arrays of byte values.
 
 pub mod entry;
+pub mod files;
 pub mod grid;
 pub mod ways;
 

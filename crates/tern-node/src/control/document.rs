@@ -27,6 +27,8 @@ use super::{api, routes};
         routes::jobs::retry,
         routes::outputs::results,
         routes::outputs::output,
+        routes::files::copy,
+        routes::files::share,
         routes::node::status,
         routes::node::throttles,
         routes::node::throttle,

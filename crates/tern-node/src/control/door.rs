@@ -4,6 +4,7 @@
 //! differently with and without an agent.
 
 mod answers;
+mod files;
 mod grid;
 mod here;
 mod reach;
@@ -21,6 +22,7 @@ use super::results::Stream;
 use crate::home::Home;
 use crate::process::protocol::{Throttle, ThrottleState};
 pub use answers::{Output, Results};
+pub use files::Happened;
 use here::Here;
 use reach::Reach;
 

@@ -11,7 +11,7 @@ pub mod routes;
 pub mod serve;
 pub mod words;
 
-pub use door::{Door, DoorError, Entry, Results};
+pub use door::{Door, DoorError, Entry, Happened, Results};
 pub use routes::{Meshed, Stop, router};
 
 #[cfg(test)]

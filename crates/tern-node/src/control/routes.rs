@@ -3,6 +3,7 @@
 //! One table names each path with its methods; the router and the test of the OpenAPI document are made from it.
 
 pub mod accept;
+pub mod files;
 pub mod grid;
 pub mod jobs;
 pub mod node;
@@ -83,6 +84,8 @@ pub(crate) fn table() -> Vec<Route> {
         ("/v1/netcheck", &["get"], get(grid::ways::netcheck)),
         ("/v1/forwards", &["get", "post"], get(grid::forwards::list).post(grid::forwards::open)),
         ("/v1/forwards/{local}", &["delete"], delete(grid::forwards::close)),
+        ("/v1/copies", &["post"], post(files::copy)),
+        ("/v1/shares", &["post"], post(files::share)),
         ("/v1/drain", &["post"], post(node::drain)),
         ("/v1/stop", &["post"], post(node::stop)),
         ("/v1/openapi.json", &["get"], get(node::document)),

@@ -133,15 +133,27 @@ async fn pass(peers: &Peers, next: NodeId, wanted: Wanted, send: &mut SendStream
             }
         }
     };
-    let write = async {
+    let write = async move {
         while let Some(group) = checked.recv().await {
+            #[cfg(test)]
+            let group = tampered(peers, group);
             put(send, group).await?;
         }
         Ok(())
     };
-    tokio::select! {
-        ((), written) = async { tokio::join!(read, write) } => written,
+    // Who cannot write any more drops what it reads from.
+    let (written, ()) = tokio::join!(write, read);
+    written
+}
+
+#[cfg(test)]
+fn tampered(peers: &Peers, group: Result<Bytes, Trouble>) -> Result<Bytes, Trouble> {
+    if !peers.files().lies.load(std::sync::atomic::Ordering::Relaxed) {
+        return group;
     }
+    let mut group = group?.to_vec();
+    *group.last_mut().expect("its mark") ^= 1;
+    Ok(group.into())
 }
 
 /// A content that arrives from a node, checked.

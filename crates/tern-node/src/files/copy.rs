@@ -1,10 +1,8 @@
 //! What faces ask for: a copy from one node to another, and a file for whoever is least busy.
 
-use serde::{Deserialize, Serialize};
 use tern_core::decide::target::{Candidate, least_loaded_idle};
 use tern_core::words::NodeId;
 use tokio::sync::mpsc;
-use utoipa::ToSchema;
 
 use super::place::INBOX;
 use super::wire::{Ask, Event, Kind, Order, Summary, Trouble, hear};
@@ -25,16 +23,6 @@ pub struct Copy {
     pub target: Vec<u8>,
     pub recursive: bool,
     pub force: bool,
-}
-
-/// Who got a shared file, and why.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Shared {
-    pub node: String,
-    /// Load average over CPUs in thousandths, when it was chosen.
-    pub rho_milli: u16,
-    /// Idle nodes that could have got it.
-    pub idle: u32,
 }
 
 /// Copies between the nodes of a grid; all copies of this are one.
@@ -89,21 +77,19 @@ impl Files {
         sources: Vec<Vec<u8>>,
         recursive: bool,
         events: &mpsc::Sender<Event>,
-    ) -> Result<(Shared, Summary), Trouble> {
+    ) -> Result<Summary, Trouble> {
         let view = self.0.view().await.map_err(|error| Trouble::new(Kind::Unreachable, error.to_string()))?;
-        let (to, shared) = choose(&view).ok_or_else(|| Trouble::new(Kind::NoIdlePeers, "no idle peers"))?;
-        let text = format!("{} is the least loaded of {} idle node(s)", shared.node, shared.idle);
-        let _unheard = events.send(Event::Note { text }).await;
+        let (to, chosen) = choose(&view).ok_or_else(|| Trouble::new(Kind::NoIdlePeers, "no idle peers"))?;
+        let _unheard = events.send(chosen).await;
         let target = names::bytes(std::path::Path::new(INBOX));
         let order = Order { from: self.0.peers().me(), sources, target, recursive, force: false, inbox: true };
-        let summary = self.order(to, order, events).await?;
-        Ok((shared, summary))
+        self.order(to, order, events).await
     }
 }
 
 /// The node for a shared file, by what this node last heard of each.
 #[must_use]
-pub fn choose(view: &GridView) -> Option<(NodeId, Shared)> {
+pub fn choose(view: &GridView) -> Option<(NodeId, Event)> {
     let fit = view.nodes.iter().filter(|node| node.up && !node.here);
     let candidates: Vec<(Candidate, &str)> = fit
         .filter_map(|node| {
@@ -116,6 +102,6 @@ pub fn choose(view: &GridView) -> Option<(NodeId, Shared)> {
     let at = least_loaded_idle(&idle)?;
     let count = (0..idle.len()).filter(|at| least_loaded_idle(&idle[*at..=*at]).is_some()).count();
     let (chosen, name) = candidates.get(at)?;
-    let shared = Shared { node: (*name).to_owned(), rho_milli: chosen.rho_milli?, idle: count as u32 };
-    Some((chosen.node, shared))
+    let event = Event::Chosen { node: (*name).to_owned(), rho_milli: chosen.rho_milli?, idle: count as u32 };
+    Some((chosen.node, event))
 }

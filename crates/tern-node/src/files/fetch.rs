@@ -193,6 +193,9 @@ impl Fetch {
     /// Straight there if that works without a hop, else over the nodes between.
     async fn way(&self) -> Vec<NodeId> {
         let way = self.peers.way(&self.from).await;
+        if way.is_empty() {
+            return way;
+        }
         let Ok(connection) = self.peers.connection(&self.from).await else { return way };
         let began = Instant::now();
         while way.len() > 1 && !is_direct(&connection) && began.elapsed() < DIRECT_WAIT {

@@ -23,7 +23,9 @@ use iroh::endpoint::{RecvStream, SendStream};
 use tokio::sync::{Semaphore, mpsc};
 
 use crate::overlay::peers::{CallError, Peers};
-pub use copy::{Copy, Files, Shared};
+pub use copy::{Copy, Files, choose};
+#[cfg(test)]
+mod tests;
 use wire::{Ask, Event, Kind, Listed, Order, Outlined, Trouble, say};
 
 /// Contents, lists and copies that other nodes are served at once; who comes later is told to try again.
@@ -37,12 +39,21 @@ pub struct Service {
     outlines: source::Outlines,
     open: AtomicBool,
     places: Arc<Semaphore>,
+    /// Changes what it passes on, so that tests see who notices.
+    #[cfg(test)]
+    lies: AtomicBool,
 }
 
 impl Default for Service {
     fn default() -> Self {
         let places = Arc::new(Semaphore::new(SERVED_MAX));
-        Self { outlines: source::Outlines::default(), open: AtomicBool::new(true), places }
+        Self {
+            outlines: source::Outlines::default(),
+            open: AtomicBool::new(true),
+            places,
+            #[cfg(test)]
+            lies: AtomicBool::new(false),
+        }
     }
 }
 

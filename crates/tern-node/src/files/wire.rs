@@ -203,6 +203,12 @@ pub enum Event {
     Progress {
         bytes: u64,
     },
+    /// Who gets a shared file, and why: load average over CPUs in thousandths, and how many idle nodes there are.
+    Chosen {
+        node: String,
+        rho_milli: u16,
+        idle: u32,
+    },
     /// For the person who waits.
     Note {
         text: String,

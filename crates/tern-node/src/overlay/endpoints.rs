@@ -73,9 +73,9 @@ impl Making<'_> {
             .initial_mtu(LINK_MTU)
             .max_concurrent_uni_streams(LINK_STREAMS_MAX.into())
             .max_concurrent_bidi_streams(LINK_STREAMS_MAX.into())
-            .datagram_send_buffer_size(DATAGRAMS_OUT)
-            .datagram_receive_buffer_size(Some(DATAGRAMS_IN))
-            .build();
+            .datagram_send_buffer_size(tune("LAB_OUT", DATAGRAMS_OUT as u64) as usize)
+            .datagram_receive_buffer_size(Some(DATAGRAMS_IN));
+        let config = acks(config, "LAB_LINK_ACKS").build();
         let made = async {
             let alpns = vec![LINK_ALPN.to_vec(), JOIN_ALPN.to_vec()];
             let builder = self.builder(listen)?.transport_config(config).alpns(alpns);
@@ -101,7 +101,9 @@ impl Making<'_> {
             .initial_mtu(MAIN_MTU)
             .max_concurrent_uni_streams(STREAMS_MAX.into())
             .max_concurrent_bidi_streams(STREAMS_MAX.into())
-            .build();
+            .stream_receive_window((tune("LAB_WINDOW", 1_250_000) as u32).into())
+            .send_window(tune("LAB_SEND", 10_000_000));
+        let config = acks(config, "LAB_MAIN_ACKS").build();
         let made = async {
             let builder = self
                 .builder(SocketAddr::new(listen.ip(), 0))?
@@ -114,6 +116,20 @@ impl Making<'_> {
         };
         made.await.map_err(|why| OverlayError::Listen { address: listen, why })
     }
+}
+
+fn tune(name: &str, otherwise: u64) -> u64 {
+    std::env::var(name).ok().and_then(|it| it.parse().ok()).unwrap_or(otherwise)
+}
+
+fn acks(builder: iroh::endpoint::QuicTransportConfigBuilder, name: &str) -> iroh::endpoint::QuicTransportConfigBuilder {
+    let threshold = tune(name, 0);
+    if threshold == 0 {
+        return builder;
+    }
+    let mut acks = iroh::endpoint::AckFrequencyConfig::default();
+    acks.ack_eliciting_threshold((threshold as u32).into());
+    builder.ack_frequency_config(Some(acks))
 }
 
 fn idle(after: Duration) -> Option<IdleTimeout> {

@@ -5,7 +5,9 @@ use std::net::SocketAddr;
 use iroh::SecretKey;
 use tern_core::machine::mesh::MeshEvent;
 use tern_core::trust::enter::Arrival;
-use tern_core::trust::{self, Admission, Answer, Impossible, Invitation, Invitations, JoinRefusal, Name, Roll, Statement, Ticket};
+use tern_core::trust::{
+    self, Admission, Answer, Impossible, Invitation, Invitations, JoinRefusal, Name, Roll, Statement, Ticket,
+};
 use tern_core::words::NodeId;
 use tern_core::words::limits::NODE_ADDRESSES_MAX;
 

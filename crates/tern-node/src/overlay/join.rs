@@ -8,9 +8,9 @@ use tern_core::trust::{Answer, Challenge, Hello, Name, Proof, Statement, Talk, T
 use tern_core::words::limits::{STATEMENT_BYTES_MAX, STATEMENT_LIST_BYTES_MAX};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
+use super::JOIN_ALPN;
 use super::actor::Said;
 use super::links::frame;
-use super::JOIN_ALPN;
 use crate::clock;
 use crate::store::grid::{public, with_signer};
 

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use iroh::endpoint::{Connection, ConnectionError, presets};
 use iroh::{EndpointAddr, RelayMode};
+use tempfile::TempDir;
 use tern_core::observe::LinkTrit;
 use tern_core::trust::Name;
-use tempfile::TempDir;
 
 use super::*;
 use crate::home::Home;
@@ -52,6 +52,8 @@ impl Node {
             store,
             durable,
             addresses: BTreeMap::new(),
+            only: None,
+            files: true,
         };
         let overlay = Overlay::start(options, frames, to_loop).await.expect("it listens");
         Self { overlay, id, inputs, outbound, _folder: folder }
@@ -102,7 +104,10 @@ async fn three_machines_that_join_through_each_other_see_each_other_and_speak() 
     let rounds = a.overlay.grid().ping(&c.id, 3, 16).await.expect("c answers");
     assert_eq!(rounds.len(), 3);
     a.outbound.send((c.id, b"a frame of work".to_vec())).await.expect("it is sent");
-    c.until("the frame", |peer| matches!(peer, Peer::Frame { from, bytes } if *from == a.id && bytes == b"a frame of work"));
+    c.until(
+        "the frame",
+        |peer| matches!(peer, Peer::Frame { from, bytes } if *from == a.id && bytes == b"a frame of work"),
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -124,7 +129,8 @@ async fn a_ticket_is_good_once_and_a_removed_machine_is_cut_off() {
 /// Why a connection with this key to that address was closed.
 async fn refusal(secret: SecretKey, node: EndpointAddr, alpn: &[u8]) -> ConnectionError {
     let builder = Endpoint::builder(presets::Minimal).secret_key(secret).relay_mode(RelayMode::Disabled);
-    let endpoint = builder.clear_ip_transports().bind_addr(LOOPBACK).expect("an address").bind().await.expect("it binds");
+    let endpoint =
+        builder.clear_ip_transports().bind_addr(LOOPBACK).expect("an address").bind().await.expect("it binds");
     let connection: Connection = endpoint.connect(node, alpn).await.expect("the handshake itself is anybody's");
     tokio::time::timeout(PATIENCE, connection.closed()).await.expect("it is closed")
 }
@@ -132,12 +138,9 @@ async fn refusal(secret: SecretKey, node: EndpointAddr, alpn: &[u8]) -> Connecti
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stranger_is_turned_away_at_every_door() {
     let a = Node::new("a").await;
-    for (endpoint, alpn) in [
-        (&a.overlay.link, LINK_ALPN),
-        (&a.overlay.link, JOIN_ALPN),
-        (&a.overlay.main, CALL_ALPN),
-    ] {
-        let address = EndpointAddr::from_parts(endpoint.id(), endpoint.bound_sockets().into_iter().map(TransportAddr::Ip));
+    for (endpoint, alpn) in [(&a.overlay.link, LINK_ALPN), (&a.overlay.link, JOIN_ALPN), (&a.overlay.main, CALL_ALPN)] {
+        let address =
+            EndpointAddr::from_parts(endpoint.id(), endpoint.bound_sockets().into_iter().map(TransportAddr::Ip));
         let error = refusal(SecretKey::generate(), address, alpn).await;
         let forbidden = matches!(&error, ConnectionError::ApplicationClosed(closed)
             if closed.error_code == members::FORBIDDEN.into());

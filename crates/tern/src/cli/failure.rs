@@ -118,13 +118,14 @@ impl From<Trouble> for Failure {
 pub fn code_of(kind: &str) -> u8 {
     match kind {
         "invalid" | "limit" => USAGE,
-        "wrong_state" | "bad_argument" | "damaged" | "newer_format" | "bad_ticket" | "in_a_grid" | "itself" => DATAERR,
-        "no_such_job" | "no_result" | "not_throttled" | "no_journal" | "no_such_forward" => NOINPUT,
+        "wrong_state" | "bad_argument" | "damaged" | "newer_format" | "bad_ticket" | "changed" | "in_a_grid"
+        | "itself" => DATAERR,
+        "no_such_job" | "no_result" | "not_throttled" | "no_journal" | "no_such_forward" | "no_such_file" => NOINPUT,
         "no_such_node" => NOHOST,
         "no_agent" | "agent_gone" | "no_mesh" | "unreachable" | "refused_there" => UNAVAILABLE,
-        "inputs_not_written" | "not_listened" => CANTCREAT,
+        "inputs_not_written" | "exists" | "not_listened" => CANTCREAT,
         "bad_answer" => PROTOCOL,
-        "storage_failed" => IOERR,
+        "storage_failed" | "io" => IOERR,
         "storage_full"
         | "backpressure"
         | "busy"
@@ -132,10 +133,11 @@ pub fn code_of(kind: &str) -> u8 {
         | "stopping"
         | "locked"
         | "broken"
+        | "no_idle_peers"
         | "grid_full"
         | "too_many_invitations" => TEMPFAIL,
         "no_permission" | "foreign_socket" | "protected" | "throttle_refused" | "not_admin" | "ticket_refused"
-        | "door_closed" | "needs_recovery" | "removed" | "too_deep" => NOPERM,
+        | "door_closed" | "needs_recovery" | "removed" | "too_deep" | "refused" => NOPERM,
         "config" => CONFIG,
         _ => SOFTWARE,
     }

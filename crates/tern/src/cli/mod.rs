@@ -17,6 +17,7 @@ pub mod tree;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
+use crate::files::args::FilesCommand;
 use crate::grid::args::GridCommand;
 use crate::grid::{entry, forward, members, netcheck, ways};
 use clap::Parser;
@@ -69,6 +70,8 @@ fn dispatch(context: &Context, command: Command) -> Outcome {
         Command::Status(args) => block_on(look::status::status(context, args)),
         Command::Top(args) => block_on(crate::top::top(context, args)),
         Command::Grid(command) => grid(context, command),
+        Command::Files(FilesCommand::Cp(args)) => block_on(crate::files::cp(context, args)),
+        Command::Files(FilesCommand::Share(args)) => block_on(crate::files::share(context, args)),
         Command::Trit(args) => block_on(hogs::trit(context, args)),
         Command::Scum(args) => hogs::scum(context, &args),
         Command::Throttle(args) => block_on(hogs::throttle(context, args)),

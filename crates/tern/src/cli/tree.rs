@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand};
 
+use crate::files::args::FilesCommand;
 use crate::grid::args::GridCommand;
 use crate::top::TopArgs;
 
@@ -59,6 +60,8 @@ pub enum Command {
     Top(TopArgs),
     #[command(flatten)]
     Grid(GridCommand),
+    #[command(flatten)]
+    Files(FilesCommand),
     /// Say whether this machine is overloaded, balanced or idle
     Trit(crate::hogs::trit::TritArgs),
     /// List the processes that take most of this machine
