@@ -52,8 +52,6 @@ impl Node {
             store,
             durable,
             addresses: BTreeMap::new(),
-            only: None,
-            files: true,
         };
         let overlay = Overlay::start(options, frames, to_loop).await.expect("it listens");
         Self { overlay, id, inputs, outbound, _folder: folder }
