@@ -60,9 +60,7 @@ pub async fn start(index: usize, count: usize, home: &Path) -> Node {
         port_mapping: false,
         mdns: false,
         here: Here::default(),
-        mdns: false,
         store,
-        durable,
         durable,
         addresses: only
             .iter()
