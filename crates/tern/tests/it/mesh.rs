@@ -29,7 +29,7 @@ fn admit(by: &Machine, whom: &Machine) {
 /// Names of the members that this machine reaches.
 fn reached(machine: &Machine) -> Vec<String> {
     let members = machine.tern_json(&["members", "--json"]);
-    let members = members.as_array().expect("a list").iter().filter(|member| member["up"] == true);
+    let members = members["members"].as_array().expect("a list").iter().filter(|member| member["up"] == true);
     let mut names: Vec<String> = members.map(|member| member["name"].as_str().unwrap().to_owned()).collect();
     names.sort();
     names
@@ -155,7 +155,7 @@ fn machines_on_one_lan_are_offered_and_not_admitted() {
         machine
     });
     until("a hears of b", || {
-        let shown = a.tern_json(&["netcheck", "--json"]);
+        let shown = a.tern_json(&["members", "--json"]);
         shown["nearby"].as_array().is_some_and(|nearby| nearby.iter().any(|one| one["name"] == "b")).then_some(())
     });
     assert_eq!(reached(&a), ["a"]);
