@@ -75,6 +75,8 @@ impl Mesh {
             return;
         }
         self.flood.adjacency_due = Some(self.now.boot);
+        // Known here at once, even where it can only be told later.
+        self.topology.changed = true;
     }
 
     /// Signs and sends own records that are due, and no more of them than the others take.
