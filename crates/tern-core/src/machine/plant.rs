@@ -49,8 +49,6 @@ pub enum Plant {
     MeshCopyBelieved,
     /// Mesh: rolls are not compared when a link begins.
     MeshRollsUnlike,
-    /// Mesh: forgeries count against whom they name.
-    MeshForgeriesCount,
 }
 
 impl super::Machine {

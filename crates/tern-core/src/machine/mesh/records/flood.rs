@@ -147,7 +147,7 @@ impl Mesh {
             return self.own_record(&record);
         }
         let now = self.now.boot;
-        let (any, forgeries) = (self.planted(Plant::MeshAnySequence), self.planted(Plant::MeshForgeriesCount));
+        let any = self.planted(Plant::MeshAnySequence);
         let known = self.nodes.get_mut(&stamp.origin).ok_or(Refusal::NotAMember)?;
         // Floods meet: most of these are the same record by another way.
         if known.sequence(stamp.kind) >= stamp.sequence && !any {
@@ -159,9 +159,6 @@ impl Mesh {
             return Err(Refusal::TooOften);
         }
         if !record.is_genuine(&self.roll.grid(), self.verify) {
-            if forgeries {
-                known.budget.take(now, RECORD_BURST);
-            }
             return Err(Refusal::Forged);
         }
         // Only what it signed itself counts against it.
