@@ -49,10 +49,6 @@ pub enum Plant {
     MeshCopyBelieved,
     /// Mesh: rolls are not compared when a link begins.
     MeshRollsUnlike,
-    /// Mesh: a longer interval between heartbeats is kept as soon as it was said once.
-    MeshHastyPromise,
-    /// Mesh: forgeries count against whom they name.
-    MeshForgeriesCount,
 }
 
 impl super::Machine {

@@ -98,6 +98,10 @@ pub const ADJACENCY_GAP_NODES: u64 = 16;
 pub const ADJACENCY_GAP_MOST: Span = Span::secs(1);
 /// A round-trip time that changed is told not more often than this.
 pub const RTT_TELL_GAP: Span = Span::secs(10);
+/// Between two computations of all ways, for each so many members …
+pub const DRAW_GAP: Span = Span::ms(1);
+/// … of the grid.
+pub const DRAW_GAP_NODES: u64 = 32;
 /// How often a node compares what it knows with one of its neighbours.
 pub const DIGEST_EVERY: Span = Span::secs(30);
 

@@ -54,7 +54,7 @@ pub struct Life {
 impl Life {
     #[must_use]
     pub fn of(seed: u64) -> Self {
-        let mut dice = fastrand::Rng::with_seed(seed ^ 0x006c_6966_65);
+        let mut dice = fastrand::Rng::with_seed(seed ^ 0x6c69_6665);
         let shape =
             *dice.choice(&[Shape::Lan, Shape::Lan, Shape::Nat, Shape::Chain, Shape::Houses]).unwrap_or(&Shape::Lan);
         let count = dice.usize(2..=if shape == Shape::Chain { 7 } else { 14 });
@@ -125,11 +125,11 @@ impl World {
         let count = self.nodes.len();
         let hidden: Vec<bool> = (0..count).map(|node| node > 1 && self.dice.u32(..3) == 0).collect();
         for a in 0..count {
-            for b in 0..count {
+            for (b, hidden) in hidden.iter().enumerate() {
                 let gateway = a < 2 || b < 2;
                 self.net.reach[a][b] = match shape {
                     Shape::Lan => true,
-                    Shape::Nat => !hidden[b],
+                    Shape::Nat => !hidden,
                     Shape::Chain => a.abs_diff(b) == 1,
                     Shape::Houses => gateway || a % 2 == b % 2,
                 };

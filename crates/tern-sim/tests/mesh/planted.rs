@@ -40,13 +40,3 @@ fn a_copy_that_is_believed() {
 fn rolls_that_are_not_compared() {
     is_found(Plant::MeshRollsUnlike, members::one_that_was_away_learns_who_was_removed_and_who_came);
 }
-
-#[test]
-fn a_promise_kept_too_hastily() {
-    is_found(Plant::MeshHastyPromise, alarms::nobody_who_lives_is_called_dead);
-}
-
-#[test]
-fn forgeries_that_count_against_whom_they_name() {
-    is_found(Plant::MeshForgeriesCount, liars::forged_records_change_nothing_and_do_not_silence_whom_they_name);
-}

@@ -5,7 +5,6 @@ use alloc::vec::Vec;
 
 use super::effect::{CloseReason, LinkId, MeshEffect};
 use super::node::Mesh;
-use super::topology::Known;
 use crate::promise::Refusal;
 use crate::trust::{Roll, Statement};
 use crate::wire::mesh::{LinkFrame, encode_frame};
@@ -46,7 +45,7 @@ impl Mesh {
         let members: Vec<NodeId> = known.keys().copied().collect();
         self.names = known.into_iter().map(|(key, member)| (key, member.shown.to_string())).collect();
         for key in members.iter().filter(|key| **key != self.me) {
-            self.nodes.entry(*key).or_insert_with(Known::default);
+            self.nodes.entry(*key).or_default();
         }
         let gone: Vec<NodeId> = self.nodes.keys().filter(|key| members.binary_search(key).is_err()).copied().collect();
         for key in gone {

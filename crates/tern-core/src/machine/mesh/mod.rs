@@ -8,13 +8,11 @@ pub mod effect;
 pub mod event;
 
 mod entry;
-mod flood;
-mod greeting;
-mod link;
 mod links;
 mod node;
 mod pulse;
 mod queries;
+mod records;
 mod topology;
 
 pub use effect::{CloseReason, LinkId, MeshEffect, Route};

@@ -8,10 +8,9 @@ use core::fmt;
 
 use super::effect::{LinkId, MeshEffect};
 use super::event::{Here, MeshEvent};
-use super::flood::Flood;
-use super::greeting::Greeting;
-use super::link::Link;
+use super::links::{Greeting, Link};
 use super::pulse::Pulse;
+use super::records::Flood;
 use super::topology::{Known, Topology};
 use crate::machine::plant::Plant;
 use crate::promise::Refusal;
@@ -21,7 +20,9 @@ use crate::words::limits::{BEAT_LATE, LINK_TEND};
 use crate::words::{NodeId, Now};
 
 /// Signs in this node's name; its `Debug` shows nothing.
-pub struct Signer(Box<dyn Fn(&[u8]) -> Signature + Send>);
+pub struct Signer(Box<Sign>);
+
+type Sign = dyn Fn(&[u8]) -> Signature + Send;
 
 impl Signer {
     pub fn new(sign: impl Fn(&[u8]) -> Signature + Send + 'static) -> Self {
@@ -83,7 +84,7 @@ pub struct Mesh {
     wake_at: u64,
     pub(super) now: Now,
     #[cfg(feature = "planted")]
-    pub(in crate::machine) plants: BTreeSet<crate::machine::Plant>,
+    pub(in crate::machine) plants: BTreeSet<Plant>,
 }
 
 impl Mesh {
@@ -204,7 +205,7 @@ impl Mesh {
         let greetings = self.greetings.values().filter_map(|greeting| greeting.judged_at);
         let flood = self.flood.due();
         let pulse = self.pulse.due();
-        links.chain(greetings).chain(flood).chain(pulse).fold(tend, u64::min)
+        links.chain(greetings).chain(flood).chain(pulse).chain(self.draws_at()).fold(tend, u64::min)
     }
 
     /// The next settling thinks about links, too.

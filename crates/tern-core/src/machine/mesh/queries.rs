@@ -4,7 +4,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 
-use super::link::Pulse;
+use super::links::Pulse;
 use super::node::Mesh;
 use super::topology::Known;
 use crate::observe::{Facts, LinkTrit, Vitals};
@@ -98,7 +98,7 @@ impl Mesh {
     #[must_use]
     pub fn reach(&self, to: &NodeId) -> Reach {
         let path = self.topology.path(&self.me, to);
-        let linked = self.links.get(to).is_some_and(super::link::Link::counts);
+        let linked = self.links.get(to).is_some_and(super::links::Link::counts);
         let direct = linked || self.nodes.get(to).is_some_and(|known| known.direct && known.up);
         let trit = match path.is_empty() {
             true => LinkTrit::Failed,

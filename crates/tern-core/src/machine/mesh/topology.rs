@@ -5,13 +5,12 @@ use alloc::vec::Vec;
 use core::net::SocketAddr;
 
 use super::effect::{MeshEffect, Route};
-use super::link::Budget;
-use super::links::lot;
+use super::links::{Budget, lot};
 use super::node::Mesh;
 use crate::decide::route::{self, Graph, Way, ways};
 use crate::observe::Vitals;
 use crate::wire::mesh::{Adjacency, Kind, Profile, Record};
-use crate::words::limits::{DIAL_AGAIN_SOON, NODE_ADDRESSES_MAX};
+use crate::words::limits::{DIAL_AGAIN_SOON, DRAW_GAP, DRAW_GAP_NODES, NODE_ADDRESSES_MAX};
 use crate::words::{NodeId, Span};
 
 /// A record with what it says.
@@ -98,6 +97,7 @@ pub(super) struct Topology {
     /// Neighbours to which common news are passed on.
     pub tree: Vec<NodeId>,
     pub changed: bool,
+    drawn_at: u64,
     /// The routes name other links than before.
     pub republish: bool,
     pub save: bool,
@@ -133,7 +133,8 @@ impl Topology {
 impl Mesh {
     /// Draws the consequences of what changed: routes, who came, who went.
     pub(super) fn follow_topology(&mut self, out: &mut Vec<MeshEffect>) {
-        if core::mem::take(&mut self.topology.changed) {
+        if self.draws_at().is_some_and(|at| at <= self.now.boot) {
+            (self.topology.changed, self.topology.drawn_at) = (false, self.now.boot);
             self.topology.republish = true;
             self.draw();
             self.tell_comings(out);
@@ -150,6 +151,13 @@ impl Mesh {
             out.push(MeshEffect::Save);
         }
         self.tell_own_dispute(out);
+    }
+
+    /// When the ways are to be computed anew, if they are. In a large grid changes come in swarms, and each of them would
+    /// cost as much as all together.
+    pub(super) fn draws_at(&self) -> Option<u64> {
+        let gap = Span(DRAW_GAP.0 * (self.nodes.len() as u64 / DRAW_GAP_NODES));
+        self.topology.changed.then_some(self.topology.drawn_at + gap)
     }
 
     fn draw(&mut self) {

@@ -98,7 +98,7 @@ fn beat(rest: &[u8]) -> Result<Datagram, WireError> {
 
 fn vitals(rest: &[u8]) -> Result<Datagram, WireError> {
     const ENTRY: usize = 4 + VITALS_BYTES;
-    if rest.is_empty() || rest.len() % ENTRY != 0 || rest.len() / ENTRY > VITALS_BATCH_MAX {
+    if rest.is_empty() || !rest.len().is_multiple_of(ENTRY) || rest.len() / ENTRY > VITALS_BATCH_MAX {
         return Err(WireError::Malformed);
     }
     let entries = rest.chunks_exact(ENTRY).map(|entry| {

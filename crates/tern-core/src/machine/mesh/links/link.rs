@@ -1,6 +1,6 @@
 //! One link: what it promised and was promised, how long its round trip is, and when its silence means something.
 
-use super::effect::LinkId;
+use crate::machine::mesh::effect::LinkId;
 use crate::wire::mesh::beat::Beat;
 use crate::words::Span;
 use crate::words::limits::{
@@ -23,7 +23,7 @@ pub enum Pulse {
 
 /// Tokens: a burst, then one each [`RECORD_EVERY`].
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Budget {
+pub(in crate::machine::mesh) struct Budget {
     spent: u32,
     since: u64,
 }
@@ -47,7 +47,7 @@ impl Budget {
 
 /// One link to one peer.
 #[derive(Debug)]
-pub(super) struct Link {
+pub(in crate::machine::mesh) struct Link {
     pub id: LinkId,
     pub outgoing: bool,
     pub incarnation: u64,

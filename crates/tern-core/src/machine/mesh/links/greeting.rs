@@ -7,10 +7,10 @@
 use alloc::format;
 use alloc::vec::Vec;
 
-use super::effect::{CloseReason, LinkId, MeshEffect};
 use super::link::Link;
-use super::node::Mesh;
-use super::topology::Known;
+use crate::machine::mesh::effect::{CloseReason, LinkId, MeshEffect};
+use crate::machine::mesh::node::Mesh;
+use crate::machine::mesh::topology::Known;
 use crate::machine::plant::Plant;
 use crate::promise::Refusal;
 use crate::wire::mesh::{LinkFrame, decode_frame, encode_frame};
@@ -21,7 +21,7 @@ use crate::words::limits::{
 
 /// A connection that does not count yet.
 #[derive(Debug)]
-pub(super) struct Greeting {
+pub(in crate::machine::mesh) struct Greeting {
     pub peer: NodeId,
     pub outgoing: bool,
     /// None until it has said so.
@@ -37,7 +37,13 @@ pub(super) struct Greeting {
 }
 
 impl Mesh {
-    pub(super) fn link_up(&mut self, peer: NodeId, link: LinkId, outgoing: bool, out: &mut Vec<MeshEffect>) {
+    pub(in crate::machine::mesh) fn link_up(
+        &mut self,
+        peer: NodeId,
+        link: LinkId,
+        outgoing: bool,
+        out: &mut Vec<MeshEffect>,
+    ) {
         let Some(known) = self.nodes.get_mut(&peer) else {
             self.refuse(Refusal::NotAMember);
             return out.push(MeshEffect::Close { link, why: CloseReason::NotAMember });
@@ -50,7 +56,10 @@ impl Mesh {
         let full = |mesh: &Self| mesh.links.len() + mesh.greetings.len() >= LINKS_MAX;
         if of_peer >= GREETINGS_PER_PEER || full(self) && !self.make_room(out) {
             out.push(MeshEffect::Close { link, why: CloseReason::Full });
-            return if outgoing { self.dial_failed(peer) } else { () };
+            if outgoing {
+                self.dial_failed(peer);
+            }
+            return;
         }
         let judged_at = Some(self.now.boot + GREETING_PATIENCE);
         let (incarnation, contested, listens) = (None, None, None);
@@ -61,7 +70,7 @@ impl Mesh {
     }
 
     /// A frame of any link. Nonsense closes the link, and changes nothing else.
-    pub(super) fn frame(&mut self, link: LinkId, bytes: &[u8], out: &mut Vec<MeshEffect>) {
+    pub(in crate::machine::mesh) fn frame(&mut self, link: LinkId, bytes: &[u8], out: &mut Vec<MeshEffect>) {
         let frame = match decode_frame(bytes) {
             Ok(frame) => frame,
             Err(error) => {
@@ -174,7 +183,7 @@ impl Mesh {
     }
 
     /// Decides what has waited long enough.
-    pub(super) fn judge_greetings(&mut self, out: &mut Vec<MeshEffect>) {
+    pub(in crate::machine::mesh) fn judge_greetings(&mut self, out: &mut Vec<MeshEffect>) {
         let now = self.now.boot;
         let open: Vec<LinkId> = self.greetings.keys().copied().collect();
         for link in open {
@@ -208,7 +217,7 @@ impl Mesh {
     }
 
     /// Two machines live under one key: told to everybody for a while, and so to the older one.
-    pub(super) fn dispute(&mut self, peer: NodeId, out: &mut Vec<MeshEffect>) {
+    pub(in crate::machine::mesh) fn dispute(&mut self, peer: NodeId, out: &mut Vec<MeshEffect>) {
         self.refuse(Refusal::DuplicateKey);
         self.disputed.insert(peer, self.now.boot + DISPUTE_TOLD);
         self.flood.adjacency_due = Some(self.now.boot);
@@ -220,23 +229,26 @@ impl Mesh {
         );
     }
 
-    pub(super) fn close(&mut self, link: LinkId, why: CloseReason, out: &mut Vec<MeshEffect>) {
+    pub(in crate::machine::mesh) fn close(&mut self, link: LinkId, why: CloseReason, out: &mut Vec<MeshEffect>) {
         out.push(MeshEffect::Close { link, why });
         self.link_closed(link);
     }
 
     /// The other end has said why it closes.
-    pub(super) fn refused_by_peer(&mut self, link: LinkId, why: CloseReason) {
+    pub(in crate::machine::mesh) fn refused_by_peer(&mut self, link: LinkId, why: CloseReason) {
         let greeting = self.greetings.get(&link).map(|greeting| greeting.peer);
         if let (CloseReason::Duplicate, Some(peer)) = (why, greeting.or_else(|| self.peer_of(link))) {
             self.topology.own_key_disputed = Some(peer);
         }
     }
 
-    pub(super) fn link_closed(&mut self, link: LinkId) {
+    pub(in crate::machine::mesh) fn link_closed(&mut self, link: LinkId) {
         if let Some(greeting) = self.greetings.remove(&link) {
             // One that was hung up on tries again like one that was not reached.
-            return if greeting.outgoing { self.dial_failed(greeting.peer) } else { () };
+            if greeting.outgoing {
+                self.dial_failed(greeting.peer);
+            }
+            return;
         }
         let Some(peer) = self.peer_of(link) else { return };
         let Some(closed) = self.links.remove(&peer) else { return };

@@ -7,13 +7,12 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 
-use super::effect::{CloseReason, LinkId, MeshEffect};
 use super::link::{Link, Pulse};
-use super::node::Mesh;
-use super::topology::Known;
 use crate::decide::links::{Candidate, LINKS_WANTED_MAX, wanted};
 use crate::decide::route::{Graph, lost_parts, ways};
-use crate::machine::plant::Plant;
+use crate::machine::mesh::effect::{CloseReason, LinkId, MeshEffect};
+use crate::machine::mesh::node::Mesh;
+use crate::machine::mesh::topology::Known;
 use crate::wire::mesh::beat::{self, Beat};
 use crate::words::limits::{
     ADDRESSES_GATHER, BEAT_BATTERY, BEAT_BUSY, BEAT_IDLE, CUT_MENDERS, CUT_PATIENCE, DIAL_AGAIN_FIRST, DIAL_AGAIN_MOST,
@@ -27,7 +26,7 @@ const FAILURES_TOLERATED: u32 = 3;
 
 impl Mesh {
     /// A datagram that is no packet. Of a connection that has not introduced itself it is dropped.
-    pub(super) fn datagram(&mut self, link: LinkId, bytes: &[u8], out: &mut Vec<MeshEffect>) {
+    pub(in crate::machine::mesh) fn datagram(&mut self, link: LinkId, bytes: &[u8], out: &mut Vec<MeshEffect>) {
         let Some(peer) = self.peer_of(link) else { return };
         match beat::decode(bytes) {
             Ok(beat::Datagram::Beat(beat)) => self.heard_beat(peer, &beat),
@@ -36,7 +35,7 @@ impl Mesh {
         }
     }
 
-    pub(super) fn peer_of(&self, link: LinkId) -> Option<NodeId> {
+    pub(in crate::machine::mesh) fn peer_of(&self, link: LinkId) -> Option<NodeId> {
         self.links.iter().find(|(_, known)| known.id == link).map(|(peer, _)| *peer)
     }
 
@@ -70,7 +69,7 @@ impl Mesh {
         }
     }
 
-    pub(super) fn traffic(&mut self, link: LinkId) {
+    pub(in crate::machine::mesh) fn traffic(&mut self, link: LinkId) {
         let Some(peer) = self.peer_of(link) else { return };
         let until = self.now.boot + TRAFFIC_LASTS;
         if let Some(link) = self.links.get_mut(&peer) {
@@ -79,15 +78,13 @@ impl Mesh {
     }
 
     /// Sends the heartbeats that are due; one whose interval shrank is due at once.
-    pub(super) fn beat(&mut self, out: &mut Vec<MeshEffect>) {
+    pub(in crate::machine::mesh) fn beat(&mut self, out: &mut Vec<MeshEffect>) {
         let now = self.now.boot;
         let intervals: Vec<(NodeId, Span)> =
             self.links.iter().map(|(peer, link)| (*peer, self.interval(link))).collect();
-        let hasty = self.planted(Plant::MeshHastyPromise);
         for (peer, interval) in intervals {
             let Some(link) = self.links.get_mut(&peer) else { continue };
             if link.send_at <= now || interval < link.pace {
-                link.pace = if hasty { interval } else { link.pace };
                 let bytes = beat::encode_beat(&link.next_beat(interval, now));
                 out.push(MeshEffect::Datagram { link: link.id, bytes });
             }
@@ -95,7 +92,7 @@ impl Mesh {
     }
 
     /// Notices silence.
-    pub(super) fn judge_links(&mut self) {
+    pub(in crate::machine::mesh) fn judge_links(&mut self) {
         let now = self.now.boot;
         let mut lost = false;
         for link in self.links.values_mut() {
@@ -106,7 +103,7 @@ impl Mesh {
         }
     }
 
-    pub(super) fn dial_failed(&mut self, peer: NodeId) {
+    pub(in crate::machine::mesh) fn dial_failed(&mut self, peer: NodeId) {
         let now = self.now.boot;
         let jitter = u64::from(self.me.tag() ^ peer.tag()) % 64;
         let crowd = self.crowd();
@@ -123,12 +120,12 @@ impl Mesh {
 
     /// How many times more seldom a member that is not up is dialled than by one that is alone: all who are connected look for
     /// it, and one is enough to find it.
-    pub(super) fn crowd(&self) -> u64 {
+    pub(in crate::machine::mesh) fn crowd(&self) -> u64 {
         (self.topology.ways.iter().flatten().count() / LINKS_WANTED_MAX).max(1) as u64
     }
 
     /// Somebody says where a member may be. What is new is tried soon.
-    pub(super) fn may_be_at(&mut self, peer: NodeId, addresses: Vec<SocketAddr>) {
+    pub(in crate::machine::mesh) fn may_be_at(&mut self, peer: NodeId, addresses: Vec<SocketAddr>) {
         let now = self.now.boot;
         let Some(known) = self.nodes.get_mut(&peer) else { return };
         let before = known.heard_of.clone();
@@ -146,7 +143,7 @@ impl Mesh {
     }
 
     /// Dials whom it wants, and lets go of what neither end wants.
-    pub(super) fn tend_links(&mut self, out: &mut Vec<MeshEffect>) {
+    pub(in crate::machine::mesh) fn tend_links(&mut self, out: &mut Vec<MeshEffect>) {
         let chosen = self.chosen();
         self.let_go(&chosen, out);
         let now = self.now.boot;
@@ -223,7 +220,7 @@ impl Mesh {
     }
 
     /// Closes a link that nobody needs, so that a newcomer has room.
-    pub(super) fn make_room(&mut self, out: &mut Vec<MeshEffect>) -> bool {
+    pub(in crate::machine::mesh) fn make_room(&mut self, out: &mut Vec<MeshEffect>) -> bool {
         let spare = |link: &&Link| !link.counts() || !link.wanted && !link.peer_wants;
         let Some(link) = self.links.values().filter(spare).map(|link| link.id).min() else { return false };
         self.close(link, CloseReason::Surplus, out);
@@ -284,7 +281,7 @@ impl Mesh {
 }
 
 /// The same number for both nodes of a pair, and no order among pairs that anybody could foresee.
-pub(super) fn lot(one: &NodeId, other: &NodeId) -> u64 {
+pub(in crate::machine::mesh) fn lot(one: &NodeId, other: &NodeId) -> u64 {
     let word = |node: &NodeId| {
         node.0.chunks(8).fold(0, |all, part| {
             let mut bytes = [0; 8];

@@ -1,25 +1,23 @@
 //! Flooding: each record goes to everybody once, the newest wins, and old or forged ones go nowhere.
 //!
 //! Checks from the cheapest to the dearest: a member's, newer than what is known, within its rate, signed, readable. What a lossy moment
-//! swallowed comes with the next digest: at each new link, and now and then with one neighbour.
+//! swallowed comes with the next [`digest`](super::digest).
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::vec::Vec;
-use core::ops::RangeInclusive;
 
-use super::effect::{LinkId, MeshEffect};
-use super::link::Budget;
-use super::node::Mesh;
-use super::topology::Held;
+use crate::machine::mesh::effect::MeshEffect;
+use crate::machine::mesh::links::Budget;
+use crate::machine::mesh::node::Mesh;
+use crate::machine::mesh::topology::Held;
 use crate::machine::plant::Plant;
 use crate::promise::Refusal;
 use crate::wire::mesh::record::body;
 use crate::wire::mesh::{Adjacency, Kind, LinkFrame, Neighbour, Profile, Record, Stamp, encode_frame};
 use crate::words::limits::{
-    ADJACENCY_GAIN_GAP, ADJACENCY_GAP_MOST, ADJACENCY_GAP_NODES, DIGEST_BURST, DIGEST_EVERY, LINKS_MAX,
-    RECORD_AGE_MOST, RECORD_BURST, RECORD_EVERY, RECORD_OWN_BURST, RECORD_REFRESH, RECORD_SEQUENCE_MAX,
-    RECORDS_PER_FRAME,
+    ADJACENCY_GAIN_GAP, ADJACENCY_GAP_MOST, ADJACENCY_GAP_NODES, LINKS_MAX, RECORD_AGE_MOST, RECORD_BURST,
+    RECORD_EVERY, RECORD_OWN_BURST, RECORD_REFRESH, RECORD_SEQUENCE_MAX, RECORDS_PER_FRAME,
 };
 use crate::words::{NodeId, Span};
 
@@ -28,7 +26,7 @@ const OVERTAKEN_MOST: u32 = 4;
 
 /// Own records and what waits to be sent on.
 #[derive(Debug, Default)]
-pub(super) struct Flood {
+pub(in crate::machine::mesh) struct Flood {
     pub profile_due: bool,
     pub adjacency_due: Option<u64>,
     /// The sequence from which this life counts.
@@ -40,7 +38,7 @@ pub(super) struct Flood {
     pub own: BTreeMap<Kind, Record>,
     last_adjacency_at: u64,
     refresh_at: u64,
-    digest_at: u64,
+    pub(in crate::machine::mesh) digest_at: u64,
     /// To be sent, with the neighbour that it came from.
     pending: Vec<(Stamp, Option<NodeId>)>,
     /// Sequences of this node's key that somebody else made after this node had overtaken them.
@@ -62,7 +60,7 @@ impl Flood {
 
 impl Mesh {
     /// A link is there that was not: told soon, together with others.
-    pub(super) fn gained(&mut self) {
+    pub(in crate::machine::mesh) fn gained(&mut self) {
         let crowd = (self.nodes.len() as u64 / ADJACENCY_GAP_NODES).max(1);
         let gap = Span((ADJACENCY_GAIN_GAP.0 * crowd).min(ADJACENCY_GAP_MOST.0));
         let soon = (self.flood.last_adjacency_at + gap).max(self.now.boot);
@@ -71,16 +69,18 @@ impl Mesh {
     }
 
     /// A link is gone: told at once.
-    pub(super) fn lost(&mut self) {
+    pub(in crate::machine::mesh) fn lost(&mut self) {
         if self.planted(Plant::MeshLossDelayed) {
             self.flood.adjacency_due = Some(self.now.boot + RECORD_EVERY + RECORD_EVERY);
             return;
         }
         self.flood.adjacency_due = Some(self.now.boot);
+        // Known here at once, even where it can only be told later.
+        self.topology.changed = true;
     }
 
     /// Signs and sends own records that are due, and no more of them than the others take.
-    pub(super) fn publish(&mut self) {
+    pub(in crate::machine::mesh) fn publish(&mut self) {
         let now = self.now.boot;
         if self.flood.refresh_at <= now {
             self.flood.refresh_at = now + RECORD_REFRESH;
@@ -128,7 +128,7 @@ impl Mesh {
     }
 
     /// One record from a neighbour. False where that neighbour must have forged it.
-    pub(super) fn record(&mut self, record: Record, from: NodeId) -> bool {
+    pub(in crate::machine::mesh) fn record(&mut self, record: Record, from: NodeId) -> bool {
         match self.judge_record(record, from) {
             Ok(()) => true,
             Err(why) => {
@@ -147,7 +147,7 @@ impl Mesh {
             return self.own_record(&record);
         }
         let now = self.now.boot;
-        let (any, forgeries) = (self.planted(Plant::MeshAnySequence), self.planted(Plant::MeshForgeriesCount));
+        let any = self.planted(Plant::MeshAnySequence);
         let known = self.nodes.get_mut(&stamp.origin).ok_or(Refusal::NotAMember)?;
         // Floods meet: most of these are the same record by another way.
         if known.sequence(stamp.kind) >= stamp.sequence && !any {
@@ -159,9 +159,6 @@ impl Mesh {
             return Err(Refusal::TooOften);
         }
         if !record.is_genuine(&self.roll.grid(), self.verify) {
-            if forgeries {
-                known.budget.take(now, RECORD_BURST);
-            }
             return Err(Refusal::Forged);
         }
         // Only what it signed itself counts against it.
@@ -228,71 +225,8 @@ impl Mesh {
         Ok(())
     }
 
-    /// All records in the order of their origins.
-    pub(super) fn records(&self) -> impl Iterator<Item = &Record> {
-        let below = self.nodes.range(..self.me);
-        let above = self.nodes.range(self.me..);
-        let below = below.flat_map(|(_, known)| known.records());
-        below.chain(self.flood.own.values()).chain(above.flat_map(|(_, known)| known.records()))
-    }
-
-    /// Says what this node has, in parts: an empty one, too, since it asks for everything.
-    pub(super) fn send_digest(&self, link: LinkId, out: &mut Vec<MeshEffect>) {
-        let stamps: Vec<Stamp> = self.records().map(|record| record.stamp).collect();
-        let mut from = NodeId([0; 32]);
-        let mut rest = stamps.as_slice();
-        loop {
-            // An origin is never split between parts.
-            let last = rest.get(..RECORDS_PER_FRAME).and_then(|part| part.last()).map(|stamp| stamp.origin);
-            let end = last.map_or(rest.len(), |last| rest.partition_point(|stamp| stamp.origin < last));
-            let (part, more) = rest.split_at(end);
-            let to = last.filter(|_| !more.is_empty()).map_or(NodeId([0xff; 32]), before);
-            let digest = LinkFrame::Digest { from, to, stamps: part.to_vec() };
-            out.push(MeshEffect::Frame { link, bytes: encode_frame(&digest) });
-            let Some(next) = last.filter(|_| !more.is_empty()) else { return };
-            (from, rest) = (next, more);
-        }
-    }
-
-    /// Sends what the other end lacks between two origins.
-    pub(super) fn answer_digest(
-        &mut self,
-        peer: NodeId,
-        origins: RangeInclusive<NodeId>,
-        stamps: &[Stamp],
-        out: &mut Vec<MeshEffect>,
-    ) {
-        let now = self.now.boot;
-        let Some(link) = self.links.get_mut(&peer) else { return };
-        if !link.digests.take(now, DIGEST_BURST) {
-            return self.refuse(Refusal::TooOften);
-        }
-        let link = link.id;
-        let theirs: BTreeMap<(NodeId, Kind), u64> =
-            stamps.iter().map(|stamp| ((stamp.origin, stamp.kind), stamp.sequence)).collect();
-        let news = |stamp: &Stamp| theirs.get(&(stamp.origin, stamp.kind)).is_none_or(|seen| *seen < stamp.sequence);
-        let within = self.records().filter(|record| origins.contains(&record.stamp.origin));
-        let missing: Vec<Record> = within.filter(|record| news(&record.stamp)).cloned().collect();
-        for part in missing.chunks(RECORDS_PER_FRAME) {
-            out.push(MeshEffect::Frame { link, bytes: encode_frame(&LinkFrame::Records(part.to_vec())) });
-        }
-    }
-
-    /// Asks again for what came too often, from whom it came.
-    pub(super) fn ask_for_missed(&mut self, out: &mut Vec<MeshEffect>) {
-        let now = self.now.boot;
-        for (origin, known) in &mut self.nodes {
-            let Some(peer) = known.missed.filter(|_| known.budget.has(now, RECORD_OWN_BURST)) else { continue };
-            known.missed = None;
-            let Some(link) = self.links.get(&peer).or_else(|| self.links.values().next()) else { continue };
-            let stamps: Vec<Stamp> = known.records().map(|record| record.stamp).collect();
-            let digest = LinkFrame::Digest { from: *origin, to: *origin, stamps };
-            out.push(MeshEffect::Frame { link: link.id, bytes: encode_frame(&digest) });
-        }
-    }
-
     /// Sends on what came in during this event, one frame a link.
-    pub(super) fn send_flood(&mut self, out: &mut Vec<MeshEffect>) {
+    pub(in crate::machine::mesh) fn send_flood(&mut self, out: &mut Vec<MeshEffect>) {
         let pending = core::mem::take(&mut self.flood.pending);
         if pending.is_empty() {
             return;
@@ -325,7 +259,7 @@ impl Mesh {
     }
 
     /// Forgets what nobody has refreshed, ends old disputes, and compares notes with one neighbour now and then.
-    pub(super) fn age(&mut self) {
+    pub(in crate::machine::mesh) fn age(&mut self) {
         let now = self.now.boot;
         let old = |heard_at: u64| heard_at + RECORD_AGE_MOST <= now;
         for known in self.nodes.values_mut() {
@@ -337,25 +271,19 @@ impl Mesh {
         self.disputed.retain(|_, until| *until > now);
     }
 
-    /// The neighbour to compare notes with now, if it is time.
-    pub(super) fn digest_due(&mut self) -> Option<LinkId> {
-        let now = self.now.boot;
-        if self.flood.digest_at > now || self.links.is_empty() {
-            return None;
-        }
-        self.flood.digest_at = now + Span(DIGEST_EVERY.0);
-        let turn = (now / DIGEST_EVERY.0) as usize % self.links.len();
-        self.links.values().nth(turn).map(|link| link.id)
-    }
-
     /// Says something about a node to people, once in the life of this process.
-    pub(super) fn note_once(&mut self, about: NodeId, note: alloc::string::String, out: &mut Vec<MeshEffect>) {
+    pub(in crate::machine::mesh) fn note_once(
+        &mut self,
+        about: NodeId,
+        note: alloc::string::String,
+        out: &mut Vec<MeshEffect>,
+    ) {
         if self.noted.insert(about) {
             out.push(MeshEffect::Note(note));
         }
     }
 
-    pub(super) fn tell_own_dispute(&mut self, out: &mut Vec<MeshEffect>) {
+    pub(in crate::machine::mesh) fn tell_own_dispute(&mut self, out: &mut Vec<MeshEffect>) {
         if let Some(by) = self.topology.own_key_disputed.take() {
             let by = self.name_of(&by);
             let note = format!(
@@ -365,16 +293,4 @@ impl Mesh {
             self.note_once(self.me, note, out);
         }
     }
-}
-
-/// The key just before another one.
-fn before(mut key: NodeId) -> NodeId {
-    for byte in key.0.iter_mut().rev() {
-        let (less, borrowed) = byte.overflowing_sub(1);
-        *byte = less;
-        if !borrowed {
-            break;
-        }
-    }
-    key
 }
