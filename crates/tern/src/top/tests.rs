@@ -116,7 +116,8 @@ fn a_narrow_screen_keeps_name_way_and_trit() {
         12-3f9a1c2b     running    0s  4 of 20 done, 2 run
 
         q quit   ↑↓ scroll   sort: [n name]  l load  r run
-    "#]].assert_eq(&screen(&picture(), &Look::default(), 50, 12));
+    "#]]
+    .assert_eq(&screen(&picture(), &Look::default(), 50, 12));
 }
 
 #[test]
