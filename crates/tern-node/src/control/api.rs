@@ -5,6 +5,7 @@
 
 pub mod entry;
 pub mod grid;
+pub mod machine;
 pub mod ways;
 
 use serde::{Deserialize, Serialize};

@@ -6,7 +6,8 @@ use ratatui::backend::TestBackend;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use tern_core::view::{JobState, JobView, TaskCounts};
 use tern_node::control::api::StatusView;
-use tern_node::control::api::grid::{FactsView, MemberView, NodeEntry, NodesView, VitalsView, WayView};
+use tern_node::control::api::grid::{MemberView, NodeEntry, NodesView, WayView};
+use tern_node::control::api::machine::{FactsView, VitalsView};
 
 use super::draw::{draw, rows};
 use super::look::{Look, Next, Sort};
