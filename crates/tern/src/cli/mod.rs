@@ -18,8 +18,6 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use crate::files::args::FilesCommand;
-use crate::grid::args::GridCommand;
-use crate::grid::{entry, forward, members, netcheck, ways};
 use clap::Parser;
 pub use failure::Failure;
 use print::Printer;
@@ -69,7 +67,7 @@ fn dispatch(context: &Context, command: Command) -> Outcome {
         Command::Wait(args) => block_on(look::wait(context, args)),
         Command::Status(args) => block_on(look::status::status(context, args)),
         Command::Top(args) => block_on(crate::top::top(context, args)),
-        Command::Grid(command) => grid(context, command),
+        Command::Grid(command) => command.run(context),
         Command::Files(FilesCommand::Cp(args)) => block_on(crate::files::cp(context, args)),
         Command::Files(FilesCommand::Share(args)) => block_on(crate::files::share(context, args)),
         Command::Trit(args) => block_on(hogs::trit(context, args)),
@@ -92,21 +90,6 @@ fn dispatch(context: &Context, command: Command) -> Outcome {
     }
 }
 
-fn grid(context: &Context, command: GridCommand) -> Outcome {
-    match command {
-        GridCommand::Invite(args) => block_on(entry::invite(context, args)),
-        GridCommand::Join(args) => block_on(entry::join(context, args)),
-        GridCommand::Members => block_on(members::members(context)),
-        GridCommand::Leave(args) => block_on(entry::leave(context, args)),
-        GridCommand::Remove(args) => block_on(members::remove(context, args)),
-        GridCommand::Rotate => block_on(members::rotate(context)),
-        GridCommand::Ping(args) => block_on(ways::ping(context, args)),
-        GridCommand::Path(args) => block_on(ways::path(context, args)),
-        GridCommand::Netcheck => block_on(netcheck::netcheck(context)),
-        GridCommand::Forward(args) => block_on(forward::forward(context, args)),
-    }
-}
-
 /// `tern map` reads its own words, as GNU parallel would; `home` is a state folder named before the command.
 pub fn map(words: Vec<OsString>, home: Option<&Home>) -> ExitCode {
     let home = home.cloned().or_else(Home::from_environment).ok_or_else(Failure::no_home);
@@ -115,6 +98,6 @@ pub fn map(words: Vec<OsString>, home: Option<&Home>) -> ExitCode {
 }
 
 /// One thread: a command waits for one thing at a time, and threads cost start-up.
-fn block_on(work: impl Future<Output = Outcome>) -> Outcome {
+pub fn block_on(work: impl Future<Output = Outcome>) -> Outcome {
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work)
 }

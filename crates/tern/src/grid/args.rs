@@ -1,10 +1,12 @@
-//! The words of these commands.
+//! The words of these commands, and who answers each.
 
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
+use super::{entry, forward, members, netcheck, ways};
 use crate::cli::tree::duration;
+use crate::cli::{Context, Outcome, block_on};
 
 #[derive(Debug, Subcommand)]
 pub enum GridCommand {
@@ -28,6 +30,23 @@ pub enum GridCommand {
     Netcheck,
     /// Let a port of this machine lead to a port of another node
     Forward(ForwardArgs),
+}
+
+impl GridCommand {
+    pub fn run(self, context: &Context) -> Outcome {
+        match self {
+            Self::Invite(args) => block_on(entry::invite(context, args)),
+            Self::Join(args) => block_on(entry::join(context, args)),
+            Self::Members => block_on(members::members(context)),
+            Self::Leave(args) => block_on(entry::leave(context, args)),
+            Self::Remove(args) => block_on(members::remove(context, args)),
+            Self::Rotate => block_on(members::rotate(context)),
+            Self::Ping(args) => block_on(ways::ping(context, args)),
+            Self::Path(args) => block_on(ways::path(context, args)),
+            Self::Netcheck => block_on(netcheck::netcheck(context)),
+            Self::Forward(args) => block_on(forward::forward(context, args)),
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, Args)]

@@ -13,8 +13,11 @@ use super::args::{InviteArgs, JoinArgs, LeaveArgs};
 use super::qr;
 use crate::cli::failure::USAGE;
 use crate::cli::node::life;
+use crate::cli::print::Printer;
 use crate::cli::{Context, Failure, Outcome};
 
+/// Light modules are drawn, dark ones are not.
+const WHITE_ON_BLACK: &str = "97;40";
 /// Beyond this somebody should set a clock.
 const CLOCK_TOLERATED: Duration = Duration::from_secs(60);
 
@@ -29,24 +32,29 @@ pub async fn invite(context: &Context, args: InviteArgs) -> Outcome {
         return Ok(ExitCode::SUCCESS);
     }
     let mut out = printer.out();
-    write_invitation(&invited, args, &mut out)?;
+    write_invitation(&invited, args, printer, &mut out)?;
     out.flush()?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// The ticket alone where a program reads; with picture and words where a person does.
-fn write_invitation(invited: &InvitationView, args: InviteArgs, out: &mut impl Write) -> io::Result<()> {
+fn write_invitation(
+    invited: &InvitationView,
+    args: InviteArgs,
+    printer: Printer,
+    out: &mut impl Write,
+) -> io::Result<()> {
     let person = io::stdout().is_terminal();
     if person || args.qr {
         for line in qr::lines(&invited.ticket).unwrap_or_default() {
-            writeln!(out, "{line}")?;
+            writeln!(out, "{}", printer.painted(&line, WHITE_ON_BLACK))?;
         }
     }
     if !person {
         return writeln!(out, "{}", invited.ticket);
     }
-    let whom = if invited.admin { "one machine, which becomes an admin" } else { "one machine" };
-    writeln!(out, "This ticket lets {whom}, into grid {} within {}. On that machine:", invited.grid, span(args.lasts))?;
+    let whom = if invited.admin { "one machine, as an admin," } else { "one machine" };
+    writeln!(out, "This ticket lets {whom} into grid {} within {}. On that machine:", invited.grid, span(args.lasts))?;
     writeln!(out, "\n    tern join {}\n", invited.ticket)
 }
 

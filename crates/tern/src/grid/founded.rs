@@ -23,6 +23,13 @@ impl Before {
     pub fn is_new(&self, home: &Home) -> bool {
         !self.0 && home.recovery().exists()
     }
+
+    /// For an agent in the foreground, whose log is what its owner reads.
+    pub fn log(&self, home: &Home) {
+        if self.is_new(home) {
+            tracing::info!(recovery_key = %home.recovery().display(), "a grid was founded");
+        }
+    }
 }
 
 impl Founded {

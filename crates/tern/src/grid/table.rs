@@ -2,7 +2,8 @@
 
 use std::io::{self, Write};
 
-use tern_node::control::api::grid::{FactsView, MemberView, NodeEntry, VitalsView};
+use tern_node::control::api::grid::{MemberView, NodeEntry};
+use tern_node::control::api::machine::{FactsView, VitalsView};
 
 /// What a cell may have; what a zone or a name may be longer than is cut.
 const CELL_CHARS_MAX: usize = 40;

@@ -2,7 +2,8 @@
 
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use std::cmp::Reverse;
-use tern_node::control::api::grid::{NodeEntry, VitalsView};
+use tern_node::control::api::grid::NodeEntry;
+use tern_node::control::api::machine::VitalsView;
 
 /// What nodes are sorted by.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -6,7 +6,8 @@ use ratatui::backend::TestBackend;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use tern_core::view::{JobState, JobView, TaskCounts};
 use tern_node::control::api::StatusView;
-use tern_node::control::api::grid::{FactsView, MemberView, NodeEntry, NodesView, VitalsView, WayView};
+use tern_node::control::api::grid::{MemberView, NodeEntry, NodesView, WayView};
+use tern_node::control::api::machine::{FactsView, VitalsView};
 
 use super::draw::{draw, rows};
 use super::look::{Look, Next, Sort};
@@ -116,7 +117,8 @@ fn a_narrow_screen_keeps_name_way_and_trit() {
         12-3f9a1c2b     running    0s  4 of 20 done, 2 run
 
         q quit   ↑↓ scroll   sort: [n name]  l load  r run
-    "#]].assert_eq(&screen(&picture(), &Look::default(), 50, 12));
+    "#]]
+    .assert_eq(&screen(&picture(), &Look::default(), 50, 12));
 }
 
 #[test]

@@ -5,7 +5,8 @@ use std::process::ExitCode;
 
 use serde_json::json;
 use tern_node::control::api::StatusView;
-use tern_node::control::api::grid::{FactsView, NodeEntry, NodesView, VitalsView};
+use tern_node::control::api::grid::{NodeEntry, NodesView};
+use tern_node::control::api::machine::{FactsView, VitalsView};
 use tern_node::control::{Door, DoorError, Entry};
 
 use crate::cli::tree::StatusArgs;

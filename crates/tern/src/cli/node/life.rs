@@ -287,9 +287,7 @@ async fn live(home: Home, options: StartOptions) -> Outcome {
     tokio::pin!(serving);
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    if before.is_new(&home) {
-        tracing::info!(recovery_key = %home.recovery().display(), "a grid was founded");
-    }
+    before.log(&home);
     tracing::info!(home = %home.path().display(), "the agent is ready");
     let wish = tokio::select! {
         () = &mut serving => return Err(Failure::new(IOERR, "no_socket", "the control socket cannot be served any more")),
