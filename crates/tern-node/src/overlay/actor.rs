@@ -167,6 +167,13 @@ impl Actor {
                 self.frames.remove(&link);
                 self.handle(MeshEvent::LinkClosed { link }).await;
             }
+            Said::Mesh(MeshEvent::Leave) => {
+                self.handle(MeshEvent::Leave).await;
+                // What was to be written together a little later is written before the end.
+                if self.save_at.is_some() {
+                    self.save();
+                }
+            }
             Said::Nearby(nearby) => self.nearby(*nearby).await,
             Said::NotNearby(node) => self.neighbourhood.gone(&node),
             Said::SentAway(peer) => self.sent_away(peer),

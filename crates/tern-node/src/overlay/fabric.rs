@@ -201,7 +201,7 @@ impl Fabric {
             } else if packet[2..10] == self.me {
                 self.deliver(packet);
             } else {
-                self.pass_on(&packet, &mut onward);
+                self.pass_on(packet, &mut onward);
             }
         }
         for (end, batch) in onward {
@@ -210,7 +210,7 @@ impl Fabric {
         }
     }
 
-    fn pass_on(&self, packet: &Bytes, onward: &mut Vec<(Arc<LinkEnd>, Vec<Bytes>)>) {
+    fn pass_on(&self, packet: Bytes, onward: &mut Vec<(Arc<LinkEnd>, Vec<Bytes>)>) {
         let to: Prefix = std::array::from_fn(|at| packet[2 + at]);
         let next = if packet[1] == 0 { None } else { self.next(&to) };
         let fits = |end: &Arc<LinkEnd>| packet.len() <= end.connection.max_datagram_size().unwrap_or(0);
@@ -219,7 +219,8 @@ impl Fabric {
             self.counts.dropped.fetch_add(1, Relaxed);
             return;
         };
-        let mut copy = BytesMut::from(&packet[..]);
+        // Its buffer is often still that of other packets.
+        let mut copy = packet.try_into_mut().unwrap_or_else(|packet| BytesMut::from(&packet[..]));
         copy[1] -= 1;
         match onward.iter_mut().find(|(other, _)| other.id == end.id) {
             Some((_, batch)) => batch.push(copy.freeze()),
