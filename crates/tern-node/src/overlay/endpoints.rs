@@ -10,7 +10,7 @@ use std::time::Duration;
 use iroh::endpoint::{AckFrequencyConfig, BindOpts, IdleTimeout, PortmapperConfig, QuicTransportConfig, presets};
 use iroh::{Endpoint, RelayMode, SecretKey};
 
-use super::fabric::{Fabric, MAIN_MTU};
+use super::fabric::{DATAGRAMS_OUT, Fabric, MAIN_MTU};
 use super::members::Members;
 use super::transport::{Directory, Mesh, PreferDirect};
 use super::{CALL_ALPN, JOIN_ALPN, LINK_ALPN, OverlayError};
@@ -23,8 +23,6 @@ const KEEP_ALIVE: Duration = Duration::from_secs(5);
 const MAIN_IDLE: Duration = Duration::from_secs(30);
 /// Bytes of the first packets of a link; larger ones are tried later.
 const LINK_MTU: u16 = 1_420;
-/// Datagrams that wait to be sent on a link, bytes; older ones are dropped beyond it. More than one stream's window.
-const DATAGRAMS_OUT: usize = 2 * 1024 * 1024;
 /// Datagrams that wait to be taken from a link, bytes.
 const DATAGRAMS_IN: usize = 2 * 1024 * 1024;
 /// Packets that may come before they are acknowledged; fewer than a connection may send at its beginning.
