@@ -80,6 +80,7 @@ pub struct Actor {
     sent_away: HashMap<NodeId, (Instant, u32)>,
     frames: HashMap<LinkId, mpsc::Sender<Vec<u8>>>,
     wake_at: u64,
+    looked: Instant,
     save_at: Option<Instant>,
 }
 
@@ -122,6 +123,7 @@ impl Actor {
             sent_away: HashMap::new(),
             frames: HashMap::new(),
             wake_at: 0,
+            looked: Instant::now(),
             save_at: None,
         }
     }
@@ -166,6 +168,13 @@ impl Actor {
             Said::Mesh(MeshEvent::LinkClosed { link }) => {
                 self.frames.remove(&link);
                 self.handle(MeshEvent::LinkClosed { link }).await;
+            }
+            Said::Mesh(MeshEvent::Leave) => {
+                self.handle(MeshEvent::Leave).await;
+                // What was to be written together a little later is written before the end.
+                if self.save_at.is_some() {
+                    self.save();
+                }
             }
             Said::Nearby(nearby) => self.nearby(*nearby).await,
             Said::NotNearby(node) => self.neighbourhood.gone(&node),
@@ -214,7 +223,9 @@ impl Actor {
 
     /// What nobody reports: which links carry packets, and which connections found a direct path.
     async fn look(&mut self) {
+        let after = std::mem::replace(&mut self.looked, Instant::now()).elapsed();
         for end in self.links.fabric.links() {
+            end.look(after);
             if end.used.swap(false, std::sync::atomic::Ordering::Relaxed) {
                 self.handle(MeshEvent::Traffic { link: end.id }).await;
             }

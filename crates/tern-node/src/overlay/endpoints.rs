@@ -7,10 +7,10 @@ use std::net::{Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use iroh::endpoint::{BindOpts, IdleTimeout, PortmapperConfig, QuicTransportConfig, presets};
+use iroh::endpoint::{AckFrequencyConfig, BindOpts, IdleTimeout, PortmapperConfig, QuicTransportConfig, presets};
 use iroh::{Endpoint, RelayMode, SecretKey};
 
-use super::fabric::{Fabric, MAIN_MTU};
+use super::fabric::{DATAGRAMS_OUT, Fabric, MAIN_MTU};
 use super::members::Members;
 use super::transport::{Directory, Mesh, PreferDirect};
 use super::{CALL_ALPN, JOIN_ALPN, LINK_ALPN, OverlayError};
@@ -23,10 +23,12 @@ const KEEP_ALIVE: Duration = Duration::from_secs(5);
 const MAIN_IDLE: Duration = Duration::from_secs(30);
 /// Bytes of the first packets of a link; larger ones are tried later.
 const LINK_MTU: u16 = 1_420;
-/// Datagrams that wait to be sent on a link, bytes; older ones are dropped beyond it.
-const DATAGRAMS_OUT: usize = 512 * 1024;
 /// Datagrams that wait to be taken from a link, bytes.
 const DATAGRAMS_IN: usize = 2 * 1024 * 1024;
+/// Packets that may come before they are acknowledged; fewer than a connection may send at its beginning.
+const ACK_AFTER: u32 = 8;
+/// Fewer than that are acknowledged after this.
+const ACK_WITHIN: Duration = Duration::from_millis(5);
 /// Streams that a peer may have open here at once, of each kind. More wait with the peer.
 pub const STREAMS_MAX: u32 = 256;
 /// Link connections carry one stream each way, and one more while it is replaced.
@@ -73,9 +75,10 @@ impl Making<'_> {
             .initial_mtu(LINK_MTU)
             .max_concurrent_uni_streams(LINK_STREAMS_MAX.into())
             .max_concurrent_bidi_streams(LINK_STREAMS_MAX.into())
-            .datagram_send_buffer_size(tune("LAB_OUT", DATAGRAMS_OUT as u64) as usize)
-            .datagram_receive_buffer_size(Some(DATAGRAMS_IN));
-        let config = acks(config, "LAB_LINK_ACKS").build();
+            .datagram_send_buffer_size(DATAGRAMS_OUT)
+            .datagram_receive_buffer_size(Some(DATAGRAMS_IN))
+            .ack_frequency_config(Some(acks()))
+            .build();
         let made = async {
             let alpns = vec![LINK_ALPN.to_vec(), JOIN_ALPN.to_vec()];
             let builder = self.builder(listen)?.transport_config(config).alpns(alpns);
@@ -101,9 +104,8 @@ impl Making<'_> {
             .initial_mtu(MAIN_MTU)
             .max_concurrent_uni_streams(STREAMS_MAX.into())
             .max_concurrent_bidi_streams(STREAMS_MAX.into())
-            .stream_receive_window((tune("LAB_WINDOW", 1_250_000) as u32).into())
-            .send_window(tune("LAB_SEND", 10_000_000));
-        let config = acks(config, "LAB_MAIN_ACKS").build();
+            .ack_frequency_config(Some(acks()))
+            .build();
         let made = async {
             let builder = self
                 .builder(SocketAddr::new(listen.ip(), 0))?
@@ -118,18 +120,12 @@ impl Making<'_> {
     }
 }
 
-fn tune(name: &str, otherwise: u64) -> u64 {
-    std::env::var(name).ok().and_then(|it| it.parse().ok()).unwrap_or(otherwise)
-}
-
-fn acks(builder: iroh::endpoint::QuicTransportConfigBuilder, name: &str) -> iroh::endpoint::QuicTransportConfigBuilder {
-    let threshold = tune(name, 0);
-    if threshold == 0 {
-        return builder;
-    }
-    let mut acks = iroh::endpoint::AckFrequencyConfig::default();
-    acks.ack_eliciting_threshold((threshold as u32).into());
-    builder.ack_frequency_config(Some(acks))
+/// Fewer acknowledgements: each is a packet to be sealed, opened and scheduled on every hop, and they cost round trips more than
+/// they tell.
+fn acks() -> AckFrequencyConfig {
+    let mut acks = AckFrequencyConfig::default();
+    acks.ack_eliciting_threshold(ACK_AFTER.into()).max_ack_delay(Some(ACK_WITHIN));
+    acks
 }
 
 fn idle(after: Duration) -> Option<IdleTimeout> {

@@ -10,8 +10,10 @@
 //!
 //! A packet that a narrow link cannot take whole travels as two parts, which meet again at its end.
 
+mod end;
+
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU16, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use bytes::{BufMut, Bytes, BytesMut};
@@ -20,6 +22,8 @@ use tern_core::machine::mesh::{LinkId, Route};
 use tern_core::wire::mesh::beat::PACKET;
 use tern_core::words::NodeId;
 use tokio::sync::mpsc;
+
+pub use end::{DATAGRAMS_OUT, LinkEnd};
 
 /// Bytes of a packet that is carried in any case, in two parts if need be. With its header it fits into a datagram of most links.
 pub const MAIN_MTU: u16 = 1_350;
@@ -48,14 +52,6 @@ pub fn prefix(node: &NodeId) -> Prefix {
 pub struct Packet {
     pub from: Prefix,
     pub data: Bytes,
-}
-
-/// This end of a link.
-pub struct LinkEnd {
-    pub id: LinkId,
-    pub connection: Connection,
-    /// It carried packets since somebody looked.
-    pub used: AtomicBool,
 }
 
 #[derive(Default)]
@@ -103,7 +99,7 @@ impl Fabric {
     }
 
     pub fn add(&self, id: LinkId, connection: Connection) -> Arc<LinkEnd> {
-        let end = Arc::new(LinkEnd { id, connection, used: AtomicBool::default() });
+        let end = Arc::new(LinkEnd::new(id, connection));
         self.change(|tables| tables.links.insert(id, end.clone()));
         end
     }
@@ -179,9 +175,12 @@ impl Fabric {
         }
     }
 
-    /// The link's own congestion control paces them; where it lags, older ones are dropped, which is what the endpoint above takes
+    /// The link's own congestion control paces them; what would wait too long is dropped, which is what the endpoint above takes
     /// as the sign to slow down.
     fn put(&self, end: &LinkEnd, batch: &[Bytes]) {
+        let count = end.admit(batch);
+        self.counts.dropped.fetch_add((batch.len() - count) as u64, Relaxed);
+        let batch = &batch[..count];
         if !end.used.load(Relaxed) {
             end.used.store(true, Relaxed);
         }
@@ -201,7 +200,7 @@ impl Fabric {
             } else if packet[2..10] == self.me {
                 self.deliver(packet);
             } else {
-                self.pass_on(&packet, &mut onward);
+                self.pass_on(packet, &mut onward);
             }
         }
         for (end, batch) in onward {
@@ -210,7 +209,7 @@ impl Fabric {
         }
     }
 
-    fn pass_on(&self, packet: &Bytes, onward: &mut Vec<(Arc<LinkEnd>, Vec<Bytes>)>) {
+    fn pass_on(&self, packet: Bytes, onward: &mut Vec<(Arc<LinkEnd>, Vec<Bytes>)>) {
         let to: Prefix = std::array::from_fn(|at| packet[2 + at]);
         let next = if packet[1] == 0 { None } else { self.next(&to) };
         let fits = |end: &Arc<LinkEnd>| packet.len() <= end.connection.max_datagram_size().unwrap_or(0);
@@ -219,7 +218,8 @@ impl Fabric {
             self.counts.dropped.fetch_add(1, Relaxed);
             return;
         };
-        let mut copy = BytesMut::from(&packet[..]);
+        // Its buffer is often still that of other packets.
+        let mut copy = packet.try_into_mut().unwrap_or_else(|packet| BytesMut::from(&packet[..]));
         copy[1] -= 1;
         match onward.iter_mut().find(|(other, _)| other.id == end.id) {
             Some((_, batch)) => batch.push(copy.freeze()),

@@ -105,7 +105,7 @@ impl CustomEndpoint for Bound {
     }
 
     fn max_transmit_segments(&self) -> NonZeroUsize {
-        std::env::var("LAB_SEGMENTS").ok().and_then(|it| it.parse().ok()).unwrap_or(SEGMENTS)
+        SEGMENTS
     }
 }
 
