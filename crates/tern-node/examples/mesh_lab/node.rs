@@ -35,14 +35,6 @@ fn at(index: usize) -> SocketAddr {
     SocketAddr::from((Ipv4Addr::LOCALHOST, 20_000 + parent % 1_000 * 10 + index as u16))
 }
 
-/// The node's key, where its store looks for it.
-fn keep_key(home: &Home, index: usize) -> std::io::Result<()> {
-    use std::os::unix::fs::OpenOptionsExt as _;
-    tern_node::home::make_folder(home.path())?;
-    let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(home.key())?;
-    std::io::Write::write_all(&mut file, &secret(index).to_bytes())
-}
-
 /// Starts node `index` of a chain of `count`.
 pub async fn start(index: usize, count: usize, home: &Path) -> Node {
     let home = Home::new(home);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use iroh::SecretKey;
-use tern_core::machine::mesh::{Here, LinkId, Mesh, MeshEffect, MeshEvent, MeshOptions, Signer};
+use tern_core::machine::mesh::{CloseReason, Here, LinkId, Mesh, MeshEffect, MeshEvent, MeshOptions, Signer};
 use tern_core::observe::Vitals;
 use tern_core::wire::Message;
 use tern_core::words::NodeId;
@@ -299,10 +299,17 @@ impl Actor {
         self.notes.push(note);
     }
 
-    fn close(&mut self, link: LinkId, why: tern_core::machine::mesh::CloseReason) {
+    /// Nothing passes over it from now on. Only who is sent away has a moment to hear why.
+    fn close(&mut self, link: LinkId, why: CloseReason) {
         self.frames.remove(&link);
-        if let Some(end) = self.links.fabric.remove(link) {
-            let (code, reason) = links::code(why);
+        let Some(end) = self.links.fabric.remove(link) else { return };
+        let (code, reason) = links::code(why);
+        if why == CloseReason::NotAMember {
+            tokio::spawn(async move {
+                tokio::time::sleep(links::LAST_WORDS).await;
+                end.connection.close(code.into(), reason);
+            });
+        } else {
             end.connection.close(code.into(), reason);
         }
     }
@@ -312,7 +319,7 @@ impl Actor {
         let Some(frames) = self.frames.get(&link) else { return };
         if frames.try_send(bytes).is_err() {
             tracing::debug!(?link, "a link was closed: its frames are not read");
-            self.close(link, tern_core::machine::mesh::CloseReason::Full);
+            self.close(link, CloseReason::Full);
         }
     }
 
@@ -353,7 +360,7 @@ impl Actor {
             self.peers.forget(&node).await;
         }
         for end in self.links.fabric.links() {
-            self.close(end.id, tern_core::machine::mesh::CloseReason::NotAMember);
+            self.close(end.id, CloseReason::NotAMember);
         }
         self.links.fabric.route(&[]);
         self.mesh = mesh(&self.secret, self.incarnation, &self.durable, self.here.clone());

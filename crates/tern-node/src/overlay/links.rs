@@ -25,6 +25,8 @@ use super::{JOIN_ALPN, LINK_ALPN};
 const DIAL_TIMEOUT: Duration = Duration::from_secs(3);
 /// A frame that began must end within this; who holds one back holds nothing else.
 const FRAME_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long the last frames of a link have to arrive before it is closed.
+pub const LAST_WORDS: Duration = Duration::from_millis(300);
 /// Frames that may wait for one neighbour; one that reads slower is closed.
 const FRAMES_MAX: usize = 1024;
 /// Handshakes at once; more wait.
@@ -107,9 +109,12 @@ async fn run(connection: Connection, outgoing: bool, shared: Shared) {
     };
     tracing::debug!(%peer, ?link, why = ended.err(), "a link ended");
     if let Some(ConnectionError::ApplicationClosed(closed)) = connection.close_reason()
-        && closed.error_code == FORBIDDEN.into()
+        && let Some(why) = reason(closed.error_code.into_inner())
     {
-        let _ended = shared.to_actor.send(Said::SentAway(peer)).await;
+        let _ended = shared.to_actor.send(Said::Mesh(MeshEvent::Refused { link, why })).await;
+        if closed.error_code == FORBIDDEN.into() {
+            let _ended = shared.to_actor.send(Said::SentAway(peer)).await;
+        }
     }
     connection.close(0u32.into(), b"done");
     shared.fabric.remove(link);
@@ -123,6 +128,9 @@ async fn write(connection: &Connection, mut frames: mpsc::Receiver<Vec<u8>>) -> 
         stream.write_all(&length.to_le_bytes()).await.map_err(|error| error.to_string())?;
         stream.write_all(&frame).await.map_err(|error| error.to_string())?;
     }
+    // What was said last, that the other end is no member any more, should arrive.
+    let _closed = stream.finish();
+    let _late = tokio::time::timeout(LAST_WORDS, stream.stopped()).await;
     Ok(())
 }
 
@@ -175,6 +183,21 @@ async fn read_datagrams(connection: &Connection, link: LinkId, shared: &Shared) 
             packets.clear();
         }
     }
+}
+
+const REASONS: [CloseReason; 7] = [
+    CloseReason::NotAMember,
+    CloseReason::Duplicate,
+    CloseReason::Replaced,
+    CloseReason::Surplus,
+    CloseReason::Malformed,
+    CloseReason::Version,
+    CloseReason::Full,
+];
+
+/// The reason behind the other end's code.
+fn reason(number: u64) -> Option<CloseReason> {
+    REASONS.into_iter().find(|why| u64::from(code(*why).0) == number)
 }
 
 /// What the other end reads when this one closes a link.

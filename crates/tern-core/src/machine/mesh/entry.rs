@@ -29,13 +29,18 @@ impl Mesh {
         if changes.fresh == 0 {
             return;
         }
-        self.follow_roll(out);
-        out.push(MeshEffect::Save);
+        // Before the links of those who are gone are closed: they are told why.
         for part in good.chunks(STATEMENTS_PER_FRAME) {
             let bytes = encode_frame(&LinkFrame::Statements(part.to_vec()));
             for (_, link) in self.links.iter().filter(|(peer, _)| Some(**peer) != from) {
                 out.push(MeshEffect::Frame { link: link.id, bytes: bytes.clone() });
             }
+        }
+        self.follow_roll(out);
+        out.push(MeshEffect::Save);
+        if !changes.gone.is_empty() && changes.gone.contains(&self.me) && !self.leaving {
+            let note = "this node was removed from its grid: `tern leave` makes it one of its own again".to_string();
+            self.note_once(self.me, note, out);
         }
     }
 

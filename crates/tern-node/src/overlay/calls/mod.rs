@@ -18,7 +18,6 @@ use serde::{Deserialize, Serialize};
 
 pub use super::links::frame;
 
-
 /// Bytes of a question or an answer.
 const CALL_BYTES_MAX: usize = 16 * 1024;
 /// How long a question or an answer may take to come.
