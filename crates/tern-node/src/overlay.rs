@@ -5,18 +5,12 @@
 
 mod actor;
 pub mod calls;
-mod endpoints;
-mod entry;
-mod fabric;
+mod carry;
+pub mod door;
 pub mod grid;
-pub mod join;
-mod links;
-mod members;
-pub mod nearby;
 pub mod peers;
 #[cfg(test)]
 mod tests;
-mod transport;
 mod work;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -36,12 +30,14 @@ use tokio::sync::mpsc;
 use crate::node::input::Input;
 use crate::store::grid::{self as durable, GridStore, public};
 use actor::{Actor, Parts, SAID_MAX, Said};
-use endpoints::Making;
-use fabric::Fabric;
+use carry::endpoints::Making;
+use carry::fabric::Fabric;
+use carry::links;
+use carry::transport::Directory;
+use door::members::Members;
+use door::nearby;
 pub use grid::Grid;
-use members::Members;
 use peers::Peers;
-use transport::Directory;
 
 /// Between neighbours.
 const LINK_ALPN: &[u8] = b"tern/link/1";

@@ -130,14 +130,18 @@ fn measure(plan: &Plan) {
             let _gone = std::fs::remove_file(folder.join(format!("copy-{to}-{round}")));
         }
     }
-    for (name, mut values) in figures {
-        values.sort_by(f64::total_cmp);
-        let median = values[values.len() / 2];
-        println!("{}", serde_json::json!({"figure": name, "median": median, "values": values}));
-    }
+    print(figures);
     for (index, worker) in workers.iter_mut().enumerate() {
         eprintln!("node {index} dropped {} forwarded packets", worker.ask("dropped"));
     }
     drop(workers);
     let _gone = std::fs::remove_dir_all(&folder);
+}
+
+fn print(figures: BTreeMap<String, Vec<f64>>) {
+    for (name, mut values) in figures {
+        values.sort_by(f64::total_cmp);
+        let median = values[values.len() / 2];
+        println!("{}", serde_json::json!({"figure": name, "median": median, "values": values}));
+    }
 }

@@ -4,9 +4,10 @@ use tern_core::decide::target::{Candidate, least_loaded_idle};
 use tern_core::words::NodeId;
 use tokio::sync::mpsc;
 
-use super::place::INBOX;
+use super::names;
+use super::receive::place::INBOX;
+use super::receive::pull;
 use super::wire::{Ask, Event, Kind, Order, Summary, Trouble, hear};
-use super::{names, pull};
 use crate::overlay::Grid;
 use crate::overlay::calls::Call;
 use crate::overlay::grid::GridView;

@@ -6,13 +6,12 @@
 
 pub mod content;
 mod copy;
-mod fetch;
 pub mod names;
 pub mod outline;
-mod part;
-mod place;
-mod pull;
+mod receive;
 mod source;
+#[cfg(test)]
+mod tests;
 pub mod wire;
 
 use std::pin::Pin;
@@ -24,8 +23,7 @@ use tokio::sync::{Semaphore, mpsc};
 
 use crate::overlay::peers::{CallError, Peers};
 pub use copy::{Copy, Files, choose};
-#[cfg(test)]
-mod tests;
+use receive::{fetch, pull};
 use wire::{Ask, Event, Kind, Listed, Order, Outlined, Trouble, say};
 
 /// Contents, lists and copies that other nodes are served at once; who comes later is told to try again.

@@ -10,7 +10,6 @@ pub mod watch;
 
 mod effects;
 mod faces;
-mod mesh;
 mod run;
 mod sampler;
 mod start;

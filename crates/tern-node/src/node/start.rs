@@ -1,5 +1,7 @@
 //! Bringing a node up: lock, key, journal, warden, loop.
 
+mod mesh;
+
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -12,7 +14,7 @@ use tokio::sync::mpsc;
 
 use super::handle::{Handle, NodeError};
 use super::input::{INPUTS_MAX, Input};
-use super::mesh;
+
 use super::run::Loop;
 use super::sampler::Sampler;
 use super::wardens::orders::Orders;

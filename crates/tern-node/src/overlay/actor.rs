@@ -13,17 +13,17 @@ use tern_core::words::NodeId;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::fabric::Fabric;
 use super::grid::GridAsk;
-use super::join::Knock;
-use super::links::{self, Opened};
-use super::members::Members;
-use super::nearby::{self, Nearby, Neighbourhood};
 use super::peers::Peers;
-use super::transport::Directory;
 use super::work::ToLoop;
 use crate::clock;
 use crate::node::input::Peer;
+use crate::overlay::carry::fabric::Fabric;
+use crate::overlay::carry::links::{self, Opened};
+use crate::overlay::carry::transport::Directory;
+use crate::overlay::door::join::Knock;
+use crate::overlay::door::members::Members;
+use crate::overlay::door::nearby::{self, Nearby, Neighbourhood};
 use crate::store::grid::{self as durable, GridStore, public, sign, verify};
 
 /// What may wait for the actor.

@@ -9,9 +9,9 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::actor::Said;
 use super::calls::{self, Forward, Forwards, Round};
-use super::join::JoinError;
-use super::nearby::Nearby;
 use super::peers::{CallError, Peers};
+use crate::overlay::door::join::JoinError;
+use crate::overlay::door::nearby::Nearby;
 
 /// How long a ticket may be good: a week.
 pub const TICKET_MS_MAX: u64 = 7 * 24 * 3_600_000;

@@ -13,9 +13,9 @@ use super::CALL_ALPN;
 use super::actor::Said;
 use super::calls::{self, Call};
 use super::grid::GridAsk;
-use super::transport::Directory;
 use super::work::ToLoop;
 use crate::files;
+use crate::overlay::carry::transport::Directory;
 
 /// How long a member may take to answer at all.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -135,7 +135,7 @@ impl Peers {
         if let Some(slot) = slot
             && let Some(connection) = slot.lock().await.take()
         {
-            connection.close(super::members::FORBIDDEN.into(), b"this key is not in this grid");
+            connection.close(crate::overlay::door::members::FORBIDDEN.into(), b"this key is not in this grid");
         }
     }
 

@@ -141,7 +141,7 @@ async fn a_stranger_is_turned_away_at_every_door() {
             EndpointAddr::from_parts(endpoint.id(), endpoint.bound_sockets().into_iter().map(TransportAddr::Ip));
         let error = refusal(SecretKey::generate(), address, alpn).await;
         let forbidden = matches!(&error, ConnectionError::ApplicationClosed(closed)
-            if closed.error_code == members::FORBIDDEN.into());
+            if closed.error_code == door::members::FORBIDDEN.into());
         assert!(forbidden, "{error:?}");
     }
     assert_eq!(a.overlay.grid().view().await.expect("it answers").strangers, 3);

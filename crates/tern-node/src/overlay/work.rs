@@ -7,9 +7,9 @@ use iroh::endpoint::RecvStream;
 use tern_core::words::{NodeId, limits};
 use tokio::sync::mpsc;
 
-use super::links;
 use super::peers::Peers;
 use crate::node::input::{Input, Peer};
+use crate::overlay::carry::links;
 
 /// Frames that may wait for one peer; more are lost, as a network may.
 const PEER_QUEUE_MAX: usize = 256;

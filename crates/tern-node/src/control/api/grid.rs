@@ -10,8 +10,8 @@ use tern_core::words::NodeId;
 use utoipa::ToSchema;
 
 use super::machine::{FactsView, VitalsView};
+use crate::overlay::door::nearby::Nearby;
 use crate::overlay::grid::GridView;
-use crate::overlay::nearby::Nearby;
 
 /// `GET /v1/members`: who is in the grid.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]

@@ -4,8 +4,8 @@ use axum::http::StatusCode;
 use tern_core::trust::{Impossible, TicketError};
 
 use super::Refused;
+use crate::overlay::door::join::JoinError;
 use crate::overlay::grid::GridError;
-use crate::overlay::join::JoinError;
 use crate::overlay::peers::CallError;
 
 /// The node has no grid: by its settings where it is an agent, else since it lives inside a command.

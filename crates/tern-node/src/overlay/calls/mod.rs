@@ -16,7 +16,7 @@ use iroh::endpoint::{RecvStream, SendStream};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-pub use super::links::frame;
+pub use crate::overlay::carry::links::frame;
 
 /// Bytes of a question or an answer.
 const CALL_BYTES_MAX: usize = 16 * 1024;

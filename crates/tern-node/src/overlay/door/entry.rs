@@ -11,15 +11,15 @@ use tern_core::trust::{
 use tern_core::words::NodeId;
 use tern_core::words::limits::NODE_ADDRESSES_MAX;
 
-use super::actor::Actor;
-use super::grid::{GridAsk, GridError, GridView, Invited, Joined, TICKET_MS_MAX};
-use super::join::{self, Knock};
 use crate::clock;
+use crate::overlay::actor::Actor;
+use crate::overlay::door::join::{self, Knock};
+use crate::overlay::grid::{GridAsk, GridError, GridView, Invited, Joined, TICKET_MS_MAX};
 use crate::store::StoreError;
 use crate::store::grid::{self as durable, GridStore, public, verify, with_signer};
 
 impl Actor {
-    pub(super) async fn answer(&mut self, ask: GridAsk) {
+    pub(in crate::overlay) async fn answer(&mut self, ask: GridAsk) {
         // Who asked may have gone; then nobody waits for the answer.
         match ask {
             GridAsk::View(reply) => drop(reply.send(self.view())),
@@ -66,7 +66,7 @@ impl Actor {
         })
     }
 
-    pub(super) fn tell_inviting(&self) {
+    pub(in crate::overlay) fn tell_inviting(&self) {
         self.members.set_inviting(self.durable.invitations.list().iter().any(|one| one.expires_ms > 0));
     }
 
@@ -92,7 +92,7 @@ impl Actor {
     }
 
     /// Judges a stranger who said everything, and makes durable that it is in before it is told so.
-    pub(super) async fn knock(&mut self, knock: Knock) {
+    pub(in crate::overlay) async fn knock(&mut self, knock: Knock) {
         let Knock { hello, challenge, proof, reply } = knock;
         let now_ms = clock::now().wall_ms;
         let arrival = Arrival { hello: &hello, challenge: &challenge, proof: &proof, issuer: public(&self.secret) };

@@ -15,7 +15,7 @@ use tern_core::words::NodeId;
 use tern_core::words::limits::NODE_ADDRESSES_MAX;
 use tokio::sync::mpsc;
 
-use super::actor::Said;
+use crate::overlay::actor::Said;
 
 /// Names the service on the network.
 const SERVICE: &str = "tern";

@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 use nix::errno::Errno;
 use nix::fcntl::{FallocateFlags, RenameFlags, fallocate, renameat2};
 
-use super::names;
-use super::outline::Outline;
-use super::wire::{Kind, Trouble};
+use crate::files::names;
+use crate::files::outline::Outline;
+use crate::files::wire::{Kind, Trouble};
 
 /// An open part; another copy to the same target is refused as long as it lives.
 pub struct Part {

@@ -8,7 +8,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use iroh::endpoint::{AfterHandshakeOutcome, Connection, EndpointHooks, Side};
 use tern_core::words::NodeId;
 
-use super::JOIN_ALPN;
+use crate::overlay::JOIN_ALPN;
 
 /// Tells a refused peer why, as HTTP would.
 pub const FORBIDDEN: u32 = 403;

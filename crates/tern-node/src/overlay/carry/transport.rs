@@ -17,7 +17,7 @@ use iroh_base::CustomAddr;
 use tern_core::words::NodeId;
 use tokio::sync::mpsc;
 
-use super::fabric::{Fabric, Packet, Prefix, prefix};
+use crate::overlay::carry::fabric::{Fabric, Packet, Prefix, prefix};
 
 /// Names the mesh among custom transports: `tern` in ASCII.
 const MESH: u64 = 0x7465_726e;

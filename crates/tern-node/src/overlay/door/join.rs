@@ -8,10 +8,10 @@ use tern_core::trust::{Answer, Challenge, Hello, Name, Proof, Statement, Talk, T
 use tern_core::words::limits::{STATEMENT_BYTES_MAX, STATEMENT_LIST_BYTES_MAX};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
-use super::JOIN_ALPN;
-use super::actor::Said;
-use super::links::frame;
 use crate::clock;
+use crate::overlay::JOIN_ALPN;
+use crate::overlay::actor::Said;
+use crate::overlay::carry::links::frame;
 use crate::store::grid::{public, with_signer};
 
 /// All of it, from the first byte to the last.

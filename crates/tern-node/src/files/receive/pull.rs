@@ -6,9 +6,9 @@ use tern_core::words::Bytes;
 use tokio::sync::mpsc;
 
 use super::fetch::{self, Fetch};
-use super::names;
 use super::place::{self, Place};
-use super::wire::{Ask, Entry, Event, Form, Kind, Listed, Order, Summary, Trouble, hear};
+use crate::files::names;
+use crate::files::wire::{Ask, Entry, Event, Form, Kind, Listed, Order, Summary, Trouble, hear};
 use crate::overlay::calls::Call;
 use crate::overlay::peers::Peers;
 
@@ -72,7 +72,7 @@ async fn list(peers: &Peers, order: &Order, summary: &mut Summary) -> Result<Vec
             Listed::Failed(trouble) => return Err(trouble),
         }
         count += 1;
-        if count > 2 * super::source::ENTRIES_MAX {
+        if count > 2 * crate::files::source::ENTRIES_MAX {
             return Err(Trouble::new(Kind::Refused, "a list without an end"));
         }
     }

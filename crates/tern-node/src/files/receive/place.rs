@@ -6,8 +6,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use super::part;
-use super::wire::{Entry, Form, Kind, Order, Trouble};
-use super::{names, source};
+use crate::files::wire::{Entry, Form, Kind, Order, Trouble};
+use crate::files::{names, source};
 
 /// Where files go that others share, in the home folder.
 pub const INBOX: &str = "tern-inbox";

@@ -14,12 +14,12 @@ use tern_core::words::NodeId;
 use tern_core::words::limits::LINK_FRAME_BYTES_MAX;
 use tokio::sync::{Semaphore, mpsc};
 
-use super::actor::Said;
-use super::fabric::{BATCH, Fabric, PART};
-use super::join;
-use super::members::FORBIDDEN;
-use super::transport::Directory;
-use super::{JOIN_ALPN, LINK_ALPN};
+use crate::overlay::actor::Said;
+use crate::overlay::carry::fabric::{BATCH, Fabric, PART};
+use crate::overlay::carry::transport::Directory;
+use crate::overlay::door::join;
+use crate::overlay::door::members::FORBIDDEN;
+use crate::overlay::{JOIN_ALPN, LINK_ALPN};
 
 /// How long one try to reach a member may take.
 const DIAL_TIMEOUT: Duration = Duration::from_secs(3);

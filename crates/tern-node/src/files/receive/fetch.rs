@@ -8,11 +8,11 @@ use bytes::Bytes;
 use tern_core::words::NodeId;
 use tokio::sync::mpsc;
 
-use super::content::{self, Arriving, GROUPS_AHEAD, WAY_MAX};
-use super::outline::Outline;
 use super::part::{Left, Part};
-use super::source;
-use super::wire::{Ask, Event, Kind, Outlined, Trouble, Wanted, hear};
+use crate::files::content::{self, Arriving, GROUPS_AHEAD, WAY_MAX};
+use crate::files::outline::Outline;
+use crate::files::source;
+use crate::files::wire::{Ask, Event, Kind, Outlined, Trouble, Wanted, hear};
 use crate::overlay::calls::Call;
 use crate::overlay::peers::{Peers, is_direct};
 

@@ -8,7 +8,7 @@ use tern_core::observe::Facts;
 use tern_core::trust::Name;
 use tern_core::words::NodeId;
 
-use super::start::StartError;
+use super::StartError;
 use crate::config::{Config, PORT};
 
 use crate::home::Home;
