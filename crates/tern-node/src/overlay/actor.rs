@@ -8,6 +8,7 @@ use std::time::Duration;
 use iroh::SecretKey;
 use tern_core::machine::mesh::{CloseReason, Here, LinkId, Mesh, MeshEffect, MeshEvent, MeshOptions, Signer};
 use tern_core::observe::Vitals;
+use tern_core::trust::Name;
 use tern_core::wire::Message;
 use tern_core::words::NodeId;
 use tokio::sync::mpsc;
@@ -74,6 +75,8 @@ pub struct Actor {
     pub(super) directory: Directory,
     addresses: BTreeMap<NodeId, Vec<SocketAddr>>,
     pub(super) to_loop: ToLoop,
+    /// What this node was called last in a grid.
+    pub(super) name: Name,
     pub(super) notes: Vec<String>,
     pub(super) neighbourhood: Neighbourhood,
     /// Members that did not know this node: since when, and how often.
@@ -118,6 +121,7 @@ impl Actor {
             directory,
             addresses,
             to_loop,
+            name: Name::near(""),
             notes: Vec::new(),
             neighbourhood: Neighbourhood::default(),
             sent_away: HashMap::new(),
@@ -155,8 +159,11 @@ impl Actor {
         self.tell_configured(&members);
         self.tell_inviting();
         self.read_admin_key();
-        let name = self.mesh.name_of(&public(&self.secret));
-        nearby::introduce(&self.links.endpoint, &name, &self.mesh.roll().grid());
+        let me = public(&self.secret);
+        if self.mesh.roll().is_member(me) {
+            self.name = Name::near(&self.mesh.name_of(&me));
+        }
+        nearby::introduce(&self.links.endpoint, self.name.as_str(), &self.mesh.roll().grid());
         for (peer, addresses) in self.durable.addresses.clone() {
             self.handle(MeshEvent::Addresses { peer, addresses }).await;
         }

@@ -98,7 +98,7 @@ pub struct PingArgs {
 
 #[derive(Debug, Args)]
 pub struct ForwardArgs {
-    /// [LOCAL] NODE:PORT, where LOCAL is a port or ADDRESS:PORT of this machine [default: the same port on 127.0.0.1]
+    /// NODE:PORT, or LOCAL NODE:PORT, where LOCAL is a port or ADDRESS:PORT of this machine (else the same port on 127.0.0.1)
     #[arg(value_name = "[LOCAL] NODE:PORT", num_args = 1..=2, required_unless_present_any = ["list", "close"])]
     pub places: Vec<String>,
     /// Return at once; the port stays open until it is closed or the agent ends

@@ -11,7 +11,7 @@ const QUIET: &str = "[mesh]\nmdns = false\nport_mapping = false\n";
 const SECRET: &[u8] = b"the-plaintext-that-nobody-on-the-way-may-see";
 
 /// Machines with running agents, each a grid of its own still.
-fn machines<const N: usize>(grid: &Grid, labels: [&str; N]) -> [Machine; N] {
+pub fn machines<const N: usize>(grid: &Grid, labels: [&str; N]) -> [Machine; N] {
     labels.map(|label| {
         let machine = Machine::new(grid.node(label));
         machine.configure(&format!("slots = 1\n{QUIET}name = \"{label}\"\n"));
@@ -21,13 +21,13 @@ fn machines<const N: usize>(grid: &Grid, labels: [&str; N]) -> [Machine; N] {
 }
 
 /// Lets one machine into the grid of another, as one that may let others in.
-fn admit(by: &Machine, whom: &Machine) {
+pub fn admit(by: &Machine, whom: &Machine) {
     let ticket = by.tern_json(&["invite", "--admin", "--json"])["ticket"].as_str().unwrap().to_owned();
     whom.good(&["join", &ticket]);
 }
 
 /// Names of the members that this machine reaches.
-fn reached(machine: &Machine) -> Vec<String> {
+pub fn reached(machine: &Machine) -> Vec<String> {
     let members = machine.tern_json(&["members", "--json"]);
     let members = members["members"].as_array().expect("a list").iter().filter(|member| member["up"] == true);
     let mut names: Vec<String> = members.map(|member| member["name"].as_str().unwrap().to_owned()).collect();
@@ -35,7 +35,7 @@ fn reached(machine: &Machine) -> Vec<String> {
     names
 }
 
-fn until_all_reach_all(machines: &[Machine]) {
+pub fn until_all_reach_all(machines: &[Machine]) {
     for machine in machines {
         until("everybody is reached", || (reached(machine).len() == machines.len()).then_some(()));
     }

@@ -38,7 +38,7 @@ impl Mesh {
         }
         self.follow_roll(out);
         out.push(MeshEffect::Save);
-        if !changes.gone.is_empty() && changes.gone.contains(&self.me) && !self.leaving {
+        if from.is_some() && changes.gone.contains(&self.me) {
             let note = "this node was removed from its grid: `tern leave` makes it one of its own again".to_string();
             self.note_once(self.me, note, out);
         }

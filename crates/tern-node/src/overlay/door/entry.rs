@@ -162,7 +162,7 @@ impl Actor {
         if ticket.issuer == me {
             return Err(GridError::Ticket("this machine made the ticket itself: use it on another one".to_owned()));
         }
-        let name = name.unwrap_or_else(|| Name::near(&self.mesh.name_of(&me)));
+        let name = name.unwrap_or_else(|| self.name.clone());
         let welcome = join::join(&self.links.endpoint, &self.secret, ticket, name).await?;
         let mut roll = Roll::new(ticket.grid);
         roll.merge(&welcome.statements, verify);
@@ -197,9 +197,9 @@ impl Actor {
     /// Tells the others, and is a grid of its own again.
     async fn leave(&mut self) -> Result<(), GridError> {
         let me = public(&self.secret);
-        // Its name, too, is of the grid that it leaves.
-        let name = Name::near(&self.mesh.name_of(&me));
-        if self.others() > 0 {
+        let name = self.name.clone();
+        // One that was sent away has nobody to tell.
+        if self.others() > 0 && self.mesh.roll().is_member(me) {
             let roll = self.mesh.roll();
             let admin = self.admin.clone();
             let list = with_signer(&self.secret, |node| match &admin {

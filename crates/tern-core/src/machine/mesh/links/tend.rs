@@ -146,6 +146,10 @@ impl Mesh {
     pub(in crate::machine::mesh) fn tend_links(&mut self, out: &mut Vec<MeshEffect>) {
         let chosen = self.chosen();
         self.let_go(&chosen, out);
+        if !self.roll.is_member(self.me) {
+            // Sent away: nobody would let it in.
+            return;
+        }
         let now = self.now.boot;
         let few = self.nodes.len() <= LINKS_WANTED_MAX;
         let dialling = self.nodes.values().filter(|known| known.dialling).count();
