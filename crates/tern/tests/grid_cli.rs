@@ -133,6 +133,28 @@ fn three_machines_make_a_grid_and_agree_on_who_is_in_it() {
 }
 
 #[test]
+fn when_the_only_admin_is_lost_the_recovery_key_makes_another_one_and_sends_it_away() {
+    let [a, b, c, d] = [Machine::up("a"), Machine::up("b"), Machine::up("c"), Machine::up("d")];
+    a.admit(&b);
+    a.admit(&c);
+    b.0.until(|| b.sees() == ["a", "b", "c"]);
+    refused(&b.run(&["invite"]), 77, "no admin");
+    let key = a.0.path().join("grid/recovery");
+    let key = key.to_str().unwrap();
+    refused(&b.run(&["recover", b.0.path().join("config.toml").to_str().unwrap()]), 65, "recovery key");
+    a.good(&["down"]);
+    b.good(&["recover", key, "--lost", "a"]);
+    // Whom the lost one had let in stays; the lost one does not come back.
+    b.admit(&d);
+    for machine in [&b, &c, &d] {
+        machine.0.until(|| machine.sees() == ["b", "c", "d"]);
+    }
+    a.good(&["up", "--detach"]);
+    refused(&d.run(&["join", &a.ticket(&[])]), 65, "`tern leave` first");
+    assert_eq!(a.sees(), ["a"]);
+}
+
+#[test]
 fn a_ticket_that_is_used_expired_mistyped_or_of_no_machine_here_is_refused_with_its_sentence() {
     let [a, b, c] = [Machine::up("a"), Machine::up("b"), Machine::up("c")];
     let short = a.json(&["invite", "--for", "1s"]);

@@ -41,6 +41,7 @@ use super::{api, routes};
         routes::grid::entry::join,
         routes::grid::entry::leave,
         routes::grid::entry::rotate,
+        routes::grid::entry::recover,
         routes::grid::ways::path,
         routes::grid::ways::ping,
         routes::grid::ways::netcheck,

@@ -78,6 +78,7 @@ pub(crate) fn table() -> Vec<Route> {
         ("/v1/invitations", &["post"], post(grid::entry::invite)),
         ("/v1/join", &["post"], post(grid::entry::join)),
         ("/v1/leave", &["post"], post(grid::entry::leave)),
+        ("/v1/recover", &["post"], post(grid::entry::recover)),
         ("/v1/rotate", &["post"], post(grid::entry::rotate)),
         ("/v1/path/{node}", &["get"], get(grid::ways::path)),
         ("/v1/ping/{node}", &["post"], post(grid::ways::ping)),

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use iroh::SecretKey;
 use tern_core::machine::mesh::{LinkView, NodeView, Reach};
 use tern_core::trust::{Admin, GridId, Name, Ticket};
 use tern_core::words::NodeId;
@@ -102,6 +103,7 @@ pub enum GridAsk {
     Leave { reply: Reply<()> },
     Remove { node: NodeId, reply: Reply<()> },
     Rotate { reply: Reply<()> },
+    Recover { root: Box<SecretKey>, lost: Vec<NodeId>, reply: Reply<()> },
 }
 
 /// A handle to the grid; all copies are one.
@@ -164,6 +166,14 @@ impl Grid {
     /// [`GridError`]
     pub async fn remove(&self, node: NodeId) -> Result<(), GridError> {
         self.ask(|reply| GridAsk::Remove { node, reply }).await?
+    }
+
+    /// Makes this machine an admin by the recovery key, and takes all power from the lost ones.
+    ///
+    /// # Errors
+    /// [`GridError`]
+    pub async fn recover(&self, root: SecretKey, lost: Vec<NodeId>) -> Result<(), GridError> {
+        self.ask(|reply| GridAsk::Recover { root: Box::new(root), lost, reply }).await?
     }
 
     /// # Errors

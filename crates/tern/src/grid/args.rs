@@ -22,6 +22,8 @@ pub enum GridCommand {
     Remove(NodeArgs),
     /// Give this machine a new admin key in the place of its old one
     Rotate,
+    /// Make this machine an admin by the grid's recovery key, when admin machines are lost
+    Recover(RecoverArgs),
     /// Measure round trips to a node
     Ping(PingArgs),
     /// Show the way to a node, hop by hop
@@ -41,6 +43,7 @@ impl GridCommand {
             Self::Leave(args) => block_on(entry::leave(context, args)),
             Self::Remove(args) => block_on(members::remove(context, args)),
             Self::Rotate => block_on(members::rotate(context)),
+            Self::Recover(args) => block_on(members::recover(context, args)),
             Self::Ping(args) => block_on(ways::ping(context, args)),
             Self::Path(args) => block_on(ways::path(context, args)),
             Self::Netcheck => block_on(netcheck::netcheck(context)),
@@ -69,6 +72,16 @@ pub struct JoinArgs {
     /// What the others shall call this node [default: its host name]
     #[arg(long)]
     pub name: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct RecoverArgs {
+    /// The file that holds the recovery key, or - for standard input
+    #[arg(value_name = "FILE")]
+    pub key: std::path::PathBuf,
+    /// A machine that is lost: it is sent away, and its admin key with it
+    #[arg(long, value_name = "NODE")]
+    pub lost: Vec<String>,
 }
 
 #[derive(Debug, Clone, Copy, Args)]

@@ -1,13 +1,14 @@
-//! `tern members`, `tern remove`, `tern rotate`.
+//! `tern members`, `tern remove`, `tern rotate`, `tern recover`.
 
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::process::ExitCode;
 
 use serde_json::json;
+use tern_node::control::api::entry::RecoverRequest;
 use tern_node::control::api::grid::{MemberView, MembersView};
 use tern_node::control::{Door, Entry};
 
-use super::args::NodeArgs;
+use super::args::{NodeArgs, RecoverArgs};
 use super::table::{Table, way};
 use crate::cli::{Context, Outcome};
 
@@ -74,6 +75,28 @@ pub async fn rotate(context: &Context) -> Outcome {
         context.printer.value(&json!({"rotated": true}))?;
     } else {
         context.printer.line("this machine has a new admin key; the old one counts no more")?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Bytes of a recovery key's file that are read; it has a few lines.
+const RECOVERY_BYTES_MAX: u64 = 4_096;
+
+pub async fn recover(context: &Context, args: RecoverArgs) -> Outcome {
+    let mut recovery = String::new();
+    if args.key.as_os_str() == "-" {
+        io::stdin().lock().take(RECOVERY_BYTES_MAX).read_to_string(&mut recovery)?;
+    } else {
+        std::fs::File::open(&args.key)?.take(RECOVERY_BYTES_MAX).read_to_string(&mut recovery)?;
+    }
+    let door = Door::open(&context.home, Entry::Agent, None).await?;
+    door.recover(&RecoverRequest { recovery, lost: args.lost.clone() }).await?;
+    door.close(true).await?;
+    if context.printer.json {
+        context.printer.value(&json!({"recovered": true, "lost": args.lost}))?;
+    } else {
+        let lost = if args.lost.is_empty() { String::new() } else { format!("; sent away: {}", args.lost.join(", ")) };
+        context.printer.line(&format!("this machine is an admin now{lost}"))?;
     }
     Ok(ExitCode::SUCCESS)
 }

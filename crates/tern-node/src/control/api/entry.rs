@@ -58,6 +58,23 @@ impl fmt::Debug for JoinRequest {
     }
 }
 
+/// `POST /v1/recover`
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RecoverRequest {
+    /// The text of the recovery key's file.
+    pub recovery: String,
+    /// Machines that are lost: name, short key or whole key. They are sent away.
+    #[serde(default)]
+    pub lost: Vec<String>,
+}
+
+impl fmt::Debug for RecoverRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RecoverRequest").field("lost", &self.lost).finish_non_exhaustive()
+    }
+}
+
 /// What a join changed.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct JoinedView {

@@ -4,7 +4,9 @@ use hyper::Method;
 
 use super::{Door, DoorError, NOTHING, segment};
 use crate::control::api::Done;
-use crate::control::api::entry::{InvitationView, InviteRequest, JoinRequest, JoinedView, LeftView, RemovedView};
+use crate::control::api::entry::{
+    InvitationView, InviteRequest, JoinRequest, JoinedView, LeftView, RecoverRequest, RemovedView,
+};
 use crate::control::api::grid::{MembersView, NodeEntry, NodesView};
 use crate::control::api::ways::{ForwardRequest, ForwardView, NetcheckView, PathView, PingRequest, PingView};
 
@@ -36,6 +38,11 @@ impl Door {
 
     pub async fn remove(&self, node: &str) -> Result<RemovedView, DoorError> {
         self.call(Method::DELETE, &format!("/v1/members/{}", segment(node)), NOTHING).await
+    }
+
+    pub async fn recover(&self, request: &RecoverRequest) -> Result<(), DoorError> {
+        let _done: Done = self.call(Method::POST, "/v1/recover", Some(request)).await?;
+        Ok(())
     }
 
     pub async fn rotate(&self) -> Result<(), DoorError> {

@@ -29,6 +29,7 @@ impl Actor {
             GridAsk::Leave { reply } => drop(reply.send(self.leave().await)),
             GridAsk::Remove { node, reply } => drop(reply.send(self.remove(node).await)),
             GridAsk::Rotate { reply } => drop(reply.send(self.rotate().await)),
+            GridAsk::Recover { root, lost, reply } => drop(reply.send(self.recover(&root, &lost).await)),
         }
     }
 
@@ -223,6 +224,19 @@ impl Actor {
         let roll = self.mesh.roll();
         let list = with_signer(&key, |by| trust::remove_machine(roll, by, node)).map_err(GridError::Impossible)?;
         self.say(list).await
+    }
+
+    /// With the recovery key: this machine becomes an admin, and those that are lost have nothing to say any more.
+    async fn recover(&mut self, root: &SecretKey, lost: &[NodeId]) -> Result<(), GridError> {
+        let (me, new) = (public(&self.secret), SecretKey::generate());
+        let roll = self.mesh.roll();
+        let list = with_signer(root, |root| with_signer(&new, |admin| trust::recover(roll, root, admin, me, lost)));
+        let list = list.map_err(GridError::Impossible)?;
+        // The key first, as with a rotation.
+        self.store.stage_admin_key(&new).map_err(unwritten)?;
+        self.say(list).await?;
+        self.read_admin_key();
+        Ok(())
     }
 
     /// A new admin key for this machine, in the place of the old one.

@@ -6,11 +6,14 @@ use axum::extract::{Path, State};
 use tern_core::trust::{Name, Ticket};
 
 use super::view_and_node;
-use crate::control::api::entry::{InvitationView, InviteRequest, JoinRequest, JoinedView, LeftView, RemovedView};
+use crate::control::api::entry::{
+    InvitationView, InviteRequest, JoinRequest, JoinedView, LeftView, RecoverRequest, RemovedView,
+};
 use crate::control::api::{Done, Refusal};
 use crate::control::routes::{App, read_json};
 use crate::control::words::Refused;
 use crate::overlay::grid::TICKET_MS_MAX;
+use crate::store::grid::read_recovery;
 
 /// A ticket by which one machine may come in, once.
 #[utoipa::path(post, path = "/v1/invitations", tag = "grid", request_body = InviteRequest,
@@ -72,6 +75,20 @@ pub async fn remove(State(app): State<App>, Path(text): Path<String>) -> Result<
     let (_, node) = view_and_node(&app, &text).await?;
     app.meshed()?.grid.remove(node.node).await?;
     Ok(Json(RemovedView { name: node.name, node: node.node.to_string() }))
+}
+
+/// Make this machine an admin by the grid's recovery key, and send the lost machines away.
+#[utoipa::path(post, path = "/v1/recover", tag = "grid", request_body = RecoverRequest,
+    responses((status = 200, body = Done), (status = 400, body = Refusal), (status = 403, body = Refusal), (status = 404, body = Refusal)))]
+pub async fn recover(State(app): State<App>, body: Bytes) -> Result<Json<Done>, Refused> {
+    let request: RecoverRequest = read_json(&body)?;
+    let root = read_recovery(request.recovery.as_bytes()).map_err(|error| Refused::invalid(error.to_string()))?;
+    let mut lost = Vec::new();
+    for text in &request.lost {
+        lost.push(view_and_node(&app, text).await?.1.node);
+    }
+    app.meshed()?.grid.recover(root, lost).await?;
+    Ok(Json(Done::default()))
 }
 
 /// A new admin key for this machine in the place of its old one.
