@@ -141,7 +141,7 @@ fn when_the_only_admin_is_lost_the_recovery_key_makes_another_one_and_sends_it_a
     refused(&b.run(&["invite"]), 77, "no admin");
     let key = a.0.path().join("grid/recovery");
     let key = key.to_str().unwrap();
-    refused(&b.run(&["recover", b.0.path().join("config.toml").to_str().unwrap()]), 65, "recovery key");
+    refused(&b.run(&["recover", b.0.path().join("config.toml").to_str().unwrap()]), 64, "no recovery key");
     a.good(&["down"]);
     b.good(&["recover", key, "--lost", "a"]);
     // Whom the lost one had let in stays; the lost one does not come back.
@@ -193,7 +193,7 @@ fn a_machine_that_is_removed_is_cut_off_and_says_so_itself() {
     for machine in [&a, &b] {
         machine.until_sees(&["a", "b"]);
     }
-    c.0.until(|| c.json(&["status"])["grid"]["notes"].to_string().contains("not in its grid"));
+    c.0.until(|| c.json(&["status"])["grid"]["notes"].to_string().contains("removed from its grid"));
     assert!(c.run(&["ping", "a", "-c", "1"]).code != 0);
     refused(&c.run(&["leave"]), 64, "--yes");
     c.good(&["leave", "--yes"]);
