@@ -1,10 +1,11 @@
-//! What a contributor types: `cargo xtask test`, `check`, `ci`, `policy`, `shape`, `sim`, `soak`, `bench`.
+//! What a contributor types: `cargo xtask test`, `check`, `ci`, `policy`, `shape`, `sim`, `soak`, `bench`, `dist`.
 //!
 //! Everything that looks after the repository is Rust in this crate; there are no scripts. Each command prints its parts
 //! as they run and, at the end, how long each of them took.
 
 mod bench;
 mod check;
+mod dist;
 mod policy;
 mod run;
 mod shape;
@@ -25,7 +26,8 @@ usage: cargo xtask COMMAND
                            (default 100)
   bench spine [--pairs N] [--quick]
                            measure against bare loops, xargs and GNU parallel; writes docs/benchmarks.md, except
-                           where --quick or fewer than 5 pairs make its figures too rough";
+                           where --quick or fewer than 5 pairs make its figures too rough
+  dist                     a binary that runs on any Linux of this architecture, in target/dist with its checksum";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -39,6 +41,7 @@ fn main() -> ExitCode {
         Some((&"sim", options)) => suite::sim(options),
         Some((&"soak", options)) => suite::soak(options),
         Some((&"bench", options)) => bench::bench(options),
+        Some((&"dist", options)) => dist::dist(options),
         // What the benchmark runs of itself.
         Some((&"loop", arguments)) => bench::spin(arguments),
         Some((&"burn", [])) => {

@@ -6,7 +6,7 @@
 //! run inside the simulator, with the same code that runs on a real one.
 //!
 //! The modules stand in the order in which facts flow, and import only to the left:
-//! `words` ← `observe` ← `decide` ← `plan` ← `promise` ← `wire` ← `view` ← `machine`.
+//! `words` ← `trust` ← `observe` ← `decide` ← `plan` ← `promise` ← `wire` ← `view` ← `machine`.
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -19,6 +19,7 @@ pub mod machine;
 pub mod observe;
 pub mod plan;
 pub mod promise;
+pub mod trust;
 pub mod view;
 pub mod wire;
 pub mod words;

@@ -4,6 +4,7 @@
 //! $TERN_HOME/
 //!   key               the node's secret key, 0600
 //!   config.toml       settings of this node
+//!   speed             how fast this machine was measured to be
 //!   agent.lock        held by the agent, or by an in-process node, for its life
 //!   control.sock      the control API, 0600
 //!   runs/ID/          one state folder of the same shape for each `tern map` without an agent
@@ -17,6 +18,7 @@
 //!   journal.seen      the last record acknowledged, to notice a journal that lost some
 //!   seg/NNNNNNNN      result segments     out/NNNNNNNN.out, .err   output files
 //!   out/peers/        output files of tasks that other nodes ran
+//!   grid/roll         who belongs to the grid  grid/admin.key, grid/recovery   secrets of its admins, 0600
 //! ```
 
 use std::fs::DirBuilder;
@@ -65,8 +67,32 @@ impl Home {
         self.0.join("key")
     }
     #[must_use]
+    pub fn grid(&self) -> PathBuf {
+        self.0.join("grid")
+    }
+    #[must_use]
+    pub fn roll(&self) -> PathBuf {
+        self.0.join("grid/roll")
+    }
+    #[must_use]
+    pub fn admin_key(&self) -> PathBuf {
+        self.0.join("grid/admin.key")
+    }
+    #[must_use]
+    pub fn next_admin_key(&self) -> PathBuf {
+        self.0.join("grid/admin.key.next")
+    }
+    #[must_use]
+    pub fn recovery(&self) -> PathBuf {
+        self.0.join("grid/recovery")
+    }
+    #[must_use]
     pub fn config(&self) -> PathBuf {
         self.0.join("config.toml")
+    }
+    #[must_use]
+    pub fn speed(&self) -> PathBuf {
+        self.0.join("speed")
     }
     #[must_use]
     pub fn agent_lock(&self) -> PathBuf {

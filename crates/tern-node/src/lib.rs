@@ -6,9 +6,11 @@
 pub mod clock;
 pub mod config;
 pub mod control;
+pub mod files;
 pub mod home;
 pub mod node;
 pub mod overlay;
 pub mod process;
 pub mod sense;
+pub mod sources;
 pub mod store;

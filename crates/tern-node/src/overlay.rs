@@ -1,41 +1,75 @@
-//! Peers: encrypted connections between admitted keys, carrying the frames of the core's messages.
+//! The mesh on real networks: two endpoints, links between neighbours, and everything that travels over them.
 //!
-//! The plainest thing that works: direct connections to peers whose keys and addresses the configuration names. A node
-//! is its key; a key that was not admitted is closed right after the handshake and no handler runs. Routes, discovery
-//! and relays are not here yet; they will replace this folder and leave the core as it is.
+//! Decisions are the core's ([`tern_core::machine::mesh`]). Here are connections, the thread of packets between them, the door at
+//! which strangers knock with a ticket, and the services that members ask of each other.
 
-mod link;
-mod members;
+mod actor;
+pub mod calls;
+mod carry;
+pub mod door;
+pub mod grid;
+pub mod peers;
 #[cfg(test)]
 mod tests;
+mod work;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::sync::mpsc::SyncSender;
 
-use iroh::{Endpoint, EndpointAddr, EndpointId, RelayMode, SecretKey, TransportAddr, endpoint::presets};
+use iroh::{Endpoint, SecretKey, TransportAddr, Watcher};
+use n0_future::StreamExt;
+use tern_core::machine::mesh::{Here, MeshEvent};
+use tern_core::observe::Vitals;
 use tern_core::words::NodeId;
-use tokio::sync::{Mutex, mpsc};
+use tern_core::words::limits::NODE_ADDRESSES_MAX;
+use tokio::sync::mpsc;
 
 use crate::node::input::Input;
-use members::Members;
+use crate::store::grid::{self as durable, GridStore, public};
+use actor::{Actor, Parts, SAID_MAX, Said};
+use carry::endpoints::Making;
+use carry::fabric::Fabric;
+use carry::links;
+use carry::transport::Directory;
+use door::members::Members;
+use door::nearby;
+pub use grid::Grid;
+use peers::Peers;
 
-/// Names the protocol in the handshake.
-const ALPN: &[u8] = b"tern/work/1";
-/// Frames that may wait for one peer; more are lost, as a network may.
-const PEER_QUEUE_MAX: usize = 256;
+/// Between neighbours.
+const LINK_ALPN: &[u8] = b"tern/link/1";
+/// Between any two members.
+const CALL_ALPN: &[u8] = b"tern/call/1";
+/// The only one that strangers may speak.
+const JOIN_ALPN: &[u8] = b"tern/join/1";
 /// Frames that may wait for the overlay as a whole.
 pub const OUTBOUND_MAX: usize = 1024;
 
-/// Whom this node talks to.
-#[derive(Clone, Debug)]
+/// How this node takes part.
 pub struct OverlayOptions {
     /// The node's secret key; its `Debug` shows nothing of it.
     pub secret: SecretKey,
+    /// Random at each start.
+    pub incarnation: u64,
     pub listen: SocketAddr,
-    /// Keys that may connect, and where to dial them where that is known.
-    pub admitted: Vec<(NodeId, Option<SocketAddr>)>,
+    /// Another port is taken where this one is not free.
+    pub any_port: bool,
+    pub port_mapping: bool,
+    /// Looks for machines on the local networks.
+    pub mdns: bool,
+    pub here: Here,
+    pub store: GridStore,
+    /// The grid as the store has it.
+    pub durable: durable::Grid,
+    /// Where members may be, from the configuration.
+    pub addresses: BTreeMap<NodeId, Vec<SocketAddr>>,
+    /// Links and direct paths to these and to nobody else, so that one machine can hold a chain; for tests and benchmarks.
+    pub only: Option<BTreeSet<NodeId>>,
+    /// Give and receive files.
+    pub files: bool,
 }
 
 /// Why the overlay did not start. Nothing was changed.
@@ -43,28 +77,31 @@ pub struct OverlayOptions {
 pub enum OverlayError {
     #[error("{address} cannot be listened on: {why}")]
     Listen { address: SocketAddr, why: String },
-    #[error("{0} is not a public key")]
-    Key(NodeId),
 }
 
-/// Queues to the peers that are connected now.
-type Queues = Arc<Mutex<BTreeMap<NodeId, mpsc::Sender<Vec<u8>>>>>;
-
-/// What every connection needs.
+/// How loaded this node is, from its loop; the newest counts.
 #[derive(Clone)]
-struct Shared {
-    queues: Queues,
-    to_loop: SyncSender<Input>,
+pub struct ToMesh(mpsc::Sender<Said>);
+
+impl ToMesh {
+    /// Lost where the mesh is behind: it is said again in a second.
+    pub fn vitals(&self, vitals: Vitals, busy: bool) {
+        let _lost = self.0.try_send(Said::Mesh(MeshEvent::Vitals { vitals, busy }));
+    }
 }
 
 /// A running overlay; dropping it closes its connections.
 pub struct Overlay {
-    endpoint: Endpoint,
+    link: Endpoint,
+    main: Endpoint,
+    grid: Grid,
+    to_actor: mpsc::Sender<Said>,
     tasks: Vec<tokio::task::JoinHandle<()>>,
+    actor: tokio::task::JoinHandle<()>,
 }
 
 impl Overlay {
-    /// Listens, dials and carries frames until closed. `outbound` is the other end of the loop's
+    /// Listens, finds its neighbours and carries what there is to carry until closed. `outbound` is the other end of the loop's
     /// [`ToPeers`](crate::node::ToPeers).
     ///
     /// # Errors
@@ -74,51 +111,111 @@ impl Overlay {
         outbound: mpsc::Receiver<(NodeId, Vec<u8>)>,
         to_loop: SyncSender<Input>,
     ) -> Result<Self, OverlayError> {
-        let listen_error = |why: String| OverlayError::Listen { address: options.listen, why };
-        let me = options.secret;
-        let my_id = NodeId(*me.public().as_bytes());
-        let members = Members::new(options.admitted.iter().map(|(node, _)| *node));
-        let endpoint = Endpoint::builder(presets::Minimal)
-            .secret_key(me)
-            .relay_mode(RelayMode::Disabled)
-            .clear_ip_transports()
-            .bind_addr(options.listen)
-            .map_err(|error| listen_error(error.to_string()))?
-            .hooks(members)
-            .alpns(vec![ALPN.to_vec()])
-            .bind()
-            .await
-            .map_err(|error| listen_error(error.to_string()))?;
-        let shared = Shared { queues: Queues::default(), to_loop };
+        let me = public(&options.secret);
+        let (members, directory) = (Members::default(), Directory::new(options.only));
+        let (fabric, packets) = Fabric::new(&me);
+        let making = Making { secret: &options.secret, members: &members, port_mapping: options.port_mapping };
+        let link = listen(&making, options.listen, options.any_port).await?;
+        let main = making.main(options.listen, &fabric, packets, &directory).await?;
+        let (to_actor, said) = mpsc::channel(SAID_MAX);
+        let peers = Peers::new(main.clone(), directory.clone(), work::to_loop(to_loop), to_actor.clone());
+        peers.files().set_open(options.files);
+        let numbers = Arc::new(AtomicU64::new(1));
+        let links = links::Shared {
+            endpoint: link.clone(),
+            fabric,
+            to_actor: to_actor.clone(),
+            numbers,
+            directory: directory.clone(),
+        };
+        let mut here = options.here;
+        here.link_addresses = addresses(&link);
+        here.main_addresses = addresses(&main);
+        let parts = Parts {
+            secret: options.secret,
+            incarnation: options.incarnation,
+            here,
+            store: options.store,
+            durable: options.durable,
+            links: links.clone(),
+            peers: peers.clone(),
+            members,
+            directory,
+            addresses: options.addresses,
+        };
+        let actor = tokio::spawn(Actor::new(parts).run(said));
         let mut tasks = vec![
-            tokio::spawn(link::accept(endpoint.clone(), shared.clone())),
-            tokio::spawn(distribute(outbound, shared.queues.clone())),
+            tokio::spawn(links::accept(links)),
+            tokio::spawn(calls::accept(peers.clone())),
+            tokio::spawn(work::distribute(outbound, peers.clone())),
+            tokio::spawn(follow_addresses(link.clone(), main.clone(), to_actor.clone())),
         ];
-        for (node, address) in options.admitted {
-            let Some(address) = address else { continue };
-            let id = EndpointId::from_bytes(&node.0).map_err(|_| OverlayError::Key(node))?;
-            let target = EndpointAddr::from_parts(id, [TransportAddr::Ip(address)]);
-            tasks.push(tokio::spawn(link::dial(endpoint.clone(), target, shared.clone(), my_id < node)));
+        if options.mdns {
+            tasks.push(tokio::spawn(nearby::listen(link.clone(), to_actor.clone())));
         }
-        Ok(Self { endpoint, tasks })
+        let grid = Grid::new(to_actor.clone(), peers);
+        Ok(Self { link, main, grid, to_actor, tasks, actor })
     }
 
-    /// Tells the peers and ends.
+    /// The handle for faces.
+    pub fn grid(&self) -> &Grid {
+        &self.grid
+    }
+
+    /// Where the loop says how loaded this node is.
+    pub fn to_mesh(&self) -> ToMesh {
+        ToMesh(self.to_actor.clone())
+    }
+
+    /// Tells the neighbours and ends.
     pub async fn close(self) {
+        // An actor that has ended has nobody to tell.
+        let _ended = self.to_actor.send(Said::Mesh(MeshEvent::Leave)).await;
+        tokio::time::sleep(GOODBYE).await;
         for task in &self.tasks {
             task.abort();
         }
-        self.endpoint.close().await;
+        self.actor.abort();
+        tokio::join!(self.main.close(), self.link.close());
     }
 }
 
-/// Hands each frame to its peer's queue; one that is full or gone loses it, and the core repeats what matters.
-async fn distribute(mut outbound: mpsc::Receiver<(NodeId, Vec<u8>)>, queues: Queues) {
-    while let Some((to, frame)) = outbound.recv().await {
-        if let Some(queue) = queues.lock().await.get(&to)
-            && queue.try_send(frame).is_err()
-        {
-            tracing::debug!(%to, "a frame was dropped: the peer's queue is full");
+/// How long a good-bye has to leave before the connections that carry it are closed.
+const GOODBYE: std::time::Duration = std::time::Duration::from_millis(30);
+
+async fn listen(making: &Making<'_>, wished: SocketAddr, any_port: bool) -> Result<Endpoint, OverlayError> {
+    match making.link(wished).await {
+        Err(error) if any_port && wished.port() != 0 => {
+            tracing::info!(%error, "another port is taken");
+            making.link(SocketAddr::new(wished.ip(), 0)).await
+        }
+        other => other,
+    }
+}
+
+/// Where an endpoint is reached now, as far as it knows.
+fn addresses(endpoint: &Endpoint) -> Vec<SocketAddr> {
+    let known = endpoint.addr().addrs.into_iter().filter_map(|address| match address {
+        TransportAddr::Ip(address) => Some(address),
+        _ => None,
+    });
+    known.take(NODE_ADDRESSES_MAX).collect()
+}
+
+/// Tells the mesh whenever this machine is somewhere else.
+async fn follow_addresses(link: Endpoint, main: Endpoint, to_actor: mpsc::Sender<Said>) {
+    let (mut of_link, mut of_main) = (link.watch_addr().stream(), main.watch_addr().stream());
+    loop {
+        let more = tokio::select! {
+            more = of_link.next() => more.is_some(),
+            more = of_main.next() => more.is_some(),
+        };
+        if !more {
+            return;
+        }
+        let said = Said::Addresses { link: addresses(&link), main: addresses(&main) };
+        if to_actor.send(said).await.is_err() {
+            return;
         }
     }
 }

@@ -14,6 +14,7 @@
 
 pub mod client;
 pub mod computer;
+pub mod mesh;
 pub mod oracle;
 pub mod plan;
 pub mod queue;

@@ -92,6 +92,7 @@ pub fn effect(effect: &Effect) -> Option<(&'static str, String)> {
         Effect::Revoke { job, tasks } => ("agent", format!("wants {tasks:?} of {job} back")),
         Effect::End { job, tasks } => ("agent", format!("ends {tasks:?} of {job}")),
         Effect::Send { to, message: said } => ("agent", format!("tells {to}: {}", message(said))),
+        Effect::Tell(told) => ("agent", format!("tells all: {}", message(&told.message()))),
         Effect::Counted { outcomes: list, .. } => ("agent", format!("counts {}", outcomes(list))),
         Effect::Changed { job, over: true } => ("agent", format!("{job} is over")),
         Effect::Discard { job } => ("agent", format!("discards {job}")),

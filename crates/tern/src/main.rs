@@ -5,8 +5,11 @@
 
 mod cli;
 mod demo;
+mod files;
+mod grid;
 mod hogs;
 mod map;
+mod top;
 
 use std::ffi::OsStr;
 use std::process::ExitCode;

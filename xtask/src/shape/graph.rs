@@ -14,7 +14,7 @@ const CORE: &str = "crates/tern-core/src/";
 const GOLDEN: &str = "crates/tern-core/modules.golden";
 
 /// Modules of the core in the order in which facts flow; each imports only from those before it.
-const ORDER: [&str; 8] = ["words", "observe", "decide", "plan", "promise", "wire", "view", "machine"];
+const ORDER: [&str; 9] = ["words", "trust", "observe", "decide", "plan", "promise", "wire", "view", "machine"];
 
 type Graph = BTreeMap<String, BTreeSet<String>>;
 

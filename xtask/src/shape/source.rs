@@ -50,7 +50,9 @@ impl Source {
 
     /// Names of the tests in this file: functions marked as such, and those that `plants!` and `tests!` make of a list.
     pub fn tests(&self) -> impl Iterator<Item = &str> {
-        let marked = self.code.match_indices("#[test]").filter_map(|(place, mark)| {
+        let plain = self.code.match_indices("#[test]");
+        let marks = plain.chain(self.code.match_indices("#[tokio::test"));
+        let marked = marks.filter_map(|(place, mark)| {
             let function = lexer::words(&self.code[place + mark.len()..]).skip_while(|(_, word)| *word != "fn");
             function.map(|(_, word)| word).nth(1)
         });
@@ -96,9 +98,9 @@ mod tests {
 
     #[test]
     fn tests_are_known_by_their_mark_or_their_list() {
-        let text = "#[test]\n#[ignore = \"x\"]\nfn one() {}\nfn two() {}\n// #[test] fn three() {}\n\
+        let text = "#[tokio::test(flavor = \"multi_thread\")]\nasync fn zero() {}\n#[test]\n#[ignore = \"x\"]\nfn one() {}\nfn two() {}\n// #[test] fn three() {}\n\
                     plants! { four: Four => [\"a\"]; five: Five => [\"b\", \"c\"]; }\ngrid::tests![six, seven,];\n";
         let source = Source::new("a.rs".to_string(), text.to_string());
-        assert_eq!(source.tests().collect::<Vec<_>>(), ["one", "four", "five", "six", "seven"]);
+        assert_eq!(source.tests().collect::<Vec<_>>(), ["one", "zero", "four", "five", "six", "seven"]);
     }
 }

@@ -9,3 +9,4 @@ mod tally;
 mod tools;
 
 pub use parts::{sim, soak, test};
+pub use tools::install_musl;

@@ -1,4 +1,4 @@
-//! Programs that some tests compare with or stand on, installed where this process may do that.
+//! Programs that some tests compare with or stand on, and that a portable build needs, installed where this process may do that.
 //!
 //! On Debian as root they come from the distribution; anywhere else the missing ones are named, and the tests that need
 //! them say that they were skipped.
@@ -17,17 +17,60 @@ struct Tool {
     needed_for: &'static str,
 }
 
-const TOOLS: [Tool; 1] = [Tool {
-    program: "parallel",
-    package: "parallel",
-    version: "GNU parallel",
+const TOOLS: [Tool; 4] = [
+    Tool {
+        program: "parallel",
+        package: "parallel",
+        version: "GNU parallel",
+        flag: "--version",
+        needed_for: "comparing `tern map` with GNU parallel",
+    },
+    Tool {
+        program: "ip",
+        package: "iproute2",
+        version: "iproute2",
+        flag: "-V",
+        needed_for: "grids of machines in network namespaces",
+    },
+    Tool {
+        program: "nft",
+        package: "nftables",
+        version: "nftables",
+        flag: "--version",
+        needed_for: "links that lose packets and machines that accept nothing from outside",
+    },
+    Tool {
+        program: "tcpdump",
+        package: "tcpdump",
+        version: "libpcap",
+        flag: "--version",
+        needed_for: "looking for plain text on the wires of a grid",
+    },
+];
+
+/// What `cargo xtask dist` compiles the C and assembly of dependencies with.
+const MUSL: [Tool; 1] = [Tool {
+    program: "musl-gcc",
+    package: "musl-tools",
+    version: "Free Software Foundation",
     flag: "--version",
-    needed_for: "comparing `tern map` with GNU parallel",
+    needed_for: "compiling a program that needs no C library of the machine",
 }];
 
-/// Installs what is missing and may be installed; a tool that stays missing is said, not an error.
+/// Installs what tests need, where it is missing and may be installed; a tool that stays missing is said, not an error.
 pub fn install() {
-    let missing: Vec<&Tool> = TOOLS.iter().filter(|tool| !present(tool)).collect();
+    fetch(&TOOLS);
+}
+
+/// Installs the compiler of `cargo xtask dist`, which cannot go on without it.
+pub fn install_musl() -> Result<(), String> {
+    fetch(&MUSL);
+    let missing = MUSL.iter().find(|tool| !present(tool));
+    missing.map_or(Ok(()), |tool| Err(format!("{} is missing, and nothing was built", tool.program)))
+}
+
+fn fetch(tools: &[Tool]) {
+    let missing: Vec<&Tool> = tools.iter().filter(|tool| !present(tool)).collect();
     if missing.is_empty() {
         println!("nothing is missing");
         return;
@@ -38,7 +81,7 @@ pub fn install() {
             eprintln!("{message}");
         }
     }
-    for tool in TOOLS.iter().filter(|tool| !present(tool)) {
+    for tool in tools.iter().filter(|tool| !present(tool)) {
         println!("{} is missing ({}); on Debian it is in the package {}", tool.program, tool.needed_for, tool.package);
     }
 }

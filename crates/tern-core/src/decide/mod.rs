@@ -2,5 +2,8 @@
 
 pub mod dispatch;
 pub mod lend;
+pub mod links;
+pub mod route;
 pub mod scum;
 pub mod steal;
+pub mod target;

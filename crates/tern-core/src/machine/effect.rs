@@ -3,6 +3,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use super::share::Heard;
 use crate::promise::{Outcome, Record};
 use crate::wire::Message;
 use crate::words::{Epoch, GrantId, JobId, NodeId, TaskSet};
@@ -47,6 +48,8 @@ pub enum Effect {
         to: NodeId,
         message: Message,
     },
+    /// Tell everybody how loaded this node is; the others get it as [`Message::Vitals`], or not at all.
+    Tell(Told),
     /// Call again with [`Event::Tick`](super::Event::Tick) at this boot time, if nothing happens before.
     WakeAt(u64),
     /// These ends count (success, or failure with no try left, or cancelled): each task of a round at most once. For those
@@ -64,6 +67,25 @@ pub enum Effect {
     Discard {
         job: JobId,
     },
+}
+
+/// What a node says of itself to all others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Told {
+    pub load: Heard,
+    /// It holds work or leases: its death must be noticed soon.
+    pub busy: bool,
+    pub draining: bool,
+    pub full: bool,
+}
+
+impl Told {
+    /// As the others take it.
+    #[must_use]
+    pub const fn message(&self) -> Message {
+        let Heard { trit, queued, running, slots, load_milli } = self.load;
+        Message::Vitals { trit, queued, running, slots, load_milli }
+    }
 }
 
 /// What a command got.

@@ -5,6 +5,7 @@
 
 pub mod effect;
 pub mod event;
+pub mod mesh;
 
 mod commands;
 mod lane;
@@ -15,7 +16,7 @@ mod queries;
 mod share;
 mod staged;
 
-pub use effect::{Answer, Deny, Dispatch, Effect};
+pub use effect::{Answer, Deny, Dispatch, Effect, Told};
 pub use event::{Command, Event};
 pub use node::Machine;
 #[cfg(feature = "planted")]

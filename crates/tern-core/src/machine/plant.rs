@@ -39,9 +39,38 @@ pub enum Plant {
     DenyTooLate,
     /// A task that ended by an earlier attempt stays in the queue.
     KeepQueued,
+    /// Mesh: records are taken whatever their sequence.
+    MeshAnySequence,
+    /// Mesh: a node that stood still blames its neighbours.
+    MeshStallBlamed,
+    /// Mesh: the loss of a link is told with the next gain.
+    MeshLossDelayed,
+    /// Mesh: whoever comes with a known key is believed.
+    MeshCopyBelieved,
+    /// Mesh: rolls are not compared when a link begins.
+    MeshRollsUnlike,
 }
 
 impl super::Machine {
+    /// Plants a bug.
+    #[cfg(feature = "planted")]
+    pub fn plant(&mut self, plant: Plant) {
+        self.plants.insert(plant);
+    }
+
+    #[cfg(feature = "planted")]
+    pub(super) fn planted(&self, plant: Plant) -> bool {
+        self.plants.contains(&plant)
+    }
+
+    #[cfg(not(feature = "planted"))]
+    #[expect(clippy::unused_self, reason = "the planted form needs it")]
+    pub(super) const fn planted(&self, _plant: Plant) -> bool {
+        false
+    }
+}
+
+impl super::mesh::Mesh {
     /// Plants a bug.
     #[cfg(feature = "planted")]
     pub fn plant(&mut self, plant: Plant) {

@@ -1,9 +1,15 @@
 //! What a node knows of itself and of others.
 
+pub mod facts;
+pub mod link;
 pub mod queue;
 pub mod reading;
 pub mod trit;
+pub mod vitals;
 
+pub use facts::{Class, Facts, FactsError, Gpu, Power};
+pub use link::LinkTrit;
 pub use queue::QueueTrit;
 pub use reading::Reading;
 pub use trit::NodeTrit;
+pub use vitals::{Vitals, VitalsError};

@@ -40,6 +40,18 @@ pub enum Refusal {
     Malformed,
     /// The task ended already; its result was counted.
     AlreadyCounted,
+    /// Of a key that is not, or not any more, in the grid.
+    NotAMember,
+    /// A record that is known already, or older than what is known.
+    OldRecord,
+    /// More records of one node than it may send.
+    TooOften,
+    /// The signature is not its origin's.
+    Forged,
+    /// A second machine lives under a key.
+    DuplicateKey,
+    /// A statement about members that nobody entitled to it made.
+    BadStatement,
 }
 
 impl Refusal {
@@ -62,6 +74,12 @@ impl Refusal {
             Self::TooLarge => "too_large",
             Self::Malformed => "malformed",
             Self::AlreadyCounted => "already_counted",
+            Self::NotAMember => "not_a_member",
+            Self::OldRecord => "old_record",
+            Self::TooOften => "too_often",
+            Self::Forged => "forged",
+            Self::DuplicateKey => "duplicate_key",
+            Self::BadStatement => "bad_statement",
         }
     }
 }

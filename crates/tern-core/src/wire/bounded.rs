@@ -10,7 +10,10 @@ use serde::Deserialize;
 use serde::de::{self, Deserializer, SeqAccess, Visitor};
 
 use crate::words::Bytes;
-use crate::words::limits::{ARGV_WORDS_MAX, GRANT_TASKS_MAX, GRANTS_OPEN_MAX};
+use crate::words::limits::{
+    ARGV_WORDS_MAX, GRANT_TASKS_MAX, GRANTS_OPEN_MAX, LINKS_MAX, NODE_ADDRESSES_MAX, RECORDS_PER_FRAME,
+    STATEMENTS_PER_FRAME,
+};
 
 struct Bounded<T> {
     most: usize,
@@ -49,6 +52,26 @@ pub(super) fn per_task<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) 
 /// One entry a grant.
 pub(super) fn per_grant<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Vec<T>, D::Error> {
     list(from, GRANTS_OPEN_MAX)
+}
+
+/// One entry an address of a node.
+pub(super) fn per_address<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Vec<T>, D::Error> {
+    list(from, NODE_ADDRESSES_MAX)
+}
+
+/// One entry a link of a node.
+pub(super) fn per_link<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Vec<T>, D::Error> {
+    list(from, LINKS_MAX)
+}
+
+/// One entry a record.
+pub(super) fn per_record<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Vec<T>, D::Error> {
+    list(from, RECORDS_PER_FRAME)
+}
+
+/// One entry a statement.
+pub(super) fn per_statement<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Vec<T>, D::Error> {
+    list(from, STATEMENTS_PER_FRAME)
 }
 
 /// One argument vector a task.

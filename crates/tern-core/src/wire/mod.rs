@@ -2,6 +2,7 @@
 
 mod bounded;
 pub mod frame;
+pub mod mesh;
 pub mod message;
 
 pub use frame::{WireError, decode, encode, try_encode};

@@ -22,6 +22,8 @@ pub const ARGV_WORDS_MAX: usize = 1 << 17;
 pub const GRANT_TASKS_MAX: u32 = 1024;
 /// Slots of one node.
 pub const SLOTS_MAX: u32 = 4096;
+/// Tasks that one slot can explain in what another node claims of itself.
+pub const RUNNING_PER_SLOT_MAX: u32 = 16;
 /// Peers of one node.
 pub const PEERS_MAX: usize = 128;
 /// Grants to other nodes that may be open at once.
@@ -60,6 +62,141 @@ pub const STORAGE_RETRY: Span = Span::ms(1_000);
 /// Between TERM and KILL.
 pub const KILL_GRACE: Span = Span::ms(2_000);
 
+/// Links that a node keeps, connections that have not introduced themselves included.
+pub const LINKS_MAX: usize = 32;
+/// Addresses of one endpoint of a node.
+pub const NODE_ADDRESSES_MAX: usize = 8;
+/// Bytes of the name of a zone with all that it lies in.
+pub const ZONE_BYTES_MAX: usize = 64;
+/// Bytes of the body of one record.
+pub const RECORD_BYTES_MAX: usize = 4 * 1024;
+/// Bytes of one frame on a link.
+pub const LINK_FRAME_BYTES_MAX: usize = 512 * 1024;
+/// Records, or names of records, in one frame.
+pub const RECORDS_PER_FRAME: usize = 96;
+/// Statements in one frame; a longer list travels in several, in its order.
+pub const STATEMENTS_PER_FRAME: usize = 1024;
+/// The greatest sequence of a record: far beyond what a life can use, and far from where counting would overflow.
+pub const RECORD_SEQUENCE_MAX: u64 = 1 << 62;
+/// Records of one node that are taken at once …
+pub const RECORD_BURST: u32 = 40;
+/// … and then one in each of these.
+pub const RECORD_EVERY: Span = Span::ms(500);
+/// What a node sends itself at once: fewer, since on their way they may come together.
+pub const RECORD_OWN_BURST: u32 = 30;
+/// Digests of one neighbour that are answered at once, and then one in each [`RECORD_EVERY`].
+pub const DIGEST_BURST: u32 = 128;
+/// How often a node sends its own records anew.
+pub const RECORD_REFRESH: Span = Span::secs(600);
+/// An adjacency that was not sent anew for so long is forgotten.
+pub const RECORD_AGE_MOST: Span = Span::secs(2_100);
+/// New links are told together with those of the next moments; lost ones never wait.
+pub const ADJACENCY_GAIN_GAP: Span = Span::ms(150);
+/// The same in a grid of so many nodes, and so much more as there are more of them: each record goes over every link …
+pub const ADJACENCY_GAP_NODES: u64 = 16;
+/// … up to this.
+pub const ADJACENCY_GAP_MOST: Span = Span::secs(1);
+/// A round-trip time that changed is told not more often than this.
+pub const RTT_TELL_GAP: Span = Span::secs(10);
+/// Between two computations of all ways, for each so many members …
+pub const DRAW_GAP: Span = Span::ms(1);
+/// … of the grid.
+pub const DRAW_GAP_NODES: u64 = 32;
+/// How often a node compares what it knows with one of its neighbours.
+pub const DIGEST_EVERY: Span = Span::secs(30);
+
+/// Between heartbeats of a node that holds work, or on a link that carries packets.
+pub const BEAT_BUSY: Span = Span::ms(150);
+/// The same of a node that would hardly be missed.
+pub const BEAT_IDLE: Span = Span::ms(1_000);
+/// The same on a battery.
+pub const BEAT_BATTERY: Span = Span::ms(5_000);
+/// A neighbour is suspect after three of its own intervals of silence, and not before this.
+pub const BEAT_SUSPECT_LEAST: Span = Span::ms(600);
+/// A link is down after four of them, and not before this.
+pub const BEAT_DOWN_LEAST: Span = Span::ms(800);
+/// The same where heartbeats got lost or came late not long ago.
+pub const BEAT_DOWN_ROUGH: Span = Span::ms(1_300);
+/// For how long a link counts as rough after a heartbeat was lost or late.
+pub const ROUGH_LASTS: Span = Span::secs(300);
+/// A longer interval is promised in so many heartbeats before it is kept: each of them may get lost.
+pub const BEATS_ANNOUNCED: u8 = 4;
+/// Who asks whether this node lives is answered at once, but not more often than this.
+pub const BEAT_ANSWER_GAP: Span = Span::ms(50);
+/// A node that wakes so much later than it wanted to was itself not listening.
+pub const BEAT_LATE: Span = Span::ms(100);
+/// After packets a link is watched closely for this long.
+pub const TRAFFIC_LASTS: Span = Span::secs(3);
+/// A place where one death would cut the grid is mended after this, by the first …
+pub const CUT_PATIENCE: Span = Span::secs(3);
+/// … so many who could, and by twice as many after each further time.
+pub const CUT_MENDERS: usize = 1;
+/// Between the news that a link is not to be used and its end.
+pub const LINK_RETIRES: Span = Span::secs(3);
+/// Addresses that come one after the other are looked at together.
+pub const ADDRESSES_GATHER: Span = Span::ms(50);
+/// How often a node thinks about which links it wants.
+pub const LINK_TEND: Span = Span::ms(1_000);
+/// A link that neither end wants is closed after this.
+pub const LINK_SURPLUS: Span = Span::secs(60);
+/// A new connection must introduce itself within this.
+pub const GREETING_PATIENCE: Span = Span::secs(5);
+/// How long the older of two machines with one key has time to show that it lives, to a neighbour …
+pub const DUPLICATE_WAIT: Span = Span::ms(1_200);
+/// … and to a node that knows it through others only.
+pub const DUPLICATE_WAIT_FAR: Span = Span::secs(6);
+/// How long it is told that a key is claimed twice.
+pub const DISPUTE_TOLD: Span = Span::secs(60);
+/// A member that was not reached is dialled again after this, then after twice as long …
+pub const DIAL_AGAIN_FIRST: Span = Span::ms(250);
+/// … up to this, so that a cable that is back is found soon; and after so many failures on to …
+pub const DIAL_AGAIN_SOON: Span = Span::secs(2);
+/// … the number of failures after which nobody expects it back soon …
+pub const DIAL_FAILURES_SOON: u32 = 24;
+/// … this.
+pub const DIAL_AGAIN_MOST: Span = Span::secs(60);
+/// New dials in each [`LINK_TEND`] to members that are not up, by a node that has its links.
+pub const DIALS_LOST: usize = 2;
+/// Dials at the same time.
+pub const DIALS_MAX: usize = 16;
+/// Connections of one peer that have not introduced themselves.
+pub const GREETINGS_PER_PEER: usize = 2;
+/// How often an idle node tells the others how it is.
+pub const VITALS_IDLE_INTERVAL: Span = Span::secs(5);
+/// Vitals older than this do not make others old.
+pub const VITALS_BELIEVED: Span = Span::secs(15);
+/// Vitals of others wait for company this long before they are passed on.
+pub const VITALS_BATCH_WAIT: Span = Span::ms(100);
+
+/// Members of one grid: statements about them that a node keeps.
+pub const MEMBERS_MAX: usize = 16_384;
+/// Admin keys that are good at the same time.
+pub const ADMINS_MAX: usize = 64;
+/// Statements that make admins, those that count no more included: rotations and removals leave some behind.
+pub const ADMIN_LINKS_MAX: usize = 512;
+/// Revocations of one grid; none is ever forgotten.
+pub const REVOCATIONS_MAX: usize = 4_096;
+/// Links between the root and an admin.
+pub const ADMIN_DEPTH_MAX: u8 = 8;
+/// Bytes of one statement.
+pub const STATEMENT_BYTES_MAX: usize = 256;
+/// Statements in one list: all that a roll can hold.
+pub const STATEMENT_LIST_MAX: usize = MEMBERS_MAX + ADMIN_LINKS_MAX + REVOCATIONS_MAX;
+/// Bytes of one list of statements.
+pub const STATEMENT_LIST_BYTES_MAX: usize = STATEMENT_LIST_MAX * STATEMENT_BYTES_MAX;
+/// Bytes of a node's name.
+pub const NAME_BYTES_MAX: usize = 63;
+/// Invitations of one admin that are neither used nor expired.
+pub const INVITATIONS_OPEN_MAX: usize = 64;
+/// Invitations that an admin remembers, to tell a used or expired ticket from an unknown one.
+pub const INVITATIONS_KEPT_MAX: usize = 256;
+/// Addresses in a ticket, and of one member in the roll's file.
+pub const ADDRESSES_MAX: usize = 8;
+/// Characters of a ticket's text.
+pub const TICKET_CHARS_MAX: usize = 1024;
+/// How far the issuer's clock may have gone back since it made an invitation.
+pub const INVITATION_SLACK: Span = Span::secs(300);
+
 /// Bytes of one request to the control API: the rows of a batch travel in it.
 pub const DOOR_BODY_BYTES_MAX: usize = 256 << 20;
 /// Connections to the control API at once; more wait in the kernel's queue.
@@ -84,3 +221,20 @@ pub const DOOR_LINE_BYTES_MAX: usize = 12 * DOOR_INLINE_BYTES_MAX as usize + 409
 pub const RUNS_FINISHED_KEPT_MAX: usize = 32;
 /// Private runs whose process was killed that stay below `runs/`; the oldest go first.
 pub const RUNS_KILLED_KEPT_MAX: usize = 64;
+
+/// Bytes of a node's facts as they travel.
+pub const FACTS_BYTES_MAX: usize = 512;
+/// Bytes of a name among a node's facts: an architecture, a vendor, a capability, a version.
+pub const FACT_NAME_BYTES_MAX: usize = 16;
+/// Bytes of a description among a node's facts: the model of a processor, the release of a kernel.
+pub const FACT_TEXT_BYTES_MAX: usize = 48;
+/// Graphics processors of one node.
+pub const GPUS_MAX: usize = 8;
+/// Capabilities of one node.
+pub const CAPABILITIES_MAX: usize = 16;
+/// Cores of one node: no slot without one, so no more than slots.
+pub const CORES_MAX: u16 = SLOTS_MAX as u16;
+/// MiB of memory of one node: 16 TiB, as much as its vitals can tell.
+pub const MEMORY_MIB_MAX: u32 = (1 << 24) - 1;
+/// The fastest core that is believed: twenty times the reference.
+pub const SPEED_MAX: u16 = 20_000;

@@ -153,6 +153,10 @@ impl World {
                 }
                 Effect::Dispatch(dispatch) => it.hand.extend(attempts(&dispatch)),
                 Effect::Send { to, message } => it.outbox.push_back((to, message)),
+                Effect::Tell(told) => {
+                    let peers: Vec<NodeId> = it.machine.peers().map(|(peer, _)| peer).collect();
+                    it.outbox.extend(peers.into_iter().map(|to| (to, told.message())));
+                }
                 Effect::WakeAt(at) => it.wake = Some(at),
                 Effect::Revoke { .. } => {}
                 Effect::End { job, tasks } => {

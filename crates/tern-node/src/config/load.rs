@@ -142,10 +142,12 @@ fn read(path: &Path) -> Result<Option<String>, ConfigError> {
 /// with `TERN_`, which are no settings.
 fn known_keys() -> Vec<String> {
     let simple = ["slots", "keep_jobs", "log", "listen", "peers"];
+    let mesh = ["enabled", "name", "zone", "mdns", "port_mapping", "files"];
     let trit = ["hysteresis", "literal", "sample_seconds"];
     let scum = ["cpu_weight", "memory_weight", "age_weight", "cores", "protected"];
     let within = |table: &'static str| move |key: &str| format!("{table}.{key}");
-    simple.iter().map(|key| (*key).to_owned()).chain(trit.map(within("trit"))).chain(scum.map(within("scum"))).collect()
+    let tables = mesh.map(within("mesh")).into_iter().chain(trit.map(within("trit"))).chain(scum.map(within("scum")));
+    simple.iter().map(|key| (*key).to_owned()).chain(tables).collect()
 }
 
 fn explain(error: &figment::Error, figment: &Figment, files: &[(PathBuf, String)]) -> Wrong {

@@ -15,13 +15,42 @@ pub struct Config {
     pub keep_jobs: u32,
     /// What the agent logs: `error`, `warn`, `info`, `debug`, `trace`, or `target=level` pairs.
     pub log: String,
-    /// Where peers reach this node; absent: they do not.
+    /// Where other nodes reach this one (UDP); absent: port [`PORT`] of every address, or another one where that is taken.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub listen: Option<SocketAddr>,
+    pub mesh: MeshConfig,
     pub trit: TritConfig,
     pub scum: ScumConfig,
-    /// Nodes that share work with this one. A key that is not here is refused.
+    /// Where members of the grid may be found, beside where they were last seen. Nobody is let in by this.
     pub peers: Vec<Peer>,
+}
+
+/// The UDP port of a node that was not told another one.
+pub const PORT: u16 = 41_737;
+
+/// How this node takes part in a grid.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct MeshConfig {
+    /// False: this node has no grid and talks to nobody.
+    pub enabled: bool,
+    /// What the others call this node when it founds or joins a grid; absent: its host name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Where it stands: `home`, or `home/attic`.
+    pub zone: String,
+    /// Find members and newcomers on the local network.
+    pub mdns: bool,
+    /// Ask the router for a way in (UPnP, PCP, NAT-PMP).
+    pub port_mapping: bool,
+    /// Give files to members and take theirs. What merely passes through is carried in any case.
+    pub files: bool,
+}
+
+impl Default for MeshConfig {
+    fn default() -> Self {
+        Self { enabled: true, name: None, zone: String::new(), mdns: true, port_mapping: true, files: true }
+    }
 }
 
 /// When a node is overloaded or idle.
@@ -49,13 +78,13 @@ pub struct ScumConfig {
     pub protected: Vec<String>,
 }
 
-/// A node that is admitted.
+/// Where a member may be found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Peer {
     /// Its public key, 64 hexadecimal digits.
     pub key: String,
-    /// Where it listens; absent: it connects to this node.
+    /// Where it listens; absent: it finds this node.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address: Option<SocketAddr>,
 }
@@ -67,6 +96,7 @@ impl Default for Config {
             keep_jobs: 1_000,
             log: "info".to_owned(),
             listen: None,
+            mesh: MeshConfig::default(),
             trit: TritConfig::default(),
             scum: ScumConfig::default(),
             peers: Vec::new(),

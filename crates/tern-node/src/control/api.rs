@@ -3,6 +3,12 @@
 //! A field that a program relies on keeps its name and meaning within `/v1`; new ones may appear beside it. Texts that
 //! need not be UTF-8 (arguments, paths, output) are strings where they are, else arrays of byte values.
 
+pub mod entry;
+pub mod files;
+pub mod grid;
+pub mod machine;
+pub mod ways;
+
 use serde::{Deserialize, Serialize};
 use tern_core::observe::NodeTrit;
 use tern_core::promise::Exit;

@@ -12,7 +12,7 @@ use super::{api, routes};
 #[openapi(
     info(
         title = "Tern control API",
-        description = "One node's jobs, results, throttles and state. Served on a unix socket in the state folder \
+        description = "One node's jobs, results, throttles and state, and its grid. Served on a unix socket in the state folder \
                        (`control.sock`, 0600); the peer's uid is checked.",
         license(name = "MIT OR Apache-2.0")
     ),
@@ -27,10 +27,27 @@ use super::{api, routes};
         routes::jobs::retry,
         routes::outputs::results,
         routes::outputs::output,
+        routes::files::copy,
+        routes::files::share,
         routes::node::status,
         routes::node::throttles,
         routes::node::throttle,
         routes::node::release_throttle,
+        routes::grid::members,
+        routes::grid::nodes,
+        routes::grid::node,
+        routes::grid::entry::remove,
+        routes::grid::entry::invite,
+        routes::grid::entry::join,
+        routes::grid::entry::leave,
+        routes::grid::entry::rotate,
+        routes::grid::entry::recover,
+        routes::grid::ways::path,
+        routes::grid::ways::ping,
+        routes::grid::ways::netcheck,
+        routes::grid::forwards::list,
+        routes::grid::forwards::open,
+        routes::grid::forwards::close,
         routes::node::drain,
         routes::node::stop,
         routes::node::document,

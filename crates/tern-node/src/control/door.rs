@@ -4,6 +4,8 @@
 //! differently with and without an agent.
 
 mod answers;
+mod files;
+mod grid;
 mod here;
 mod reach;
 mod runs;
@@ -20,6 +22,7 @@ use super::results::Stream;
 use crate::home::Home;
 use crate::process::protocol::{Throttle, ThrottleState};
 pub use answers::{Output, Results};
+pub use files::Happened;
 use here::Here;
 use reach::Reach;
 
@@ -227,7 +230,7 @@ impl Door {
 
 const NOTHING: Option<&()> = None;
 
-/// A job's name as a path segment: whatever is no letter, digit or `-` cannot be part of one and is escaped.
+/// A name as a path segment: whatever is no letter, digit or `-` is escaped.
 fn segment(job: &str) -> String {
     use std::fmt::Write;
     job.bytes().fold(String::with_capacity(job.len()), |mut path, byte| {

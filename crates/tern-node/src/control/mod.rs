@@ -11,8 +11,8 @@ pub mod routes;
 pub mod serve;
 pub mod words;
 
-pub use door::{Door, DoorError, Entry, Results};
-pub use routes::{Stop, router};
+pub use door::{Door, DoorError, Entry, Happened, Results};
+pub use routes::{Meshed, Stop, router};
 
 #[cfg(test)]
 mod tests;

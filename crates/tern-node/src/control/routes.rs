@@ -3,6 +3,8 @@
 //! One table names each path with its methods; the router and the test of the OpenAPI document are made from it.
 
 pub mod accept;
+pub mod files;
+pub mod grid;
 pub mod jobs;
 pub mod node;
 pub mod outputs;
@@ -16,8 +18,10 @@ use tern_core::words::limits::DOOR_BODY_BYTES_MAX;
 use tokio::sync::mpsc;
 
 use super::api::StopQuery;
-use super::words::Refused;
+use super::words::{Refused, no_mesh};
+use crate::config::MeshConfig;
 use crate::node::Handle;
+use crate::overlay::Grid;
 
 /// Where a wish to stop goes: to whoever runs the node and must end it in order.
 pub type Stop = mpsc::Sender<StopQuery>;
@@ -28,9 +32,22 @@ pub struct App {
     pub handle: Handle,
     /// None: the node ends with its process and takes no such wish.
     pub stop: Option<Stop>,
+    /// None: the node is in no grid.
+    pub meshed: Option<Meshed>,
+}
+
+/// The grid of a node, and the settings by which it takes part.
+#[derive(Clone)]
+pub struct Meshed {
+    pub grid: Grid,
+    pub settings: MeshConfig,
 }
 
 impl App {
+    pub(crate) fn meshed(&self) -> Result<&Meshed, Refused> {
+        self.meshed.as_ref().ok_or_else(|| no_mesh(self.stop.is_some()))
+    }
+
     /// Reads `12-3f9a1c2b`, or `12` as a job of this node.
     pub(crate) fn job(&self, text: &str) -> Result<JobId, Refused> {
         JobId::parse(text, self.handle.tag())
@@ -54,14 +71,30 @@ pub(crate) fn table() -> Vec<Route> {
         ("/v1/status", &["get"], get(node::status)),
         ("/v1/throttles", &["get", "post"], get(node::throttles).post(node::throttle)),
         ("/v1/throttles/{pid}", &["delete"], delete(node::release_throttle)),
+        ("/v1/members", &["get"], get(grid::members)),
+        ("/v1/members/{node}", &["delete"], delete(grid::entry::remove)),
+        ("/v1/nodes", &["get"], get(grid::nodes)),
+        ("/v1/nodes/{node}", &["get"], get(grid::node)),
+        ("/v1/invitations", &["post"], post(grid::entry::invite)),
+        ("/v1/join", &["post"], post(grid::entry::join)),
+        ("/v1/leave", &["post"], post(grid::entry::leave)),
+        ("/v1/recover", &["post"], post(grid::entry::recover)),
+        ("/v1/rotate", &["post"], post(grid::entry::rotate)),
+        ("/v1/path/{node}", &["get"], get(grid::ways::path)),
+        ("/v1/ping/{node}", &["post"], post(grid::ways::ping)),
+        ("/v1/netcheck", &["get"], get(grid::ways::netcheck)),
+        ("/v1/forwards", &["get", "post"], get(grid::forwards::list).post(grid::forwards::open)),
+        ("/v1/forwards/{local}", &["delete"], delete(grid::forwards::close)),
+        ("/v1/copies", &["post"], post(files::copy)),
+        ("/v1/shares", &["post"], post(files::share)),
         ("/v1/drain", &["post"], post(node::drain)),
         ("/v1/stop", &["post"], post(node::stop)),
         ("/v1/openapi.json", &["get"], get(node::document)),
     ]
 }
 
-/// The API over one node.
-pub fn router(handle: Handle, stop: Option<Stop>) -> Router {
+/// The API over one node. `meshed`: None where it is in no grid.
+pub fn router(handle: Handle, stop: Option<Stop>, meshed: Option<Meshed>) -> Router {
     let mut router = Router::new();
     for (path, _, methods) in table() {
         router = router.route(path, methods);
@@ -70,7 +103,7 @@ pub fn router(handle: Handle, stop: Option<Stop>) -> Router {
         .fallback(node::no_such_route)
         .method_not_allowed_fallback(node::no_such_method)
         .layer(DefaultBodyLimit::max(DOOR_BODY_BYTES_MAX))
-        .with_state(App { handle, stop })
+        .with_state(App { handle, stop, meshed })
 }
 
 /// What stands behind the `?`. Unlike axum's own, a wrong one is refused as everything else is.

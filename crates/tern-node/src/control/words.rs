@@ -2,6 +2,10 @@
 //!
 //! The core's reasons are typed; here they get their words, once for all faces.
 
+mod grid;
+
+pub use grid::no_mesh;
+
 use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use tern_core::machine::{Dispatch, Effect, Event};
+use tern_core::machine::{Dispatch, Effect, Event, Told};
+use tern_core::observe::Vitals;
+use tern_core::observe::vitals::{Flags, Memory, half_percent};
 use tern_core::promise::{Exit, Outcome, Output, Record};
 use tern_core::wire::{self, Message, WireError};
 use tern_core::words::{Bytes, JobId, NodeId, limits};
@@ -85,6 +87,7 @@ impl Loop {
             Effect::Revoke { job, tasks } => self.wardens.send(&ToWarden::Revoke { job, tasks }),
             Effect::End { job, tasks } => self.wardens.send(&ToWarden::End { job, tasks }),
             Effect::Send { to, message } => self.send(to, message),
+            Effect::Tell(told) => self.tell(&told),
             // Each replaces the one before: the machine names the earliest of all that it waits for.
             Effect::WakeAt(at) => self.wake_at = Some(at),
             Effect::Counted { job, outcomes } => self.counted(job, &outcomes),
@@ -141,6 +144,25 @@ impl Loop {
         }
         self.forgot = true;
         self.mark_dirty(clock::now());
+    }
+
+    /// How loaded this node is, with what its sensors say beside it.
+    fn tell(&self, told: &Told) {
+        let Some(to_mesh) = &self.to_mesh else { return };
+        let reading = self.sampler.last();
+        let vitals = Vitals {
+            sequence: 0,
+            rho_milli: Some(u16::try_from(told.load.load_milli).unwrap_or(u16::MAX - 1).min(u16::MAX - 1)),
+            trit: told.load.trit,
+            cpu_pressure: reading.and_then(|reading| half_percent(reading.cpu_pressure?)),
+            memory: reading.as_ref().and_then(Memory::of),
+            celsius: None,
+            queued: u16::try_from(told.load.queued).unwrap_or(u16::MAX),
+            running: u16::try_from(told.load.running).unwrap_or(u16::MAX),
+            slots: u16::try_from(told.load.slots).unwrap_or(u16::MAX),
+            flags: Flags { draining: told.draining, disk_full: told.full, on_battery: false, holds_work: told.busy },
+        };
+        to_mesh.vitals(vitals, told.busy);
     }
 
     /// Fills in what the core does not hold, and hands the frame to the overlay. A full overlay loses it, as a network may.

@@ -2,6 +2,7 @@
 
 use tern_core::machine::{Answer, Command};
 use tern_core::view::JobView;
+use tern_core::wire::Message;
 use tern_core::words::{JobId, NodeId};
 use tokio::sync::oneshot;
 
@@ -30,6 +31,11 @@ pub enum Input {
 pub enum Peer {
     Up(NodeId),
     Down(NodeId),
+    /// How loaded it is, from the mesh.
+    Heard {
+        from: NodeId,
+        message: Message,
+    },
     /// One frame of an admitted peer, not decoded yet.
     Frame {
         from: NodeId,

@@ -16,7 +16,7 @@ use super::wardens::orders::Orders;
 use super::watch::Live;
 use crate::clock;
 use crate::home::Home;
-
+use crate::overlay::ToMesh;
 use crate::store::Journal;
 
 /// Inputs handled before their records are made durable together.
@@ -43,6 +43,7 @@ pub struct Loop {
     pub(super) wardens: Wardens,
     pub(super) sampler: Sampler,
     pub(super) to_peers: Option<ToPeers>,
+    pub(super) to_mesh: Option<ToMesh>,
     pub(super) tickets: BTreeMap<u64, oneshot::Sender<Result<Answer, NodeError>>>,
     pub(super) last_ticket: u64,
     pub(super) watchers: BTreeMap<JobId, Vec<Live>>,
@@ -111,6 +112,7 @@ impl Loop {
         match peer {
             Peer::Up(node) => self.handle(Event::PeerUp(node), effects),
             Peer::Down(node) => self.handle(Event::PeerDown(node), effects),
+            Peer::Heard { from, message } => self.handle(Event::Message { from, message }, effects),
             Peer::Frame { from, bytes } => self.frame(from, &bytes, effects),
         }
     }

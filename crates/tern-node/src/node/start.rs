@@ -1,5 +1,7 @@
 //! Bringing a node up: lock, key, journal, warden, loop.
 
+mod mesh;
+
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -12,13 +14,14 @@ use tokio::sync::mpsc;
 
 use super::handle::{Handle, NodeError};
 use super::input::{INPUTS_MAX, Input};
+
 use super::run::Loop;
 use super::sampler::Sampler;
 use super::wardens::orders::Orders;
 use super::wardens::{WardenPlan, Wardens};
 use crate::config::Config;
 use crate::home::Home;
-use crate::overlay::{OUTBOUND_MAX, Overlay, OverlayError, OverlayOptions};
+use crate::overlay::{Grid, OUTBOUND_MAX, Overlay, OverlayError};
 use crate::process::warden;
 use crate::store::{self, Journal, StoreError};
 
@@ -86,6 +89,12 @@ impl Running {
         stopped
     }
 
+    /// The grid that it is in; None: it was told to have none.
+    #[must_use]
+    pub fn grid(&self) -> Option<Grid> {
+        self.overlay.as_ref().map(|overlay| overlay.grid().clone())
+    }
+
     /// Whether the loop has ended, asked or not.
     #[must_use]
     pub fn is_finished(&self) -> bool {
@@ -103,15 +112,17 @@ pub async fn start(home: Home, options: StartOptions) -> Result<Running, StartEr
     let node = store::key::node_id(&home)?;
     let (to_loop, inputs) = sync_channel(INPUTS_MAX);
     let (to_peers, outbound) = mpsc::channel(OUTBOUND_MAX);
-    let overlay = match overlay_options(&home, &options.config)? {
-        Some(overlay) if !options.private && !options.idle => {
-            Some(Overlay::start(overlay, outbound, to_loop.clone()).await?)
-        }
-        _ => None,
+    let incarnation = store::key::random_u64().map_err(StartError::Random)?;
+    let meshed = options.config.mesh.enabled && !options.private && !options.idle;
+    let overlay = if meshed {
+        let overlay = mesh::options(&home, incarnation, &options.config)?;
+        Some(Overlay::start(overlay, outbound, to_loop.clone()).await?)
+    } else {
+        None
     };
     let mut node_loop = build(home.clone(), node, &options, (to_loop.clone(), inputs))?;
     node_loop.to_peers = overlay.is_some().then_some(to_peers);
-    let incarnation = store::key::random_u64().map_err(StartError::Random)?;
+    node_loop.to_mesh = overlay.as_ref().map(Overlay::to_mesh);
     let slots = slots(&options);
     let thread = std::thread::Builder::new()
         .name("tern-loop".to_owned())
@@ -150,6 +161,7 @@ fn build(
         wardens: Wardens::new(home.clone(), plan, to_loop),
         sampler: Sampler::new(&options.config),
         to_peers: None,
+        to_mesh: None,
         tickets: BTreeMap::new(),
         last_ticket: 0,
         first_job,
@@ -164,12 +176,6 @@ fn build(
         stopping: None,
         home,
     })
-}
-
-fn overlay_options(home: &Home, config: &Config) -> Result<Option<OverlayOptions>, StartError> {
-    let Some(listen) = config.listen else { return Ok(None) };
-    let admitted = config.peers.iter().filter_map(|peer| Some((NodeId::from_hex(&peer.key)?, peer.address))).collect();
-    Ok(Some(OverlayOptions { secret: store::key::secret(home)?, listen, admitted }))
 }
 
 /// The thresholds themselves are fixed; only how far a trit must come back before it changes is a setting.

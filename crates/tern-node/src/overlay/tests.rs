@@ -1,128 +1,149 @@
-//! Who gets in, with real keys and real connections on loopback.
+//! Real keys and real connections on loopback: who gets in, how far it is, and what strangers get.
 //!
 //! All that a peer can change goes through the queue of the node's loop: what never comes out of it changed nothing.
 
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Duration;
 
-use iroh::endpoint::{Connection, ConnectionError, SendStream, WriteError};
-use tokio::runtime::Runtime;
+use iroh::endpoint::{Connection, ConnectionError, presets};
+use iroh::{EndpointAddr, RelayMode};
+use tempfile::TempDir;
+use tern_core::observe::LinkTrit;
+use tern_core::trust::Name;
 
 use super::*;
+use crate::home::Home;
 use crate::node::input::Peer;
+use crate::store::key;
 
 /// What has not come by then will not come.
 const PATIENCE: Duration = Duration::from_secs(60);
 const LOOPBACK: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
 
-/// A node that listens, and the end of its loop's queue.
+/// A node with a grid of its own, and the end of its loop's queue.
 struct Node {
     overlay: Overlay,
+    id: NodeId,
     inputs: Receiver<Input>,
     /// Open as long as the node.
-    _outbound: mpsc::Sender<(NodeId, Vec<u8>)>,
+    outbound: mpsc::Sender<(NodeId, Vec<u8>)>,
+    _folder: TempDir,
 }
 
 impl Node {
-    async fn admitting(guest: &SecretKey) -> Self {
-        Self::of(SecretKey::from_bytes(&[1; 32]), guest, None).await
+    async fn new(name: &str) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let home = Home::new(folder.path());
+        let secret = key::secret(&home).expect("a key");
+        let id = public(&secret);
+        let (store, durable) = GridStore::found(&home, &Name::near(name)).expect("a grid");
+        let (to_loop, inputs) = sync_channel(1024);
+        let (outbound, frames) = mpsc::channel(OUTBOUND_MAX);
+        let options = OverlayOptions {
+            secret,
+            incarnation: 7,
+            listen: LOOPBACK,
+            any_port: false,
+            port_mapping: false,
+            mdns: false,
+            only: None,
+            files: true,
+            here: Here::default(),
+            store,
+            durable,
+            addresses: BTreeMap::new(),
+        };
+        let overlay = Overlay::start(options, frames, to_loop).await.expect("it listens");
+        Self { overlay, id, inputs, outbound, _folder: folder }
     }
 
-    async fn of(secret: SecretKey, peer: &SecretKey, address: Option<SocketAddr>) -> Self {
-        let (to_loop, inputs) = sync_channel(16);
-        let (sender, outbound) = mpsc::channel(OUTBOUND_MAX);
-        let admitted = vec![(NodeId(*peer.public().as_bytes()), address)];
-        let options = OverlayOptions { secret, listen: LOOPBACK, admitted };
-        let overlay = Overlay::start(options, outbound, to_loop).await.expect("it listens");
-        Self { overlay, inputs, _outbound: sender }
+    async fn joins(&self, other: &Self) {
+        let invited = other.overlay.grid().invite(true, 60_000).await.expect("a ticket");
+        self.overlay.grid().join(invited.ticket, None).await.expect("it is let in");
     }
 
-    fn address(&self) -> EndpointAddr {
-        let sockets = self.overlay.endpoint.bound_sockets();
-        EndpointAddr::from_parts(self.overlay.endpoint.id(), sockets.into_iter().map(TransportAddr::Ip))
+    /// Waits until the loop was told of this.
+    fn until(&self, what: &str, mut found: impl FnMut(&Peer) -> bool) {
+        loop {
+            match self.inputs.recv_timeout(PATIENCE) {
+                Ok(Input::Peer(peer)) if found(&peer) => return,
+                Ok(_) => {}
+                Err(error) => panic!("{what} did not come: {error}"),
+            }
+        }
     }
 
-    fn next(&self) -> Peer {
-        match self.inputs.recv_timeout(PATIENCE).expect("something came") {
-            Input::Peer(peer) => peer,
-            _ => panic!("not of a peer"),
+    async fn until_view(&self, what: &str, found: impl Fn(&grid::GridView) -> bool) {
+        let began = std::time::Instant::now();
+        loop {
+            let view = self.overlay.grid().view().await.expect("it answers");
+            if found(&view) {
+                return;
+            }
+            assert!(began.elapsed() < PATIENCE, "{what} did not come: {view:#?}");
+            tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
 }
 
-async fn endpoint(secret: &SecretKey) -> Endpoint {
-    let builder = Endpoint::builder(presets::Minimal).secret_key(secret.clone()).relay_mode(RelayMode::Disabled);
-    builder.clear_ip_transports().bind_addr(LOOPBACK).expect("an address").bind().await.expect("it binds")
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn three_machines_that_join_through_each_other_see_each_other_and_speak() {
+    let (a, b, c) = (Node::new("a").await, Node::new("b").await, Node::new("c").await);
+    b.joins(&a).await;
+    c.joins(&b).await;
+    a.until("c", |peer| matches!(peer, Peer::Up(node) if *node == c.id));
+    c.until("a", |peer| matches!(peer, Peer::Up(node) if *node == a.id));
+    for node in [&a, &b, &c] {
+        node.until_view("everybody direct", |view| {
+            view.nodes.len() == 3 && view.nodes.iter().all(|node| node.up && node.reach.trit == LinkTrit::Direct)
+        })
+        .await;
+    }
+    let rounds = a.overlay.grid().ping(&c.id, 3, 16).await.expect("c answers");
+    assert_eq!(rounds.len(), 3);
+    a.outbound.send((c.id, b"a frame of work".to_vec())).await.expect("it is sent");
+    c.until(
+        "the frame",
+        |peer| matches!(peer, Peer::Frame { from, bytes } if *from == a.id && bytes == b"a frame of work"),
+    );
 }
 
-/// Frames as `link` writes them. A connection that is refused meanwhile takes none.
-struct Frames(SendStream);
-
-impl Frames {
-    async fn open(connection: &Connection) -> Result<Self, ConnectionError> {
-        connection.open_uni().await.map(Self)
-    }
-
-    async fn write(&mut self, frame: &[u8]) -> Result<(), WriteError> {
-        let length = u32::try_from(frame.len()).expect("it is short").to_le_bytes();
-        self.0.write_all(&[&length, frame].concat()).await
-    }
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_ticket_is_good_once_and_a_removed_machine_is_cut_off() {
+    let (a, b, c) = (Node::new("a").await, Node::new("b").await, Node::new("c").await);
+    let invited = a.overlay.grid().invite(false, 60_000).await.expect("a ticket");
+    b.overlay.grid().join(invited.ticket.clone(), None).await.expect("it is let in");
+    let refused = c.overlay.grid().join(invited.ticket, None).await.expect_err("it was used");
+    assert!(refused.to_string().contains("was used by another machine"), "{refused}");
+    a.until("b", |peer| matches!(peer, Peer::Up(node) if *node == b.id));
+    let refused = b.overlay.grid().remove(a.id).await.expect_err("b is no admin");
+    assert!(refused.to_string().contains("no admin"), "{refused}");
+    a.overlay.grid().remove(b.id).await.expect("a is one");
+    a.until("b's going", |peer| matches!(peer, Peer::Down(node) if *node == b.id));
+    b.until("a's going", |peer| matches!(peer, Peer::Down(node) if *node == a.id));
+    assert!(a.overlay.grid().view().await.expect("it answers").nodes.iter().all(|node| node.here));
 }
 
-/// Knocks, speaks, and returns why the connection ended.
-async fn refusal(endpoint: &Endpoint, node: EndpointAddr) -> ConnectionError {
-    let connection = endpoint.connect(node, ALPN).await.expect("the handshake itself is anybody's");
-    // Spoken at once, before the refusal can have arrived; nobody may listen.
-    if let Ok(mut stream) = Frames::open(&connection).await {
-        let _unheard = stream.write(b"let me in").await;
-    }
+/// Why a connection with this key to that address was closed.
+async fn refusal(secret: SecretKey, node: EndpointAddr, alpn: &[u8]) -> ConnectionError {
+    let builder = Endpoint::builder(presets::Minimal).secret_key(secret).relay_mode(RelayMode::Disabled);
+    let endpoint =
+        builder.clear_ip_transports().bind_addr(LOOPBACK).expect("an address").bind().await.expect("it binds");
+    let connection: Connection = endpoint.connect(node, alpn).await.expect("the handshake itself is anybody's");
     tokio::time::timeout(PATIENCE, connection.closed()).await.expect("it is closed")
 }
 
-fn is_refused(error: &ConnectionError) -> bool {
-    matches!(error, ConnectionError::ApplicationClosed(closed)
-        if closed.reason.as_ref() == b"this key was not admitted" && closed.error_code == 403u32.into())
-}
-
-#[test]
-fn one_address_is_enough_whichever_of_two_nodes_has_it() {
-    let runtime = Runtime::new().expect("a runtime");
-    let keys = [SecretKey::from_bytes(&[1; 32]), SecretKey::from_bytes(&[2; 32])];
-    for (caller, called) in [(&keys[0], &keys[1]), (&keys[1], &keys[0])] {
-        let silent = runtime.block_on(Node::of(called.clone(), caller, None));
-        let address = silent.overlay.endpoint.bound_sockets()[0];
-        let calls = runtime.block_on(Node::of(caller.clone(), called, Some(address)));
-        let (one, other) = (NodeId(*caller.public().as_bytes()), NodeId(*called.public().as_bytes()));
-        assert!(matches!(calls.next(), Peer::Up(peer) if peer == other));
-        assert!(matches!(silent.next(), Peer::Up(peer) if peer == one));
-        runtime.block_on(async { tokio::join!(silent.overlay.close(), calls.overlay.close()) });
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stranger_is_turned_away_at_every_door() {
+    let a = Node::new("a").await;
+    for (endpoint, alpn) in [(&a.overlay.link, LINK_ALPN), (&a.overlay.link, JOIN_ALPN), (&a.overlay.main, CALL_ALPN)] {
+        let address =
+            EndpointAddr::from_parts(endpoint.id(), endpoint.bound_sockets().into_iter().map(TransportAddr::Ip));
+        let error = refusal(SecretKey::generate(), address, alpn).await;
+        let forbidden = matches!(&error, ConnectionError::ApplicationClosed(closed)
+            if closed.error_code == door::members::FORBIDDEN.into());
+        assert!(forbidden, "{error:?}");
     }
-}
-
-#[test]
-fn a_stranger_is_turned_away() {
-    let runtime = Runtime::new().expect("a runtime");
-    let (friend, stranger) = (SecretKey::from_bytes(&[2; 32]), SecretKey::from_bytes(&[3; 32]));
-    let node = runtime.block_on(Node::admitting(&friend));
-
-    let outside = runtime.block_on(endpoint(&stranger));
-    let error = runtime.block_on(refusal(&outside, node.address()));
-    assert!(is_refused(&error), "{error:?}");
-
-    let inside = runtime.block_on(endpoint(&friend));
-    let connection = runtime.block_on(inside.connect(node.address(), ALPN)).expect("it is admitted");
-    let mut stream = runtime.block_on(Frames::open(&connection)).expect("it is heard");
-    runtime.block_on(stream.write(b"work")).expect("it is heard");
-    let me = NodeId(*friend.public().as_bytes());
-    // The first thing that the loop ever hears is of the friend: the stranger left nothing.
-    assert!(matches!(node.next(), Peer::Up(peer) if peer == me));
-    let heard = |expected: &[u8]| matches!(node.next(), Peer::Frame { from, bytes } if from == me && bytes == expected);
-    assert!(heard(b"work"));
-
-    // Also while somebody is inside, who is not disturbed.
-    let error = runtime.block_on(refusal(&outside, node.address()));
-    assert!(is_refused(&error), "{error:?}");
-    runtime.block_on(stream.write(b"more")).expect("the friend was not thrown out");
-    assert!(heard(b"more"), "the loop heard of the stranger");
-    runtime.block_on(async { tokio::join!(inside.close(), outside.close(), node.overlay.close()) });
+    assert_eq!(a.overlay.grid().view().await.expect("it answers").strangers, 3);
+    assert!(a.inputs.try_recv().is_err(), "nothing of it reached the loop");
 }

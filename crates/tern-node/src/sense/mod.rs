@@ -1,6 +1,7 @@
-//! What this machine says of itself: its load, its memory, and the processes that use them.
+//! What this machine says of itself: its load, its memory, the processes that use them, and what kind of machine it is.
 
 mod error;
+pub mod facts;
 #[cfg(target_os = "linux")]
 mod linux;
 #[cfg(target_os = "macos")]
@@ -9,6 +10,7 @@ mod processes;
 mod stat;
 
 pub use error::SenseError;
+pub use facts::{power, temperature};
 #[cfg(target_os = "linux")]
 pub use linux::{SOURCE, read};
 #[cfg(target_os = "macos")]

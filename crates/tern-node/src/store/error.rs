@@ -46,6 +46,12 @@ pub enum StoreError {
         path.display()
     )]
     KeyDamaged { path: PathBuf, found: u64 },
+    #[error("{}: its mode is {mode:03o}, others may change who belongs to the grid; run `chmod 600` on it", path.display())]
+    GridMode { path: PathBuf, mode: u32 },
+    #[error("{}: damaged: {what}. Nothing was changed; {advice}", path.display())]
+    GridDamaged { path: PathBuf, what: String, advice: &'static str },
+    #[error("{}: this node belongs to a grid already; leave it first", path.display())]
+    InGrid { path: PathBuf },
     #[error(transparent)]
     Segment(#[from] SegmentError),
     /// A program error of the caller: sequences of one run only grow.
@@ -81,9 +87,11 @@ impl StoreError {
             Self::Damaged { .. }
             | Self::OtherNode { .. }
             | Self::KeyDamaged { .. }
+            | Self::GridDamaged { .. }
             | Self::Segment(SegmentError::NotASegment { .. }) => "damaged",
             Self::InUse { .. } => "locked",
-            Self::KeyMode { .. } => "no_permission",
+            Self::KeyMode { .. } | Self::GridMode { .. } => "no_permission",
+            Self::InGrid { .. } => "in_grid",
             Self::Missing { .. } => "no_journal",
             Self::Order { .. } => "fault",
         }

@@ -4,6 +4,7 @@
 //! aside and never guessed at.
 
 mod error;
+pub mod grid;
 pub mod job;
 pub mod journal;
 pub mod key;
@@ -15,6 +16,7 @@ pub mod segment;
 mod tests;
 
 pub use error::StoreError;
+pub use grid::{Grid, GridStore};
 pub use job::{context, discard_job, sweep_jobs, write_inputs};
 pub use journal::{Journal, Note, Recovery};
 pub use lock::{Lock, lay_out, lock};

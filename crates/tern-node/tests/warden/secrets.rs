@@ -1,23 +1,34 @@
 //! What a node tells its peers of a job: an admitted peer asks for work and keeps every byte that it is sent.
 
-use std::net::{SocketAddr, UdpSocket};
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Duration;
 
-use iroh::endpoint::{Connection, presets};
-use iroh::{Endpoint, EndpointAddr, EndpointId, RelayMode, SecretKey, TransportAddr};
-use tern_core::observe::NodeTrit;
+use tempfile::TempDir;
+use tern_core::machine::mesh::Here;
+use tern_core::trust::Name;
 use tern_core::wire::{Message, decode, encode};
-use tern_node::config::{Config, Peer};
+use tern_core::words::NodeId;
+use tern_node::config::{Config, MeshConfig};
 use tern_node::control::api::SubmitRequest;
 use tern_node::control::{Door, Entry, router, serve};
 use tern_node::home::Home;
+use tern_node::node::input::{Input, Peer};
 use tern_node::node::{self, StartOptions};
+use tern_node::overlay::{OUTBOUND_MAX, Overlay, OverlayOptions};
+use tern_node::store::grid::GridStore;
 use tern_node::store::key;
+use tokio::sync::mpsc;
 
 use super::grid::PATIENCE;
 
 super::grid::tests![of_a_local_job_nothing_leaves_and_of_a_shared_one_no_folder_and_no_environment];
 
+const LOOPBACK: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+/// Nothing is looked for on the networks of this machine.
+const QUIET: MeshConfig =
+    MeshConfig { enabled: true, name: None, zone: String::new(), mdns: false, port_mapping: false, files: true };
 /// Between two questions of the peer.
 const AGAIN: Duration = Duration::from_millis(50);
 
@@ -59,73 +70,81 @@ fn job(home: &Home, kind: &str, local_only: bool) -> SubmitRequest {
 async fn overheard() -> Vec<Vec<u8>> {
     let folder = tempfile::tempdir().expect("a folder");
     let home = Home::new(folder.path());
-    let guest = SecretKey::from_bytes(&[7; 32]);
-    let listen = UdpSocket::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a free port");
-    let peers = vec![Peer { key: guest.public().to_string(), address: None }];
-    let config = Config { listen: Some(listen), peers, slots: Some(1), ..Config::default() };
+    let config = Config { listen: Some(LOOPBACK), mesh: QUIET, slots: Some(1), ..Config::default() };
     let running = node::start(home.clone(), StartOptions { config, ..StartOptions::default() }).await.expect("a node");
     let socket = serve::bind(&home.control_socket()).expect("a socket");
-    let routes = router(running.handle.clone(), None);
+    let routes = router(running.handle.clone(), None, None);
     let serving = tokio::spawn(async move { socket.serve(routes).await });
     let door = Door::open(&home, Entry::Agent, None).await.expect("the door");
     for request in [job(&home, "local", true), job(&home, "shared", false)] {
         door.submit(&request).await.expect("accepted");
     }
-    let (endpoint, connection) = connect(&guest, &home, listen).await;
-    let frames = tokio::time::timeout(PATIENCE, ask_for_all(&connection)).await.expect("answers");
-    endpoint.close().await;
+    let owner = key::node_id(&home).expect("a key");
+    let ticket = running.grid().expect("a grid").invite(false, 60_000).await.expect("a ticket").ticket;
+    let guest = Guest::new().await;
+    guest.overlay.grid().join(ticket, None).await.expect("it is let in");
+    let frames = tokio::time::timeout(PATIENCE, guest.ask_for_all(owner)).await.expect("answers");
+    guest.overlay.close().await;
     running.stop(false, false).await.expect("stopped");
     serving.abort();
     frames
 }
 
-async fn connect(guest: &SecretKey, home: &Home, listen: SocketAddr) -> (Endpoint, Connection) {
-    let builder = Endpoint::builder(presets::Minimal).secret_key(guest.clone()).relay_mode(RelayMode::Disabled);
-    let here = SocketAddr::from(([127, 0, 0, 1], 0));
-    let builder = builder.clear_ip_transports().bind_addr(here).expect("an address");
-    let endpoint = builder.bind().await.expect("it binds");
-    let node = EndpointId::from_bytes(&key::node_id(home).expect("a key").0).expect("a key");
-    let address = EndpointAddr::from_parts(node, [TransportAddr::Ip(listen)]);
-    let connection = endpoint.connect(address, b"tern/work/1").await.expect("it is admitted");
-    (endpoint, connection)
+/// A member without a machine behind it: it keeps what it is sent.
+struct Guest {
+    overlay: Overlay,
+    inputs: Receiver<Input>,
+    outbound: mpsc::Sender<(NodeId, Vec<u8>)>,
+    _folder: TempDir,
 }
 
-/// Asks until something was lent and then nothing more; returns every frame that came.
-async fn ask_for_all(connection: &Connection) -> Vec<Vec<u8>> {
-    let mut to = connection.open_uni().await.expect("a stream");
-    let vitals = Message::Vitals { trit: NodeTrit::Idle, queued: 0, running: 0, slots: 64, load_milli: 0 };
-    write(&mut to, &vitals).await;
-    let mut from = connection.accept_uni().await.expect("a stream");
-    let reader = async move {
+impl Guest {
+    async fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let home = Home::new(folder.path());
+        let secret = key::secret(&home).expect("a key");
+        let (store, durable) = GridStore::found(&home, &Name::near("guest")).expect("a grid");
+        let (to_loop, inputs) = sync_channel(4096);
+        let (outbound, frames) = mpsc::channel(OUTBOUND_MAX);
+        let options = OverlayOptions {
+            secret,
+            incarnation: 1,
+            listen: LOOPBACK,
+            any_port: false,
+            port_mapping: false,
+            mdns: false,
+            only: None,
+            files: true,
+            here: Here::default(),
+            store,
+            durable,
+            addresses: BTreeMap::new(),
+        };
+        let overlay = Overlay::start(options, frames, to_loop).await.expect("it listens");
+        Self { overlay, inputs, outbound, _folder: folder }
+    }
+
+    /// Asks until something was lent and then nothing more; returns every frame that came.
+    async fn ask_for_all(&self, owner: NodeId) -> Vec<Vec<u8>> {
         let (mut frames, mut lent, mut nothing) = (Vec::new(), 0, 0);
-        // Twice, so that an answer from before the last loan does not end it.
-        while lent == 0 || nothing < 2 {
-            let mut length = [0; 4];
-            from.read_exact(&mut length).await.expect("a length");
-            let mut frame = vec![0; u32::from_le_bytes(length) as usize];
-            from.read_exact(&mut frame).await.expect("a frame");
-            match decode(&frame).expect("a message") {
-                Message::Lend { .. } => (lent, nothing) = (lent + 1, 0),
-                Message::Nothing { .. } if lent > 0 => nothing += 1,
-                _ => {}
+        for asked in 1.. {
+            let ask = encode(&Message::Ask { tasks: 64, asked });
+            self.outbound.send((owner, ask)).await.expect("the overlay runs");
+            tokio::time::sleep(AGAIN).await;
+            while let Ok(input) = self.inputs.try_recv() {
+                let Input::Peer(Peer::Frame { bytes, .. }) = input else { continue };
+                match decode(&bytes).expect("a message") {
+                    Message::Lend { .. } => (lent, nothing) = (lent + 1, 0),
+                    Message::Nothing { .. } if lent > 0 => nothing += 1,
+                    _ => {}
+                }
+                frames.push(bytes);
             }
-            frames.push(frame);
+            // Twice, so that an answer from before the last loan does not end it.
+            if lent > 0 && nothing > 1 {
+                break;
+            }
         }
         frames
-    };
-    tokio::pin!(reader);
-    for asked in 1.. {
-        tokio::select! {
-            frames = &mut reader => return frames,
-            () = tokio::time::sleep(AGAIN) => write(&mut to, &Message::Ask { tasks: 64, asked }).await,
-        }
     }
-    Vec::new()
-}
-
-async fn write(to: &mut iroh::endpoint::SendStream, message: &Message) {
-    let frame = encode(message);
-    let length = u32::try_from(frame.len()).expect("it is short");
-    to.write_all(&length.to_le_bytes()).await.expect("sent");
-    to.write_all(&frame).await.expect("sent");
 }

@@ -36,6 +36,11 @@ impl World {
         a != b && self.network.cuts[a][b] == 0 && self.nodes[a].listens() && self.nodes[b].listens()
     }
 
+    /// Those that the machine of `node` was told are there.
+    pub(super) fn neighbours(&self, node: usize) -> Vec<usize> {
+        (0..self.nodes.len()).filter(|peer| self.network.seen[node][*peer]).collect()
+    }
+
     /// The two do not hear one another for a while.
     pub fn cut(&mut self, a: usize, b: usize, for_ms: u64) {
         say!(self, Some(a), "network", "is CUT from {} for {for_ms} ms", b + 1);

@@ -32,18 +32,28 @@ impl World {
             Effect::End { job, tasks } => self.tell_warden(node, ToWarden::End { job, tasks }),
             Effect::Send { to, message } => {
                 self.check_message(node, to, &message);
-                let Some(to) = self.nodes.iter().position(|peer| peer.id == to) else { return };
-                match over_the_wire(&filled_in(message)) {
-                    Ok(message) => self.send(node, to, message),
-                    // An answer to a lie may be beyond what its reader reads.
-                    Err(_) if self.nodes[to].kind == Kind::Liar => {}
-                    Err(why) => self.fail("anytime_own_frames_are_read", format!("node {}: {why}", node + 1)),
+                if let Some(to) = self.nodes.iter().position(|peer| peer.id == to) {
+                    self.post(node, to, message);
+                }
+            }
+            Effect::Tell(told) => {
+                for to in self.neighbours(node) {
+                    self.post(node, to, told.message());
                 }
             }
             Effect::WakeAt(boot) => self.set_alarm(node, boot),
             Effect::Counted { job, outcomes } => self.check_counted(node, job, &outcomes),
             Effect::Changed { job, over } => self.check_view(node, job, over),
             Effect::Discard { job } => self.check_discard(node, job),
+        }
+    }
+
+    fn post(&mut self, node: usize, to: usize, message: Message) {
+        match over_the_wire(&filled_in(message)) {
+            Ok(message) => self.send(node, to, message),
+            // An answer to a lie may be beyond what its reader reads.
+            Err(_) if self.nodes[to].kind == Kind::Liar => {}
+            Err(why) => self.fail("anytime_own_frames_are_read", format!("node {}: {why}", node + 1)),
         }
     }
 

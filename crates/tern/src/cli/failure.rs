@@ -13,7 +13,9 @@ pub const USAGE: u8 = 64;
 pub const DATAERR: u8 = 65;
 /// No such job, no such file.
 pub const NOINPUT: u8 = 66;
-/// No agent.
+/// No such node.
+pub const NOHOST: u8 = 68;
+/// No agent, or a node that cannot be reached.
 pub const UNAVAILABLE: u8 = 69;
 /// A fault of ours, or of the system below us.
 pub const SOFTWARE: u8 = 70;
@@ -22,6 +24,8 @@ pub const CANTCREAT: u8 = 73;
 pub const IOERR: u8 = 74;
 /// Try again later: somebody is ahead, or the disk is full.
 pub const TEMPFAIL: u8 = 75;
+/// The other side says something that this version does not know.
+pub const PROTOCOL: u8 = 76;
 /// Another user's.
 pub const NOPERM: u8 = 77;
 pub const CONFIG: u8 = 78;
@@ -114,13 +118,26 @@ impl From<Trouble> for Failure {
 pub fn code_of(kind: &str) -> u8 {
     match kind {
         "invalid" | "limit" => USAGE,
-        "wrong_state" | "bad_argument" | "damaged" | "newer_format" => DATAERR,
-        "no_such_job" | "no_result" | "not_throttled" | "no_journal" => NOINPUT,
-        "no_agent" | "agent_gone" => UNAVAILABLE,
-        "inputs_not_written" => CANTCREAT,
-        "storage_failed" => IOERR,
-        "storage_full" | "backpressure" | "busy" | "draining" | "stopping" | "locked" => TEMPFAIL,
-        "no_permission" | "foreign_socket" | "protected" | "throttle_refused" => NOPERM,
+        "wrong_state" | "bad_argument" | "damaged" | "newer_format" | "bad_ticket" | "changed" | "in_a_grid"
+        | "itself" => DATAERR,
+        "no_such_job" | "no_result" | "not_throttled" | "no_journal" | "no_such_forward" | "no_such_file" => NOINPUT,
+        "no_such_node" => NOHOST,
+        "no_agent" | "agent_gone" | "no_mesh" | "unreachable" | "refused_there" => UNAVAILABLE,
+        "inputs_not_written" | "exists" | "not_listened" => CANTCREAT,
+        "bad_answer" => PROTOCOL,
+        "storage_failed" | "io" => IOERR,
+        "storage_full"
+        | "backpressure"
+        | "busy"
+        | "draining"
+        | "stopping"
+        | "locked"
+        | "broken"
+        | "no_idle_peers"
+        | "grid_full"
+        | "too_many_invitations" => TEMPFAIL,
+        "no_permission" | "foreign_socket" | "protected" | "throttle_refused" | "not_admin" | "ticket_refused"
+        | "door_closed" | "needs_recovery" | "removed" | "too_deep" | "refused" => NOPERM,
         "config" => CONFIG,
         _ => SOFTWARE,
     }

@@ -1,13 +1,13 @@
-//! Looking: jobs, one job, what tasks wrote, waiting for the end, the node.
+//! Looking: jobs, one job, what tasks wrote, waiting for the end, the node and its grid.
 
 pub mod logs;
+pub mod status;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use serde_json::json;
 use tern_core::view::{JobState, JobView};
-use tern_node::control::api::{StatusView, TaskResult};
+use tern_node::control::api::TaskResult;
 use tern_node::control::{Door, Entry, Results};
 
 use super::failure::TEMPFAIL;
@@ -149,75 +149,4 @@ async fn wait_for_all(context: &Context, door: &Door, jobs: &[String]) -> Result
         }
     }
     Ok(all_done)
-}
-
-pub async fn status(context: &Context) -> Outcome {
-    let door = Door::open(&context.home, Entry::AgentOrLook, None).await?;
-    let agent = door.is_agent();
-    let status = door.status().await;
-    door.close(true).await?;
-    let status = status?;
-    if context.printer.json {
-        let mut value = serde_json::to_value(&status)?;
-        value["agent"] = json!(agent);
-        if !agent {
-            // It would be this very command's.
-            value["agent_pid"] = json!(null);
-        }
-        context.printer.value(&value)?;
-    } else {
-        let mut out = context.printer.out();
-        write_status(&status, agent, &mut out)?;
-        out.flush()?;
-    }
-    Ok(ExitCode::SUCCESS)
-}
-
-/// A trit as everywhere else: no sign at zero.
-fn sign(trit: i8) -> String {
-    if trit == 0 { "0".to_owned() } else { format!("{trit:+}") }
-}
-
-fn write_status(status: &StatusView, agent: bool, out: &mut impl Write) -> io::Result<()> {
-    let who = if agent { format!("agent {}", status.agent_pid) } else { "no agent runs".to_owned() };
-    writeln!(out, "node {}  {} {}  {who}", status.node, sign(status.trit), status.trit_word)?;
-    writeln!(out, "  folder    {}", status.home)?;
-    writeln!(out, "  key       {}", status.key)?;
-    writeln!(out, "  slots     {} of {} in use, {} tasks queued", status.running, status.slots, status.queued)?;
-    if let (Some(ratio), Some(cpus)) = (status.load_ratio, status.cpus) {
-        let smoothed = status.load_ratio_smoothed.map_or_else(String::new, |it| format!(" (smoothed {it:.2})"));
-        writeln!(out, "  load      {ratio:.2} a CPU, of {cpus}{smoothed}")?;
-    }
-    if let (Some(free), Some(total)) = (status.memory_available_kib, status.memory_total_kib) {
-        writeln!(out, "  memory    {} of {} MiB free", free / 1024, total / 1024)?;
-    }
-    match status.warden_pid {
-        Some(pid) => {
-            let before = match status.warden_deaths {
-                0 => String::new(),
-                deaths => format!("; {deaths} died since the agent began"),
-            };
-            writeln!(out, "  warden    {pid}{before}")?;
-        }
-        None => writeln!(out, "  warden    none")?,
-    }
-    for (yes, text) in [(status.draining, "draining: nothing more is started"), (status.disk_full, "the disk is full")]
-    {
-        if yes {
-            writeln!(out, "  {text}")?;
-        }
-    }
-    for note in &status.notes {
-        writeln!(out, "  note      {note}")?;
-    }
-    for peer in &status.peers {
-        let link = if peer.connected { "connected" } else { "away" };
-        let (running, slots, queued) = (peer.running, peer.slots, peer.queued);
-        writeln!(
-            out,
-            "  peer {}  {:+} {}  {link}, {running} of {slots} in use, {queued} queued",
-            peer.node, peer.trit, peer.trit_word
-        )?;
-    }
-    Ok(())
 }

@@ -9,16 +9,17 @@ mod hogs;
 mod look;
 pub mod node;
 mod order;
-mod print;
+pub mod print;
 mod run;
 mod submit;
-mod tree;
+pub mod tree;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
 
+use crate::files::args::FilesCommand;
 use clap::Parser;
-use failure::Failure;
+pub use failure::Failure;
 use print::Printer;
 use tern_node::home::Home;
 use tree::{Cli, Command};
@@ -30,7 +31,7 @@ pub struct Context {
     pub verbose: u8,
 }
 
-type Outcome = Result<ExitCode, Failure>;
+pub type Outcome = Result<ExitCode, Failure>;
 
 /// Reads the command line and does what it says.
 pub fn main() -> ExitCode {
@@ -64,7 +65,11 @@ fn dispatch(context: &Context, command: Command) -> Outcome {
         Command::Job(args) => block_on(look::job(context, args)),
         Command::Logs(args) => block_on(look::logs::logs(context, args)),
         Command::Wait(args) => block_on(look::wait(context, args)),
-        Command::Status => block_on(look::status(context)),
+        Command::Status(args) => block_on(look::status::status(context, args)),
+        Command::Top(args) => block_on(crate::top::top(context, args)),
+        Command::Grid(command) => command.run(context),
+        Command::Files(FilesCommand::Cp(args)) => block_on(crate::files::cp(context, args)),
+        Command::Files(FilesCommand::Share(args)) => block_on(crate::files::share(context, args)),
         Command::Trit(args) => block_on(hogs::trit(context, args)),
         Command::Scum(args) => hogs::scum(context, &args),
         Command::Throttle(args) => block_on(hogs::throttle(context, args)),
@@ -93,6 +98,6 @@ pub fn map(words: Vec<OsString>, home: Option<&Home>) -> ExitCode {
 }
 
 /// One thread: a command waits for one thing at a time, and threads cost start-up.
-fn block_on(work: impl Future<Output = Outcome>) -> Outcome {
+pub fn block_on(work: impl Future<Output = Outcome>) -> Outcome {
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work)
 }

@@ -19,6 +19,11 @@ impl Printer {
         Self { json, colour: !json && !unwanted && io::stdout().is_terminal() }
     }
 
+    /// Whether colours are wanted and can be seen.
+    pub const fn coloured(self) -> bool {
+        self.colour
+    }
+
     /// Standard output, buffered; flush it before the end.
     #[expect(clippy::unused_self, reason = "where output goes is for the printer to say")]
     pub fn out(self) -> BufWriter<StdoutLock<'static>> {

@@ -6,6 +6,10 @@ use std::time::Duration;
 
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand};
 
+use crate::files::args::FilesCommand;
+use crate::grid::args::GridCommand;
+use crate::top::TopArgs;
+
 /// Runs your work on the machines you own: at once on this one, and on others that have nothing to do.
 #[derive(Debug, Parser)]
 #[command(name = "tern", version, propagate_version = true, max_term_width = 100)]
@@ -50,8 +54,14 @@ pub enum Command {
     Retry(RetryArgs),
     /// Remove jobs that are over, and their results
     Forget(JobsArgs),
-    /// Show this node and its peers
-    Status,
+    /// Show this node and all nodes of the grid, or one of them in full
+    Status(StatusArgs),
+    /// Show the grid live: q ends it
+    Top(TopArgs),
+    #[command(flatten)]
+    Grid(GridCommand),
+    #[command(flatten)]
+    Files(FilesCommand),
     /// Say whether this machine is overloaded, balanced or idle
     Trit(crate::hogs::trit::TritArgs),
     /// List the processes that take most of this machine
@@ -194,6 +204,12 @@ pub struct WaitArgs {
     /// Give up after this time (exit code 75); the jobs go on
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub timeout: Option<Duration>,
+}
+
+#[derive(Debug, Args)]
+pub struct StatusArgs {
+    /// Its name, its short key or its whole key
+    pub node: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -1,7 +1,6 @@
 //! Three agents with folders and keys of their own, that know each other and nobody else.
 
 use std::fs;
-use std::net::{SocketAddr, UdpSocket};
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -10,6 +9,7 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tern_node::control::api::StatusView;
+use tern_node::control::api::entry::{InviteRequest, JoinRequest};
 use tern_node::control::door::{Door, Entry};
 use tern_node::home::Home;
 use tern_node::store;
@@ -20,6 +20,8 @@ use super::DemoError;
 const NAMES: [&str; 3] = ["alice", "bob", "carol"];
 /// Until an agent answers.
 const START_PATIENCE: Duration = Duration::from_secs(20);
+/// How long a ticket of the demo is good.
+const TICKET_SECONDS: u64 = 60;
 /// Slots of each node.
 const SLOTS: u32 = 2;
 
@@ -54,26 +56,21 @@ impl Trio {
     }
 
     async fn make(&mut self) -> Result<(), DemoError> {
-        let mut facts = Vec::new();
         for name in NAMES {
             let home = Home::new(self.folder.join(name));
             fs::create_dir(home.path())?;
             let node = store::key::node_id(&home).map_err(|error| DemoError::Failed(error.to_string()))?;
-            facts.push((home, node, free_address()?));
-        }
-        for (index, name) in NAMES.into_iter().enumerate() {
-            let (home, node, listen) = &facts[index];
-            let peers = facts.iter().filter(|(_, other, _)| other != node);
-            let peers: String = peers
-                .map(|(_, other, address)| {
-                    format!("\n[[peers]]\nkey = \"{}\"\naddress = \"{address}\"\n", other.to_hex())
-                })
-                .collect();
-            fs::write(home.config(), format!("slots = {SLOTS}\nlisten = \"{listen}\"\n{peers}"))?;
+            fs::write(home.config(), settings(name))?;
             self.nodes.push(spawn(name, home.clone(), node.to_string())?);
         }
         for node in &mut self.nodes {
             node.door = Some(wait_for(&node.home).await?);
+        }
+        // The first has founded a grid of its own, as any node does; the others come into it by a ticket each.
+        let invite = InviteRequest { admin: false, lasts_seconds: TICKET_SECONDS };
+        for index in 1..self.nodes.len() {
+            let invited = self.door(0)?.invite(&invite).await?;
+            self.door(index)?.join(&JoinRequest { ticket: invited.ticket, name: None }).await?;
         }
         Ok(())
     }
@@ -189,7 +186,9 @@ async fn wait_for(home: &Home) -> Result<Door, DemoError> {
     }
 }
 
-/// A free port on loopback. Another program may take it before the agent does; the demo then says so and ends.
-fn free_address() -> Result<SocketAddr, DemoError> {
-    Ok(UdpSocket::bind("127.0.0.1:0")?.local_addr()?)
+/// Only this machine, and nothing that is looked for on its networks.
+fn settings(name: &str) -> String {
+    format!(
+        "slots = {SLOTS}\nlisten = \"127.0.0.1:0\"\n\n[mesh]\nname = \"{name}\"\nmdns = false\nport_mapping = false\n"
+    )
 }

@@ -4,14 +4,13 @@
 
 use alloc::vec::Vec;
 
-use crate::machine::effect::Effect;
+use crate::machine::effect::{Effect, Told};
 use crate::machine::lane::LaneKey;
 use crate::machine::node::Machine;
 use crate::machine::plant::Plant;
 use crate::observe::trit::{self, Smoothed, TritSettings, TritTracker};
 use crate::observe::{NodeTrit, QueueTrit, Reading};
 use crate::promise::Refusal;
-use crate::wire::Message;
 use crate::words::limits::{PEERS_MAX, SLOTS_MAX, VITALS_GAP, VITALS_INTERVAL};
 use crate::words::{NodeId, Now, Span};
 
@@ -89,8 +88,7 @@ impl Machine {
             borrowed.resend_at = now.boot;
             borrowed.renew_at = now.boot;
         }
-        let message = self.vitals();
-        out.push(Effect::Send { to: peer, message });
+        out.push(Effect::Tell(self.told()));
     }
 
     /// Loans stay: only an expired lease says that the other stopped.
@@ -133,14 +131,17 @@ impl Machine {
             .sum()
     }
 
-    fn vitals(&self) -> Message {
-        Message::Vitals {
+    fn told(&self) -> Told {
+        let load = Heard {
             trit: self.sharing.pulse.trit(),
             queued: u32::try_from(self.waiting()).unwrap_or(u32::MAX),
             running: self.running(),
             slots: self.here.slots,
             load_milli: self.sharing.pulse.load_milli,
-        }
+        };
+        let shares = !self.sharing.loans.is_empty() || !self.sharing.borrowed.is_empty();
+        let busy = shares || load.queued > 0 || load.running > 0;
+        Told { load, busy, draining: self.here.draining, full: self.here.full }
     }
 
     /// Tells all peers, where it is time or a trit changed.
@@ -160,7 +161,6 @@ impl Machine {
             return;
         }
         (pulse.told, pulse.told_at, pulse.due) = (Some(trits), now.boot, now.boot + VITALS_INTERVAL);
-        let message = self.vitals();
-        out.extend(self.sharing.peers.keys().map(|to| Effect::Send { to: *to, message: message.clone() }));
+        out.push(Effect::Tell(self.told()));
     }
 }

@@ -53,7 +53,8 @@ impl Here {
     }
 
     pub(super) fn router(&self) -> Router {
-        router(self.running.handle.clone(), None)
+        // What lives inside a command is a part of no grid, whatever the settings say.
+        router(self.running.handle.clone(), None, None)
     }
 
     pub(super) fn private_folder(&self) -> Option<&Path> {

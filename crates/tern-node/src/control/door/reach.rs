@@ -151,15 +151,16 @@ impl Reach {
     pub(super) async fn open(&self, path: &str) -> Result<Incoming, DoorError> {
         let mut left = if self.is_agent() { REJOINS_MAX } else { 0 };
         loop {
-            match self.open_once(path).await {
+            match self.open_once(Method::GET, path, Vec::new()).await {
                 Err(error) if left > 0 && is_break(&error) => left -= 1,
                 answer => return answer,
             }
         }
     }
 
-    async fn open_once(&self, path: &str) -> Result<Incoming, DoorError> {
-        let request = request(Method::GET, path, Vec::new())?;
+    /// As [`Self::open`], for what may not be asked twice.
+    pub(super) async fn open_once(&self, method: Method, path: &str, body: Vec<u8>) -> Result<Incoming, DoorError> {
+        let request = request(method, path, body)?;
         match self {
             Self::Router(router) => {
                 let response = call(router, request).await?;

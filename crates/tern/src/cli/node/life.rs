@@ -17,7 +17,7 @@ use serde_json::json;
 use tern_node::config::{self, Flags};
 use tern_node::control::api::StopQuery;
 use tern_node::control::serve::ServeError;
-use tern_node::control::{Door, Entry, router, serve};
+use tern_node::control::{Door, Entry, Meshed, router, serve};
 use tern_node::home::Home;
 use tern_node::node::{self, Running, StartError, StartOptions};
 use tern_node::process::pidfd::Pidfd;
@@ -29,6 +29,7 @@ use tokio::sync::mpsc;
 use crate::cli::failure::{CANTCREAT, IOERR, NOPERM, SOFTWARE, TEMPFAIL, code_of};
 use crate::cli::tree::{DownArgs, UpArgs};
 use crate::cli::{Context, Failure, Outcome, print};
+use crate::grid::founded::Founded;
 
 /// A log beyond this is put aside at the next start; one older log is kept.
 const LOG_BYTES_MAX: u64 = 8 << 20;
@@ -50,21 +51,34 @@ impl From<ServeError> for Failure {
 
 /// `tern up`
 pub fn up(context: &Context, args: &UpArgs) -> Outcome {
-    let home = &context.home;
+    prepare(&context.home)?;
+    if let Some(pid) = is_held(&context.home.agent_lock())? {
+        return Err(already_runs(&context.home, pid));
+    }
+    if args.detach {
+        return crate::cli::block_on(up_detached(context));
+    }
+    Err(supervised(context, None)?.exec().into())
+}
+
+/// Makes the folder. What is wrong with settings and socket is said here, where somebody reads it, and not in a log.
+fn prepare(home: &Home) -> Result<(), Failure> {
     tern_node::home::make_folder(home.path()).map_err(|error| {
         let message = format!("the state folder {} cannot be made: {error}", home.path().display());
         Failure { message, ..Failure::from(error) }
     })?;
-    // What is wrong with settings and socket is said here, where somebody reads it, and not in a log.
     config::load(home, &Flags::default())?;
-    serve::examine(&home.control_socket())?;
-    if let Some(pid) = is_held(&home.agent_lock())? {
-        return Err(already_runs(home, pid));
+    Ok(serve::examine(&home.control_socket())?)
+}
+
+/// Starts a detached agent if none runs.
+pub async fn ensure(context: &Context) -> Result<(), Failure> {
+    prepare(&context.home)?;
+    if is_held(&context.home.agent_lock())?.is_none() {
+        let pid = detach(context).await?;
+        context.printer.remark(&format!("agent {pid} was started on {}", context.home.path().display()));
     }
-    if args.detach {
-        return crate::cli::block_on(detach(context));
-    }
-    Err(supervised(context, None)?.exec().into())
+    Ok(())
 }
 
 /// What `tern up --detach` starts: a new session, then the words in its place.
@@ -106,7 +120,24 @@ fn agent_words(home: &Home) -> io::Result<Vec<OsString>> {
     Ok(vec![std::env::current_exe()?.into(), "agent".into(), "--home".into(), home.path().into()])
 }
 
-async fn detach(context: &Context) -> Outcome {
+async fn up_detached(context: &Context) -> Outcome {
+    let home = &context.home;
+    let before = Founded::look(home);
+    let pid = detach(context).await?;
+    let founded = Founded::since(&before, home).await;
+    if context.printer.json {
+        context.printer.value(&json!({"pid": pid, "home": home.path(), "founded": founded}))?;
+    } else {
+        context.printer.line(&format!("agent {pid} is ready on {}", home.path().display()))?;
+        if let Some(founded) = founded {
+            context.printer.line(&founded.to_string())?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Starts the agent in a session of its own and returns its pid when it answers.
+async fn detach(context: &Context) -> Result<u32, Failure> {
     let home = &context.home;
     let log_path = home.path().join("agent.log");
     if std::fs::metadata(&log_path).is_ok_and(|meta| meta.len() > LOG_BYTES_MAX) {
@@ -117,18 +148,12 @@ async fn detach(context: &Context) -> Outcome {
     let mut command = supervised(context, Some("detached"))?;
     let mut child = command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).spawn()?;
     let waited = tokio::time::timeout(READY_WAIT_MAX, until_ready(home, &mut child)).await;
-    let pid = match waited {
-        Ok(Ok(Some(pid))) => pid,
-        Ok(Ok(None)) => return Err(did_not_start(home, &log_path, "it ended at once")),
-        Ok(Err(failure)) => return Err(failure),
-        Err(_) => return Err(did_not_start(home, &log_path, "it does not answer")),
-    };
-    if context.printer.json {
-        context.printer.value(&json!({"pid": pid, "home": home.path()}))?;
-    } else {
-        context.printer.line(&format!("agent {pid} is ready on {}", home.path().display()))?;
+    match waited {
+        Ok(Ok(Some(pid))) => Ok(pid),
+        Ok(Ok(None)) => Err(did_not_start(home, &log_path, "it ended at once")),
+        Ok(Err(failure)) => Err(failure),
+        Err(_) => Err(did_not_start(home, &log_path, "it does not answer")),
     }
-    Ok(ExitCode::SUCCESS)
 }
 
 /// The agent's pid when it answers; None when what was started has ended instead, or said why it cannot start.
@@ -240,6 +265,8 @@ fn start_agent(context: &Context) -> Outcome {
 }
 
 async fn live(home: Home, options: StartOptions) -> Outcome {
+    let settings = options.config.mesh.clone();
+    let before = Founded::look(&home);
     let running = node::start(home.clone(), options).await.map_err(|error| match error {
         StartError::Locked { pid } | StartError::Store(StoreError::InUse { pid, .. }) => {
             already_runs(&home, pid.unwrap_or(0))
@@ -255,10 +282,12 @@ async fn live(home: Home, options: StartOptions) -> Outcome {
         }
     };
     let (stop, mut wishes) = mpsc::channel(1);
-    let serving = door.serve(router(running.handle.clone(), Some(stop)));
+    let meshed = running.grid().map(|grid| Meshed { grid, settings });
+    let serving = door.serve(router(running.handle.clone(), Some(stop), meshed));
     tokio::pin!(serving);
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    before.log(&home);
     tracing::info!(home = %home.path().display(), "the agent is ready");
     let wish = tokio::select! {
         () = &mut serving => return Err(Failure::new(IOERR, "no_socket", "the control socket cannot be served any more")),

@@ -1,0 +1,267 @@
+//! The first moments of a connection: who it is, whether it may be here, and whether it is the only one.
+//!
+//! A key that lives twice (a copied state folder) must not be believed twice. What the grid already knows stays; the newcomer
+//! waits while the older one is asked to show that it lives, and is refused if it does. After a crash the older one is silent,
+//! and the newcomer, which is the same node started again, takes its place.
+
+use alloc::format;
+use alloc::vec::Vec;
+
+use super::link::Link;
+use crate::machine::mesh::effect::{CloseReason, LinkId, MeshEffect};
+use crate::machine::mesh::node::Mesh;
+use crate::machine::mesh::topology::Known;
+use crate::machine::plant::Plant;
+use crate::promise::Refusal;
+use crate::wire::mesh::{LinkFrame, decode_frame, encode_frame};
+use crate::words::NodeId;
+use crate::words::limits::{
+    DISPUTE_TOLD, DUPLICATE_WAIT, DUPLICATE_WAIT_FAR, GREETING_PATIENCE, GREETINGS_PER_PEER, LINKS_MAX,
+};
+
+/// A connection that does not count yet.
+#[derive(Debug)]
+pub(in crate::machine::mesh) struct Greeting {
+    pub peer: NodeId,
+    pub outgoing: bool,
+    /// None until it has said so.
+    pub incarnation: Option<u64>,
+    /// When its fate is decided, at the latest.
+    pub judged_at: Option<u64>,
+    /// Since when its key is contested.
+    contested: Option<u64>,
+    /// This end has said that it listens.
+    welcome: bool,
+    /// The other end listens, and its roll has this digest.
+    listens: Option<u64>,
+}
+
+impl Mesh {
+    pub(in crate::machine::mesh) fn link_up(
+        &mut self,
+        peer: NodeId,
+        link: LinkId,
+        outgoing: bool,
+        out: &mut Vec<MeshEffect>,
+    ) {
+        let Some(known) = self.nodes.get_mut(&peer) else {
+            self.refuse(Refusal::NotAMember);
+            return out.push(MeshEffect::Close { link, why: CloseReason::NotAMember });
+        };
+        known.dialling &= !outgoing;
+        if self.leaving {
+            return out.push(MeshEffect::Close { link, why: CloseReason::Surplus });
+        }
+        let of_peer = self.greetings.values().filter(|greeting| greeting.peer == peer).count();
+        let full = |mesh: &Self| mesh.links.len() + mesh.greetings.len() >= LINKS_MAX;
+        if of_peer >= GREETINGS_PER_PEER || full(self) && !self.make_room(out) {
+            out.push(MeshEffect::Close { link, why: CloseReason::Full });
+            if outgoing {
+                self.dial_failed(peer);
+            }
+            return;
+        }
+        let judged_at = Some(self.now.boot + GREETING_PATIENCE);
+        let (incarnation, contested, listens) = (None, None, None);
+        let greeting = Greeting { peer, outgoing, incarnation, judged_at, contested, welcome: false, listens };
+        self.greetings.insert(link, greeting);
+        let hello = LinkFrame::Hello { incarnation: self.incarnation };
+        out.push(MeshEffect::Frame { link, bytes: encode_frame(&hello) });
+    }
+
+    /// A frame of any link. Nonsense closes the link, and changes nothing else.
+    pub(in crate::machine::mesh) fn frame(&mut self, link: LinkId, bytes: &[u8], out: &mut Vec<MeshEffect>) {
+        let frame = match decode_frame(bytes) {
+            Ok(frame) => frame,
+            Err(error) => {
+                self.refuse(Refusal::Malformed);
+                let version = matches!(error, crate::wire::WireError::Version { .. });
+                let why = if version { CloseReason::Version } else { CloseReason::Malformed };
+                return self.close(link, why, out);
+            }
+        };
+        match frame {
+            LinkFrame::Hello { incarnation } => return self.hello(link, incarnation, out),
+            LinkFrame::Listening { roll } => return self.listening(link, roll, out),
+            _ => {}
+        }
+        // Before its introduction nobody is listened to.
+        let Some(peer) = self.peer_of(link) else { return };
+        match frame {
+            LinkFrame::Hello { .. } | LinkFrame::Listening { .. } => {}
+            LinkFrame::Statements(statements) => self.statements(statements, Some(peer), out),
+            LinkFrame::Digest { from, to, stamps } => self.answer_digest(peer, from..=to, &stamps, out),
+            LinkFrame::Records(records) => {
+                // Whoever passes a record on has checked it: a forgery is the neighbour's own.
+                if !records.into_iter().all(|record| self.record(record, peer)) {
+                    self.close(link, CloseReason::Malformed, out);
+                }
+            }
+        }
+    }
+
+    fn hello(&mut self, link: LinkId, incarnation: u64, out: &mut Vec<MeshEffect>) {
+        let now = self.now.boot;
+        let Some(greeting) = self.greetings.get_mut(&link).filter(|greeting| greeting.incarnation.is_none()) else {
+            return;
+        };
+        greeting.incarnation = Some(incarnation);
+        let peer = greeting.peer;
+        let believes = self.planted(Plant::MeshCopyBelieved);
+        let linked = self.links.get_mut(&peer).filter(|known| known.counts() && known.incarnation != incarnation);
+        let elsewhere = self.nodes.get(&peer).filter(|known| known.up && known.incarnation() != Some(incarnation));
+        let wait = match (linked, elsewhere) {
+            (Some(rival), _) if !believes => {
+                // It is asked until then whether it lives.
+                rival.ask(now, now + DUPLICATE_WAIT);
+                DUPLICATE_WAIT
+            }
+            _ if believes => return self.welcome(link, out),
+            (None, Some(known)) if known.incarnation().is_some() => DUPLICATE_WAIT_FAR,
+            _ => return self.welcome(link, out),
+        };
+        if let Some(greeting) = self.greetings.get_mut(&link) {
+            greeting.contested = Some(now);
+            greeting.judged_at = Some(now + wait);
+        }
+    }
+
+    /// This end takes what it is sent from now on. The connection counts when the other end says the same.
+    fn welcome(&mut self, link: LinkId, out: &mut Vec<MeshEffect>) {
+        let Some(greeting) = self.greetings.get_mut(&link) else { return };
+        (greeting.welcome, greeting.contested) = (true, None);
+        greeting.judged_at = Some(self.now.boot + DUPLICATE_WAIT_FAR + GREETING_PATIENCE);
+        let listening = LinkFrame::Listening { roll: self.roll.digest() };
+        out.push(MeshEffect::Frame { link, bytes: encode_frame(&listening) });
+        self.begin(link, out);
+    }
+
+    /// The other end takes what it is sent; said again now and then, it compares rolls.
+    fn listening(&mut self, link: LinkId, roll: u64, out: &mut Vec<MeshEffect>) {
+        if let Some(greeting) = self.greetings.get_mut(&link) {
+            greeting.listens = Some(roll);
+            self.begin(link, out);
+        } else if self.peer_of(link).is_some() && self.differs(roll) {
+            self.send_roll(link, out);
+        }
+    }
+
+    fn differs(&self, roll: u64) -> bool {
+        roll != self.roll.digest() && !self.planted(Plant::MeshRollsUnlike)
+    }
+
+    /// Where both ends listen the connection counts from now on, and both tell what they know: what was said before it
+    /// counted did not go this way. Of two to one peer the one that the smaller key dialled stays.
+    fn begin(&mut self, link: LinkId, out: &mut Vec<MeshEffect>) {
+        let Some(Greeting {
+            peer, outgoing, incarnation: Some(incarnation), welcome: true, listens: Some(roll), ..
+        }) = self.greetings.get(&link)
+        else {
+            return;
+        };
+        let (peer, outgoing, incarnation, roll) = (*peer, *outgoing, *incarnation, *roll);
+        self.greetings.remove(&link);
+        if let Some(older) = self.links.get(&peer) {
+            let by_smaller = |outgoing: bool| outgoing == (self.me < peer);
+            // One that the other end does not hear is closed there now: that end dials because of it.
+            let twin = older.incarnation == incarnation && older.counts() && older.peer_hears;
+            if twin && by_smaller(older.outgoing) && !by_smaller(outgoing) {
+                return out.push(MeshEffect::Close { link, why: CloseReason::Replaced });
+            }
+            out.push(MeshEffect::Close { link: older.id, why: CloseReason::Replaced });
+        }
+        if let Some(known) = self.nodes.get_mut(&peer) {
+            (known.failures, known.dial_at) = (0, self.now.boot);
+        }
+        self.links.insert(peer, Link::new(link, outgoing, incarnation, self.now.boot));
+        self.topology.republish = true;
+        if self.differs(roll) {
+            self.send_roll(link, out);
+        }
+        self.send_digest(link, out);
+        self.gained();
+    }
+
+    /// Decides what has waited long enough.
+    pub(in crate::machine::mesh) fn judge_greetings(&mut self, out: &mut Vec<MeshEffect>) {
+        let now = self.now.boot;
+        let open: Vec<LinkId> = self.greetings.keys().copied().collect();
+        for link in open {
+            let Some(greeting) = self.greetings.get(&link) else { continue };
+            let peer = greeting.peer;
+            let Some(since) = greeting.contested else {
+                if greeting.judged_at.is_some_and(|at| at <= now) {
+                    self.close(link, CloseReason::Malformed, out);
+                }
+                continue;
+            };
+            let same = |incarnation: Option<u64>| incarnation == greeting.incarnation;
+            let rival = self.links.get(&peer).filter(|known| !same(Some(known.incarnation)) && known.counts());
+            let known = self.nodes.get(&peer);
+            // The rival's record may say meanwhile that both are one: the node has started anew.
+            let yields = known.is_none_or(|known| !known.up || same(known.incarnation()));
+            let patience = since + if rival.is_some() { DUPLICATE_WAIT } else { DUPLICATE_WAIT_FAR };
+            let (lives, judged) = match rival {
+                Some(rival) => (rival.answered(), rival.answered() || patience <= now),
+                None => (!yields, yields || patience <= now),
+            };
+            if judged && lives {
+                self.dispute(peer, out);
+                self.close(link, CloseReason::Duplicate, out);
+            } else if judged {
+                self.welcome(link, out);
+            } else if let Some(greeting) = self.greetings.get_mut(&link) {
+                greeting.judged_at = Some(patience);
+            }
+        }
+    }
+
+    /// Two machines live under one key: told to everybody for a while, and so to the older one.
+    pub(in crate::machine::mesh) fn dispute(&mut self, peer: NodeId, out: &mut Vec<MeshEffect>) {
+        self.refuse(Refusal::DuplicateKey);
+        self.disputed.insert(peer, self.now.boot + DISPUTE_TOLD);
+        self.flood.adjacency_due = Some(self.now.boot);
+        let name = self.name_of(&peer);
+        self.note_once(
+            peer,
+            format!("a second machine uses the key of {name} and was refused: a copied state folder?"),
+            out,
+        );
+    }
+
+    pub(in crate::machine::mesh) fn close(&mut self, link: LinkId, why: CloseReason, out: &mut Vec<MeshEffect>) {
+        out.push(MeshEffect::Close { link, why });
+        self.link_closed(link);
+    }
+
+    /// The other end has said why it closes.
+    pub(in crate::machine::mesh) fn refused_by_peer(&mut self, link: LinkId, why: CloseReason) {
+        let greeting = self.greetings.get(&link).map(|greeting| greeting.peer);
+        if let (CloseReason::Duplicate, Some(peer)) = (why, greeting.or_else(|| self.peer_of(link))) {
+            self.topology.own_key_disputed = Some(peer);
+        }
+    }
+
+    pub(in crate::machine::mesh) fn link_closed(&mut self, link: LinkId) {
+        if let Some(greeting) = self.greetings.remove(&link) {
+            // One that was hung up on tries again like one that was not reached.
+            if greeting.outgoing {
+                self.dial_failed(greeting.peer);
+            }
+            return;
+        }
+        let Some(peer) = self.peer_of(link) else { return };
+        let Some(closed) = self.links.remove(&peer) else { return };
+        self.topology.republish = true;
+        if let Some(known) = self.nodes.get_mut(&peer) {
+            known.dial_at = self.now.boot;
+        }
+        let told = |known: &Known| known.adjacency.as_ref().is_some_and(|held| held.value.names(&self.me));
+        if !closed.counts() || !self.nodes.get(&peer).is_some_and(told) {
+            // The other end has said before that it is not to be used: nobody waits for this.
+            self.gained();
+        } else {
+            self.lost();
+        }
+    }
+}

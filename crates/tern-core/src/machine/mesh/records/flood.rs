@@ -1,0 +1,296 @@
+//! Flooding: each record goes to everybody once, the newest wins, and old or forged ones go nowhere.
+//!
+//! Checks from the cheapest to the dearest: a member's, newer than what is known, within its rate, signed, readable. What a lossy moment
+//! swallowed comes with the next [`digest`](super::digest).
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::format;
+use alloc::vec::Vec;
+
+use crate::machine::mesh::effect::MeshEffect;
+use crate::machine::mesh::links::Budget;
+use crate::machine::mesh::node::Mesh;
+use crate::machine::mesh::topology::Held;
+use crate::machine::plant::Plant;
+use crate::promise::Refusal;
+use crate::wire::mesh::record::body;
+use crate::wire::mesh::{Adjacency, Kind, LinkFrame, Neighbour, Profile, Record, Stamp, encode_frame};
+use crate::words::limits::{
+    ADJACENCY_GAIN_GAP, ADJACENCY_GAP_MOST, ADJACENCY_GAP_NODES, LINKS_MAX, RECORD_AGE_MOST, RECORD_BURST,
+    RECORD_EVERY, RECORD_OWN_BURST, RECORD_REFRESH, RECORD_SEQUENCE_MAX, RECORDS_PER_FRAME,
+};
+use crate::words::{NodeId, Span};
+
+/// A life is overtaken once by each kind of record of an earlier one, and seldom more often.
+const OVERTAKEN_MOST: u32 = 4;
+
+/// Own records and what waits to be sent on.
+#[derive(Debug, Default)]
+pub(in crate::machine::mesh) struct Flood {
+    pub profile_due: bool,
+    pub adjacency_due: Option<u64>,
+    /// The sequence from which this life counts.
+    first: u64,
+    sequences: BTreeMap<Kind, u64>,
+    /// What this node may still say at once.
+    budget: Budget,
+    /// The own records as they were last signed.
+    pub own: BTreeMap<Kind, Record>,
+    last_adjacency_at: u64,
+    refresh_at: u64,
+    pub(in crate::machine::mesh) digest_at: u64,
+    /// To be sent, with the neighbour that it came from.
+    pending: Vec<(Stamp, Option<NodeId>)>,
+    /// Sequences of this node's key that somebody else made after this node had overtaken them.
+    overtaken: u32,
+}
+
+impl Flood {
+    /// Each life counts from somewhere else: records of an earlier one are either older, or newer and then overtaken, and not
+    /// taken for those of this one.
+    pub fn new(incarnation: u64) -> Self {
+        Self { first: incarnation % (1 << 20), profile_due: true, adjacency_due: Some(0), ..Self::default() }
+    }
+
+    pub fn due(&self) -> Option<u64> {
+        let refresh = Some(self.refresh_at).filter(|at| *at > 0);
+        self.adjacency_due.into_iter().chain(refresh).min()
+    }
+}
+
+impl Mesh {
+    /// A link is there that was not: told soon, together with others.
+    pub(in crate::machine::mesh) fn gained(&mut self) {
+        let crowd = (self.nodes.len() as u64 / ADJACENCY_GAP_NODES).max(1);
+        let gap = Span((ADJACENCY_GAIN_GAP.0 * crowd).min(ADJACENCY_GAP_MOST.0));
+        let soon = (self.flood.last_adjacency_at + gap).max(self.now.boot);
+        let due = self.flood.adjacency_due.get_or_insert(soon);
+        *due = (*due).min(soon);
+    }
+
+    /// A link is gone: told at once.
+    pub(in crate::machine::mesh) fn lost(&mut self) {
+        if self.planted(Plant::MeshLossDelayed) {
+            self.flood.adjacency_due = Some(self.now.boot + RECORD_EVERY + RECORD_EVERY);
+            return;
+        }
+        self.flood.adjacency_due = Some(self.now.boot);
+        // Known here at once, even where it can only be told later.
+        self.topology.changed = true;
+    }
+
+    /// Signs and sends own records that are due, and no more of them than the others take.
+    pub(in crate::machine::mesh) fn publish(&mut self) {
+        let now = self.now.boot;
+        if self.flood.refresh_at <= now {
+            self.flood.refresh_at = now + RECORD_REFRESH;
+            self.flood.profile_due = true;
+            self.flood.adjacency_due = Some(now);
+        }
+        if core::mem::take(&mut self.flood.profile_due) {
+            let profile =
+                Profile { incarnation: self.incarnation, zone: self.here.zone.clone(), facts: self.here.facts.clone() };
+            self.sign_own(Kind::Profile, body(&profile));
+        }
+        if self.flood.adjacency_due.is_some_and(|at| at <= now) {
+            if !self.flood.budget.take(now, RECORD_OWN_BURST) && !self.leaving {
+                self.flood.adjacency_due = Some(now + RECORD_EVERY);
+                return;
+            }
+            self.flood.adjacency_due = None;
+            self.flood.last_adjacency_at = now;
+            self.topology.changed = true;
+            let adjacency = self.adjacency();
+            self.sign_own(Kind::Adjacency, body(&adjacency));
+        }
+    }
+
+    fn adjacency(&self) -> Adjacency {
+        let counting = self.links.iter().filter(|(_, link)| link.counts() && !self.leaving);
+        let neighbours = counting.map(|(node, link)| Neighbour { node: *node, rtt_us: link.told_rtt_us });
+        Adjacency {
+            incarnation: self.incarnation,
+            link_addresses: self.here.link_addresses.clone(),
+            main_addresses: self.here.main_addresses.clone(),
+            neighbours: neighbours.take(LINKS_MAX).collect(),
+            disputed: self.disputed.keys().copied().take(4).collect(),
+            leaving: self.leaving,
+        }
+    }
+
+    fn sign_own(&mut self, kind: Kind, body: Vec<u8>) {
+        let sequence = self.flood.sequences.entry(kind).or_insert(self.flood.first);
+        *sequence += 1;
+        let stamp = Stamp { origin: self.me, kind, sequence: *sequence };
+        let record = Record::sign(&self.roll.grid(), stamp, body, self.signer.sign());
+        self.flood.own.insert(kind, record);
+        self.flood.pending.push((stamp, None));
+    }
+
+    /// One record from a neighbour. False where that neighbour must have forged it.
+    pub(in crate::machine::mesh) fn record(&mut self, record: Record, from: NodeId) -> bool {
+        match self.judge_record(record, from) {
+            Ok(()) => true,
+            Err(why) => {
+                self.refuse(why);
+                why != Refusal::Forged
+            }
+        }
+    }
+
+    fn judge_record(&mut self, record: Record, from: NodeId) -> Result<(), Refusal> {
+        let stamp = record.stamp;
+        if stamp.sequence > RECORD_SEQUENCE_MAX {
+            return Err(Refusal::Malformed);
+        }
+        if stamp.origin == self.me {
+            return self.own_record(&record);
+        }
+        let now = self.now.boot;
+        let any = self.planted(Plant::MeshAnySequence);
+        let known = self.nodes.get_mut(&stamp.origin).ok_or(Refusal::NotAMember)?;
+        // Floods meet: most of these are the same record by another way.
+        if known.sequence(stamp.kind) >= stamp.sequence && !any {
+            return Err(Refusal::OldRecord);
+        }
+        if !known.budget.has(now, RECORD_BURST) {
+            // Asked for again when it may speak again: it could be the last that it says for long.
+            known.missed = Some(from);
+            return Err(Refusal::TooOften);
+        }
+        if !record.is_genuine(&self.roll.grid(), self.verify) {
+            return Err(Refusal::Forged);
+        }
+        // Only what it signed itself counts against it.
+        known.budget.take(now, RECORD_BURST);
+        match stamp.kind {
+            Kind::Profile => {
+                let value = record.profile().map_err(|_| Refusal::Malformed)?;
+                known.profile = Some(Held { record, value, heard_at: now });
+            }
+            Kind::Adjacency => {
+                let value = record.adjacency().map_err(|_| Refusal::Malformed)?;
+                self.take_adjacency(stamp.origin, record, value);
+            }
+        }
+        self.flood.pending.push((stamp, Some(from)));
+        Ok(())
+    }
+
+    fn take_adjacency(&mut self, origin: NodeId, record: Record, adjacency: Adjacency) {
+        let now = self.now.boot;
+        let disputed = adjacency.disputed.contains(&self.me);
+        if let Some(known) = self.nodes.get_mut(&origin) {
+            let before = known.adjacency.as_ref().map(|held| &held.value);
+            if before.map(|before| &before.main_addresses) != Some(&adjacency.main_addresses) {
+                self.topology.moved.push(origin);
+            }
+            let moved = before.map(|before| &before.link_addresses) != Some(&adjacency.link_addresses);
+            if moved {
+                (known.failures, known.dial_at) = (0, now);
+                self.topology.save = true;
+            }
+            known.adjacency = Some(Held { record, value: adjacency, heard_at: now });
+        }
+        self.topology.changed = true;
+        if disputed {
+            self.topology.own_key_disputed = Some(origin);
+        }
+    }
+
+    /// A record under this node's own key. One of an earlier life is overtaken; one that overtakes again comes from a second
+    /// machine with the same key.
+    fn own_record(&mut self, record: &Record) -> Result<(), Refusal> {
+        let kind = record.stamp.kind;
+        let mine = self.flood.sequences.entry(kind).or_insert(self.flood.first);
+        let own = self.flood.own.get(&kind);
+        // The same one comes from each neighbour; after the first it is overtaken.
+        let unlike = own.is_some_and(|own| own.stamp == record.stamp && own != record);
+        if record.stamp.sequence <= *mine && !unlike {
+            return Ok(());
+        }
+        if !record.is_genuine(&self.roll.grid(), self.verify) {
+            return Err(Refusal::Forged);
+        }
+        *mine = record.stamp.sequence;
+        self.flood.overtaken += 1;
+        match kind {
+            Kind::Profile => self.flood.profile_due = true,
+            Kind::Adjacency => self.gained(),
+        }
+        if self.flood.overtaken > OVERTAKEN_MOST {
+            self.refuse(Refusal::DuplicateKey);
+            self.topology.own_key_disputed = Some(self.me);
+        }
+        Ok(())
+    }
+
+    /// Sends on what came in during this event, one frame a link.
+    pub(in crate::machine::mesh) fn send_flood(&mut self, out: &mut Vec<MeshEffect>) {
+        let pending = core::mem::take(&mut self.flood.pending);
+        if pending.is_empty() {
+            return;
+        }
+        let wanted: BTreeSet<Stamp> = pending.iter().map(|(stamp, _)| *stamp).collect();
+        let found: BTreeMap<Stamp, &Record> =
+            wanted.iter().filter_map(|stamp| Some((*stamp, self.find(stamp)?))).collect();
+        for (peer, link) in &self.links {
+            let news = pending.iter().filter(|(_, from)| *from != Some(*peer));
+            let records: Vec<Record> = news.filter_map(|(stamp, _)| found.get(stamp)).map(|it| (*it).clone()).collect();
+            for part in records.chunks(RECORDS_PER_FRAME) {
+                let bytes = encode_frame(&LinkFrame::Records(part.to_vec()));
+                out.push(MeshEffect::Frame { link: link.id, bytes });
+            }
+        }
+    }
+
+    /// The record of this very sequence; None where a newer one has taken its place.
+    fn find(&self, stamp: &Stamp) -> Option<&Record> {
+        let record = if stamp.origin == self.me {
+            self.flood.own.get(&stamp.kind)
+        } else {
+            let known = self.nodes.get(&stamp.origin)?;
+            match stamp.kind {
+                Kind::Profile => known.profile.as_ref().map(|held| &held.record),
+                Kind::Adjacency => known.adjacency.as_ref().map(|held| &held.record),
+            }
+        };
+        record.filter(|record| record.stamp == *stamp)
+    }
+
+    /// Forgets what nobody has refreshed, ends old disputes, and compares notes with one neighbour now and then.
+    pub(in crate::machine::mesh) fn age(&mut self) {
+        let now = self.now.boot;
+        let old = |heard_at: u64| heard_at + RECORD_AGE_MOST <= now;
+        for known in self.nodes.values_mut() {
+            if known.adjacency.as_ref().is_some_and(|held| old(held.heard_at)) {
+                known.forget_adjacency();
+                self.topology.changed = true;
+            }
+        }
+        self.disputed.retain(|_, until| *until > now);
+    }
+
+    /// Says something about a node to people, once in the life of this process.
+    pub(in crate::machine::mesh) fn note_once(
+        &mut self,
+        about: NodeId,
+        note: alloc::string::String,
+        out: &mut Vec<MeshEffect>,
+    ) {
+        if self.noted.insert(about) {
+            out.push(MeshEffect::Note(note));
+        }
+    }
+
+    pub(in crate::machine::mesh) fn tell_own_dispute(&mut self, out: &mut Vec<MeshEffect>) {
+        if let Some(by) = self.topology.own_key_disputed.take() {
+            let by = self.name_of(&by);
+            let note = format!(
+                "another machine uses this node's key (seen by {by}): was this state folder copied? Keep one, and on the \
+                 other `tern leave`, remove the folder, and join anew"
+            );
+            self.note_once(self.me, note, out);
+        }
+    }
+}

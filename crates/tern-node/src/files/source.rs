@@ -1,0 +1,219 @@
+//! The side that has the files: what there is, and what its content is called.
+
+use std::collections::VecDeque;
+use std::fs::{File, Metadata, OpenOptions};
+use std::io::Read;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::mpsc;
+
+use super::names;
+use super::outline::{FILE_BYTES_MAX, Outline};
+use super::wire::{Entry, Form, Kind, Listed, Outlined, Trouble};
+
+/// Outlines that are remembered, so that going on with a copy does not read the file again.
+const OUTLINES_MAX: usize = 32;
+/// Bytes of a file that travels with its name.
+const WHOLE_BYTES_MAX: u64 = 64 * 1024;
+/// Files and folders of one copy.
+pub const ENTRIES_MAX: usize = 1 << 18;
+/// Folders within folders.
+const DEPTH_MAX: usize = 256;
+
+/// By which a changed file is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamp([i64; 7]);
+
+impl Stamp {
+    #[must_use]
+    pub fn of(meta: &Metadata) -> Self {
+        let (dev, ino, size) = (meta.dev() as i64, meta.ino() as i64, meta.size() as i64);
+        Self([dev, ino, size, meta.mtime(), meta.mtime_nsec(), meta.ctime(), meta.ctime_nsec()])
+    }
+}
+
+/// The outlines of files that were asked for lately.
+#[derive(Debug, Default)]
+pub struct Outlines(Mutex<VecDeque<(Stamp, Arc<Outline>)>>);
+
+impl Outlines {
+    /// The outline of an open file, read anew if it is not known. Blocks.
+    ///
+    /// # Errors
+    /// [`Kind::Changed`], [`Kind::Io`]
+    pub fn of(&self, path: &Path, file: &File) -> Result<(Stamp, Arc<Outline>), Trouble> {
+        let failed = |error: std::io::Error| Trouble::at(path, &error);
+        let meta = file.metadata().map_err(failed)?;
+        let stamp = Stamp::of(&meta);
+        let known = self.lock().iter().find(|(known, _)| *known == stamp).map(|(_, outline)| outline.clone());
+        if let Some(outline) = known {
+            return Ok((stamp, outline));
+        }
+        if meta.size() > FILE_BYTES_MAX {
+            let message =
+                format!("{} has {} bytes, more than the {FILE_BYTES_MAX} that are copied", path.display(), meta.size());
+            return Err(Trouble::new(Kind::Refused, message));
+        }
+        let outline = Outline::read(file, meta.size()).map_err(|error| match error.kind() {
+            std::io::ErrorKind::UnexpectedEof => changed(path),
+            _ => failed(error),
+        })?;
+        let outline = Arc::new(outline);
+        if file.metadata().map(|meta| Stamp::of(&meta)).map_err(failed)? != stamp {
+            return Err(changed(path));
+        }
+        let mut known = self.lock();
+        known.truncate(OUTLINES_MAX - 1);
+        known.push_front((stamp, outline.clone()));
+        Ok((stamp, outline))
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, VecDeque<(Stamp, Arc<Outline>)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What [`Ask::Outline`](super::wire::Ask::Outline) is answered with. Blocks.
+    ///
+    /// # Errors
+    /// [`Trouble`]
+    pub fn outlined(&self, path: &Path) -> Result<(Outlined, Arc<Outline>), Trouble> {
+        let file = open(path)?;
+        let failed = |error: std::io::Error| Trouble::at(path, &error);
+        // Files of the kernel's say that they are empty and are not.
+        if file.metadata().map_err(failed)?.size() <= WHOLE_BYTES_MAX {
+            let mut whole = Vec::new();
+            file.take(WHOLE_BYTES_MAX + 1).read_to_end(&mut whole).map_err(failed)?;
+            if whole.len() as u64 <= WHOLE_BYTES_MAX {
+                let outline = Outline::read(&whole[..], whole.len() as u64).map_err(failed)?;
+                let outlined = Outlined { id: outline.id(), size: outline.size(), whole: Some(whole) };
+                return Ok((outlined, Arc::new(outline)));
+            }
+            return Err(changed(path));
+        }
+        let (_, outline) = self.of(path, &file)?;
+        Ok((Outlined { id: outline.id(), size: outline.size(), whole: None }, outline))
+    }
+}
+
+/// What is said of a file that is not what it was.
+#[must_use]
+pub fn changed(path: &Path) -> Trouble {
+    let message = format!("{} changed while it was read. The same command copies it as it is then", path.display());
+    Trouble::new(Kind::Changed, message)
+}
+
+/// Opens a regular file, and nothing that would wait or act.
+///
+/// # Errors
+/// [`Trouble`]
+pub fn open(path: &Path) -> Result<File, Trouble> {
+    let mut options = OpenOptions::new();
+    options.read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY);
+    let file = options.open(path).map_err(|error| Trouble::at(path, &error))?;
+    let meta = file.metadata().map_err(|error| Trouble::at(path, &error))?;
+    if meta.is_file() { Ok(file) } else { Err(special(path)) }
+}
+
+fn special(path: &Path) -> Trouble {
+    Trouble::new(Kind::Refused, format!("{} is no regular file", path.display()))
+}
+
+/// A path as it was said: from the home folder of the agent's user, unless it says otherwise.
+///
+/// # Errors
+/// [`Kind::Invalid`]
+pub fn absolute(said: &[u8]) -> Result<PathBuf, Trouble> {
+    if said.len() > names::PATH_BYTES_MAX || said.contains(&0) {
+        return Err(Trouble::new(Kind::Invalid, "a path that is too long, or has a NUL in it"));
+    }
+    let said = match said {
+        b"~" => b"".as_slice(),
+        _ => said.strip_prefix(b"~/").unwrap_or(said),
+    };
+    let home = std::env::home_dir().filter(|home| home.is_absolute());
+    let home = home.ok_or_else(|| Trouble::new(Kind::Invalid, "the agent knows of no home folder: name whole paths"));
+    let path = names::path(said);
+    if path.is_absolute() { Ok(path) } else { home.map(|home| home.join(path)) }
+}
+
+/// Says what there is under these paths, until [`Listed::End`]. Blocks.
+pub fn list(sources: &[Vec<u8>], recursive: bool, to: &mpsc::Sender<Listed>) {
+    let mut left = ENTRIES_MAX;
+    let ended = sources.iter().try_for_each(|source| walk(&absolute(source)?, recursive, &mut left, to));
+    let last = match ended {
+        Ok(()) => Listed::End,
+        Err(trouble) => Listed::Failed(trouble),
+    };
+    // Nobody listens any more: then nobody misses it.
+    let _gone = to.blocking_send(last);
+}
+
+fn walk(source: &Path, recursive: bool, left: &mut usize, to: &mpsc::Sender<Listed>) -> Result<(), Trouble> {
+    let failed = |error: std::io::Error| Trouble::at(source, &error);
+    let meta = std::fs::metadata(source).map_err(failed)?;
+    let whole = source.canonicalize().map_err(failed)?;
+    let named = source.file_name().or(whole.file_name()).map(Path::new);
+    let title = named.ok_or_else(|| Trouble::new(Kind::Invalid, format!("{} has no name", source.display())))?;
+    say(to, Listed::Source { title: names::bytes(title) })?;
+    if meta.is_file() {
+        return say(to, Listed::Entry(entry(source, Path::new(""), &meta)?));
+    }
+    if !meta.is_dir() {
+        return Err(special(source));
+    }
+    if !recursive {
+        return Err(Trouble::new(Kind::Invalid, format!("{} is a folder: copy it with -r", source.display())));
+    }
+    let mut open = vec![(whole.clone(), meta)];
+    while let Some((path, meta)) = open.pop() {
+        let name = path.strip_prefix(&whole).unwrap_or(Path::new("")).to_owned();
+        if *left == 0 {
+            let message = format!("more than {ENTRIES_MAX} files and folders: copy them in parts");
+            return Err(Trouble::new(Kind::Refused, message));
+        }
+        *left -= 1;
+        let skip = |why: String| say(to, Listed::Skipped { name: names::bytes(&path), why });
+        match entry(&path, &name, &meta) {
+            Ok(entry) => say(to, Listed::Entry(entry))?,
+            Err(trouble) => skip(trouble.message)?,
+        }
+        if meta.is_dir() && name.components().count() < DEPTH_MAX {
+            match below(&path) {
+                Ok(mut more) => open.append(&mut more),
+                Err(error) => skip(format!("{}: {error}", path.display()))?,
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What is in a folder, the last name first.
+fn below(path: &Path) -> std::io::Result<Vec<(PathBuf, Metadata)>> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(path)? {
+        let entry = entry?;
+        found.push((entry.path(), entry.metadata()?));
+    }
+    found.sort_by(|one, other| other.0.cmp(&one.0));
+    Ok(found)
+}
+
+fn entry(path: &Path, name: &Path, meta: &Metadata) -> Result<Entry, Trouble> {
+    let form = if meta.is_file() {
+        Form::File { path: names::bytes(path), size: meta.size() }
+    } else if meta.is_dir() {
+        Form::Folder
+    } else if meta.is_symlink() {
+        let target = std::fs::read_link(path).map_err(|error| Trouble::at(path, &error))?;
+        Form::Link { target: names::bytes(&target) }
+    } else {
+        return Err(special(path));
+    };
+    Ok(Entry { name: names::bytes(name), mode: meta.mode() & 0o777, form })
+}
+
+fn say(to: &mpsc::Sender<Listed>, listed: Listed) -> Result<(), Trouble> {
+    to.blocking_send(listed).map_err(|_| Trouble::new(Kind::Broken, "the other node went away"))
+}

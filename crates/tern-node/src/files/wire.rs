@@ -1,0 +1,234 @@
+//! What two nodes say to each other about files, and what a face hears of a copy.
+
+use iroh::endpoint::{RecvStream, SendStream};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use tern_core::words::{Bytes, NodeId};
+use utoipa::ToSchema;
+
+use super::outline::ContentId;
+use crate::overlay::calls;
+
+/// Bytes of one message about files.
+pub const MESSAGE_BYTES_MAX: usize = 128 * 1024;
+
+/// Why something was not copied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// The order makes no sense.
+    Invalid,
+    NoSuchFile,
+    NoSuchNode,
+    /// Something is there that would be overwritten.
+    Exists,
+    NoPermission,
+    /// A name, a kind of file or a size that is not taken, or a node that takes and gives none.
+    Refused,
+    /// The source changed while it was read.
+    Changed,
+    /// What came is not what was named.
+    Damaged,
+    /// As many copies run as may; or another one has the same target.
+    Busy,
+    StorageFull,
+    Unreachable,
+    /// It broke off; the same command goes on.
+    Broken,
+    NoIdlePeers,
+    Io,
+}
+
+impl Kind {
+    /// The word that programs see.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Invalid => "invalid",
+            Self::NoSuchFile => "no_such_file",
+            Self::NoSuchNode => "no_such_node",
+            Self::Exists => "exists",
+            Self::NoPermission => "no_permission",
+            Self::Refused => "refused",
+            Self::Changed => "changed",
+            Self::Damaged => "damaged",
+            Self::Busy => "busy",
+            Self::StorageFull => "storage_full",
+            Self::Unreachable => "unreachable",
+            Self::Broken => "broken",
+            Self::NoIdlePeers => "no_idle_peers",
+            Self::Io => "io",
+        }
+    }
+}
+
+/// A refusal or a failure, in words for people.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{message}")]
+pub struct Trouble {
+    pub kind: Kind,
+    pub message: String,
+}
+
+impl Trouble {
+    pub fn new(kind: Kind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into() }
+    }
+
+    /// Of the system's, about this path.
+    #[must_use]
+    pub fn at(path: &std::path::Path, error: &std::io::Error) -> Self {
+        use std::io::ErrorKind as Of;
+        let kind = match error.kind() {
+            Of::NotFound | Of::NotADirectory => Kind::NoSuchFile,
+            Of::AlreadyExists => Kind::Exists,
+            Of::PermissionDenied | Of::ReadOnlyFilesystem => Kind::NoPermission,
+            Of::StorageFull | Of::QuotaExceeded => Kind::StorageFull,
+            _ => Kind::Io,
+        };
+        Self::new(kind, format!("{}: {error}", path.display()))
+    }
+}
+
+/// What one node asks of another.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Ask {
+    /// What there is under these paths: [`Listed`] until its end.
+    List { sources: Vec<Vec<u8>>, recursive: bool },
+    /// The name of a file's content: [`Outlined`], then the hashes of its groups.
+    Outline { path: Vec<u8> },
+    /// A content from one of its groups on.
+    Content(Wanted),
+    /// Fetch this: [`Event`] until it is done.
+    Take(Order),
+}
+
+/// A content, where it is, and over whom it comes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wanted {
+    pub id: ContentId,
+    pub path: Vec<u8>,
+    /// The nodes behind the asked one, the source last; empty: the asked one has it.
+    pub way: Vec<NodeId>,
+    /// The first group that is wanted.
+    pub first: u64,
+}
+
+/// What to fetch, and where to put it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Order {
+    pub from: NodeId,
+    pub sources: Vec<Vec<u8>>,
+    pub target: Vec<u8>,
+    pub recursive: bool,
+    pub force: bool,
+    /// The target is the folder for files that others share: it is made, and a name that is taken gets a number.
+    pub inbox: bool,
+}
+
+/// One line of a list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Listed {
+    /// The next source begins; what it is called without its folder.
+    Source {
+        title: Vec<u8>,
+    },
+    Entry(Entry),
+    /// Something that is not copied, and why.
+    Skipped {
+        name: Vec<u8>,
+        why: String,
+    },
+    End,
+    Failed(Trouble),
+}
+
+/// A file or folder below a source; the empty name is the source itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    pub name: Vec<u8>,
+    pub mode: u32,
+    pub form: Form,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Form {
+    /// Where it is on its machine, and how large.
+    File {
+        path: Vec<u8>,
+        size: u64,
+    },
+    Folder,
+    Link {
+        target: Vec<u8>,
+    },
+}
+
+/// A file's content by name; a small one is here, whole.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outlined {
+    pub id: ContentId,
+    pub size: u64,
+    pub whole: Option<Vec<u8>>,
+}
+
+/// What a copy did.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Summary {
+    pub files: u64,
+    pub bytes: u64,
+    /// Bytes of these that an earlier try had left.
+    pub resumed_bytes: u64,
+    /// Files that were there already with the same content.
+    pub unchanged: u64,
+    /// Hops between the two nodes: 1 is direct.
+    pub hops: u32,
+    /// Where the last source came to be.
+    #[schema(value_type = crate::control::document::shapes::Text)]
+    pub target: Bytes,
+    /// What was not copied, and why.
+    pub refused: Vec<String>,
+}
+
+/// What happened to a copy, as it happens.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Event {
+    /// All that there is to copy.
+    Total {
+        files: u64,
+        bytes: u64,
+    },
+    /// Bytes that are there up to now.
+    Progress {
+        bytes: u64,
+    },
+    /// Who gets a shared file, and why: load average over CPUs in thousandths, and how many idle nodes there are.
+    Chosen {
+        node: String,
+        rho_milli: u16,
+        idle: u32,
+    },
+    /// For the person who waits.
+    Note {
+        text: String,
+    },
+    Done(Summary),
+    #[schema(value_type = Object)]
+    Failed(Trouble),
+}
+
+/// Writes one message.
+pub async fn say<T: Serialize>(stream: &mut SendStream, value: &T) -> Result<(), Trouble> {
+    calls::write(stream, value).await.map_err(|why| Trouble::new(Kind::Broken, why))
+}
+
+/// Reads one message; it may take its time to begin.
+pub async fn hear<T: DeserializeOwned>(stream: &mut RecvStream) -> Result<T, Trouble> {
+    let broken = |why: String| Trouble::new(Kind::Broken, why);
+    let bytes = calls::frame(stream, MESSAGE_BYTES_MAX).await.map_err(broken)?;
+    match postcard::take_from_bytes(&bytes) {
+        Ok((value, [])) => Ok(value),
+        _ => Err(Trouble::new(Kind::Refused, "the other node's message could not be read: another version of tern?")),
+    }
+}

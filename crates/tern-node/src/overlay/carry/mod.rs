@@ -1,0 +1,6 @@
+//! What carries: endpoints, links between neighbours, and the packets that travel over them.
+
+pub mod endpoints;
+pub mod fabric;
+pub mod links;
+pub mod transport;

@@ -1,0 +1,170 @@
+//! Connections to other members, wherever they are: made when somebody wants one, kept while it is used.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use iroh::endpoint::{Connection, RecvStream, SendStream};
+use iroh::{Endpoint, EndpointAddr, EndpointId};
+use tern_core::words::NodeId;
+use tokio::sync::{mpsc, oneshot};
+
+use super::CALL_ALPN;
+use super::actor::Said;
+use super::calls::{self, Call};
+use super::grid::GridAsk;
+use super::work::ToLoop;
+use crate::files;
+use crate::overlay::carry::transport::Directory;
+
+/// How long a member may take to answer at all.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Why another node did not do what it was asked. Nothing was changed here; what it did there before, it says itself.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum CallError {
+    #[error("node {node} cannot be reached: {why}")]
+    Unreachable { node: NodeId, why: String },
+    #[error("the connection to node {node} broke: {why}. It may be tried again")]
+    Broken { node: NodeId, why: String },
+    /// The other node's own words.
+    #[error("{0}")]
+    Refused(String),
+}
+
+type Slot = Arc<tokio::sync::Mutex<Option<Connection>>>;
+
+/// The main endpoint with its open connections; all copies are one.
+#[derive(Clone)]
+pub struct Peers {
+    endpoint: Endpoint,
+    directory: Directory,
+    open: Arc<Mutex<HashMap<NodeId, Slot>>>,
+    to_loop: ToLoop,
+    to_actor: mpsc::Sender<Said>,
+    files: Arc<files::Service>,
+}
+
+impl Peers {
+    pub fn new(endpoint: Endpoint, directory: Directory, to_loop: ToLoop, to_actor: mpsc::Sender<Said>) -> Self {
+        Self { endpoint, directory, open: Arc::default(), to_loop, to_actor, files: Arc::default() }
+    }
+
+    /// What this node remembers of files that it gives.
+    pub fn files(&self) -> &Arc<files::Service> {
+        &self.files
+    }
+
+    /// This node.
+    pub fn me(&self) -> NodeId {
+        NodeId(*self.endpoint.id().as_bytes())
+    }
+
+    /// The nodes on the way to a member, itself last; empty: none is known.
+    pub async fn way(&self, node: &NodeId) -> Vec<NodeId> {
+        let (reply, answer) = oneshot::channel();
+        let asked = self.to_actor.send(Said::Ask(GridAsk::Reach { node: *node, reply })).await;
+        match asked {
+            Ok(()) => answer.await.map(|reach| reach.path).unwrap_or_default(),
+            Err(_) => Vec::new(),
+        }
+    }
+
+    pub fn to_loop(&self) -> &ToLoop {
+        &self.to_loop
+    }
+
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    fn slot(&self, node: &NodeId) -> Slot {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).entry(*node).or_default().clone()
+    }
+
+    /// A connection that the other side made serves both ways.
+    pub async fn accepted(&self, node: &NodeId, connection: &Connection) {
+        let slot = self.slot(node);
+        let mut open = slot.lock().await;
+        if open.as_ref().is_none_or(|known| known.close_reason().is_some()) {
+            *open = Some(connection.clone());
+        }
+    }
+
+    /// The connection to a member, made if need be.
+    ///
+    /// # Errors
+    /// [`CallError::Unreachable`]
+    pub async fn connection(&self, node: &NodeId) -> Result<Connection, CallError> {
+        let slot = self.slot(node);
+        let mut open = slot.lock().await;
+        if let Some(known) = open.as_ref().filter(|known| known.close_reason().is_none()) {
+            return Ok(known.clone());
+        }
+        let unreachable = |why: String| CallError::Unreachable { node: *node, why };
+        let id = EndpointId::from_bytes(&node.0).map_err(|error| unreachable(error.to_string()))?;
+        let target = EndpointAddr::from_parts(id, self.directory.ways(&id));
+        let connecting = tokio::time::timeout(CONNECT_TIMEOUT, self.endpoint.connect(target, CALL_ALPN));
+        let connection = connecting
+            .await
+            .map_err(|_| unreachable(format!("no answer within {} s", CONNECT_TIMEOUT.as_secs())))?
+            .map_err(|error| unreachable(error.to_string()))?;
+        *open = Some(connection.clone());
+        // It serves the other node's calls as well.
+        tokio::spawn(calls::serve(connection.clone(), *node, self.clone()));
+        Ok(connection)
+    }
+
+    /// Opens a stream to a member and asks for a service; the answer stands when this returns.
+    ///
+    /// # Errors
+    /// [`CallError`]
+    pub async fn call(&self, node: &NodeId, call: &Call) -> Result<(SendStream, RecvStream), CallError> {
+        let connection = self.connection(node).await?;
+        let broken = |why: String| CallError::Broken { node: *node, why };
+        let (mut send, mut receive) = connection.open_bi().await.map_err(|error| broken(error.to_string()))?;
+        calls::write(&mut send, call).await.map_err(broken)?;
+        let answer: Result<(), String> = calls::read(&mut receive).await.map_err(broken)?;
+        answer.map_err(CallError::Refused)?;
+        Ok((send, receive))
+    }
+
+    /// Forgets connections to a key that is no member any more, and ends them.
+    pub async fn forget(&self, node: &NodeId) {
+        let slot = self.open.lock().unwrap_or_else(PoisonError::into_inner).remove(node);
+        if let Some(slot) = slot
+            && let Some(connection) = slot.lock().await.take()
+        {
+            connection.close(crate::overlay::door::members::FORBIDDEN.into(), b"this key is not in this grid");
+        }
+    }
+
+    /// Those that are connected, and whether without a hop.
+    pub fn paths(&self) -> Vec<(NodeId, bool)> {
+        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let connected = open.iter().filter_map(|(node, slot)| {
+            let open = slot.try_lock().ok()?;
+            let connection = open.as_ref().filter(|connection| connection.close_reason().is_none())?;
+            Some((*node, is_direct(connection)))
+        });
+        connected.collect()
+    }
+
+    /// A route changed: connections that waited for lost packets try again now and not after their next time-out.
+    pub fn nudge(&self) {
+        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        for slot in open.values() {
+            if let Ok(open) = slot.try_lock()
+                && let Some(connection) = open.as_ref()
+            {
+                // Any answer to it tells the connection at once which of the packets before it are lost.
+                let _full = connection.send_datagram(bytes::Bytes::new());
+            }
+        }
+    }
+}
+
+/// Whether its packets take no hop now.
+pub fn is_direct(connection: &Connection) -> bool {
+    connection.paths().iter().any(|path| path.is_selected() && path.is_ip())
+}

@@ -1,0 +1,309 @@
+//! Several agents on loopback make a grid, by the commands that people use.
+
+#[expect(dead_code, reason = "other tests need more of it")]
+mod grid;
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::process::{Command, Stdio};
+
+use grid::{Out, Tern};
+use serde_json::Value;
+
+/// A state folder whose agent takes part in a grid, on loopback and nowhere else.
+struct Machine(Tern);
+
+impl Machine {
+    fn new(name: &str) -> Self {
+        let machine = Self(Tern::new());
+        let settings = format!(
+            "slots = 1\nlisten = \"127.0.0.1:0\"\n\n[mesh]\nname = \"{name}\"\nmdns = false\nport_mapping = false\n"
+        );
+        std::fs::write(machine.0.path().join("config.toml"), settings).unwrap();
+        machine
+    }
+
+    /// With its agent running, in a grid of its own.
+    fn up(name: &str) -> Self {
+        let machine = Self::new(name);
+        machine.good(&["up", "--detach"]);
+        machine
+    }
+
+    fn command(&self, words: &[&str]) -> Command {
+        let mut command = self.0.command(words);
+        command.env_remove("TERN_MESH__ENABLED");
+        command
+    }
+
+    fn run(&self, words: &[&str]) -> Out {
+        let out = self.command(words).output().unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        Out { code: out.status.code().unwrap_or(-1), stdout: text(out.stdout), stderr: text(out.stderr) }
+    }
+
+    fn good(&self, words: &[&str]) -> String {
+        let out = self.run(words);
+        assert_eq!(out.code, 0, "{words:?}: {out:?}");
+        out.stdout
+    }
+
+    fn json(&self, words: &[&str]) -> Value {
+        let words: Vec<&str> = words.iter().copied().chain(["--json"]).collect();
+        serde_json::from_str(&self.good(&words)).unwrap()
+    }
+
+    fn ticket(&self, words: &[&str]) -> String {
+        let words: Vec<&str> = ["invite"].iter().chain(words).copied().collect();
+        self.json(&words)["ticket"].as_str().unwrap().to_owned()
+    }
+
+    /// Lets `other` in.
+    fn admit(&self, other: &Self) {
+        other.good(&["join", &self.ticket(&[])]);
+    }
+
+    /// Names of members that are up, in order.
+    fn sees(&self) -> Vec<String> {
+        let members = self.json(&["members"]);
+        let up = members["members"].as_array().unwrap().iter().filter(|member| member["up"] == true);
+        let mut names: Vec<String> = up.map(|member| member["name"].as_str().unwrap().to_owned()).collect();
+        names.sort();
+        names
+    }
+
+    fn until_sees(&self, names: &[&str]) {
+        self.0.until(|| self.sees() == names);
+    }
+}
+
+/// The code, and that the sentence is said.
+fn refused(out: &Out, code: i32, sentence: &str) {
+    assert!(out.code == code && out.stderr.contains(sentence), "wanted {code} and {sentence:?}: {out:?}");
+}
+
+#[test]
+fn a_first_start_founds_a_grid_and_says_where_its_recovery_key_lies() {
+    let a = Machine::new("a");
+    let said = a.good(&["up", "--detach"]);
+    let grid = a.json(&["members"])["grid"].as_str().unwrap().to_owned();
+    assert!(said.contains(&format!("founded grid {grid}, in which this node is a")), "{said}");
+    let key = a.0.path().join("grid/recovery");
+    assert!(said.contains(key.to_str().unwrap()) && key.exists(), "{said}");
+    a.good(&["down"]);
+    let again = a.good(&["up", "--detach"]);
+    assert!(!again.contains("founded"), "{again}");
+    assert_eq!(a.json(&["members"])["grid"], grid.as_str());
+}
+
+#[test]
+fn three_machines_make_a_grid_and_agree_on_who_is_in_it() {
+    let [a, b, c] = [Machine::up("a"), Machine::new("b"), Machine::new("c")];
+    // No agent runs on b and c: joining starts one. One reads its ticket where no list of processes shows it.
+    a.admit(&b);
+    let mut join = c.command(&["join", "-", "--name", "attic"]).stdin(Stdio::piped()).spawn().unwrap();
+    writeln!(join.stdin.take().unwrap(), "{}", a.ticket(&["--admin"]).to_lowercase()).unwrap();
+    assert!(join.wait().unwrap().success());
+    for machine in [&a, &b, &c] {
+        machine.until_sees(&["a", "attic", "b"]);
+    }
+    let keys = |machine: &Machine| -> Vec<Value> {
+        let members = machine.json(&["members"]);
+        members["members"].as_array().unwrap().iter().map(|it| it["key"].clone()).collect()
+    };
+    assert_eq!(keys(&a), keys(&b));
+    assert_eq!(keys(&a), keys(&c));
+    let may = |machine: &Machine| machine.json(&["members"])["admin"] == true;
+    assert_eq!([may(&a), may(&b), may(&c)], [true, false, true]);
+    refused(&b.run(&["invite"]), 77, "this machine is no admin of its grid");
+    // Facts travel at once, vitals within seconds.
+    a.0.until(|| a.json(&["status", "attic"])["vitals"]["slots"] == 1);
+    let node = a.json(&["status", "attic"]);
+    assert_eq!((&node["zone"], &node["facts"]["arch"]), (&Value::from(""), &Value::from(std::env::consts::ARCH)));
+    let key = node["key"].as_str().unwrap();
+    for name in [key, &key[..8]] {
+        assert_eq!(a.json(&["status", name])["name"], "attic", "{name}");
+    }
+    let table = a.good(&["status"]);
+    let row = table.lines().find(|line| line.starts_with("attic")).unwrap();
+    assert!(row.contains("+1 direct"), "{table}");
+    // What rotates is the key of the admin, not the grid.
+    c.good(&["rotate"]);
+    c.0.until(|| c.json(&["members"])["admin"] == true);
+}
+
+#[test]
+fn when_the_only_admin_is_lost_the_recovery_key_makes_another_one_and_sends_it_away() {
+    let [a, b, c, d] = [Machine::up("a"), Machine::up("b"), Machine::up("c"), Machine::up("d")];
+    a.admit(&b);
+    a.admit(&c);
+    b.0.until(|| b.sees() == ["a", "b", "c"]);
+    refused(&b.run(&["invite"]), 77, "no admin");
+    let key = a.0.path().join("grid/recovery");
+    let key = key.to_str().unwrap();
+    refused(&b.run(&["recover", b.0.path().join("config.toml").to_str().unwrap()]), 64, "no recovery key");
+    a.good(&["down"]);
+    b.good(&["recover", key, "--lost", "a"]);
+    // Whom the lost one had let in stays; the lost one does not come back.
+    b.admit(&d);
+    for machine in [&b, &c, &d] {
+        machine.0.until(|| machine.sees() == ["b", "c", "d"]);
+    }
+    a.good(&["up", "--detach"]);
+    refused(&d.run(&["join", &a.ticket(&[])]), 65, "`tern leave` first");
+    assert_eq!(a.sees(), ["a"]);
+}
+
+#[test]
+fn a_ticket_that_is_used_expired_mistyped_or_of_no_machine_here_is_refused_with_its_sentence() {
+    let [a, b, c] = [Machine::up("a"), Machine::up("b"), Machine::up("c")];
+    let short = a.json(&["invite", "--for", "1s"]);
+    let (short, expires_ms) = (short["ticket"].as_str().unwrap(), short["expires"].as_u64().unwrap());
+    let used = a.ticket(&[]);
+    b.good(&["join", &used]);
+    refused(&c.run(&["join", &used]), 77, "the ticket was used by another machine");
+    refused(&b.run(&["join", &a.ticket(&[])]), 65, "`tern leave` first");
+    refused(&c.run(&["join", &c.ticket(&[])]), 65, "this machine made the ticket itself");
+    c.0.until(|| tern_node::clock::now().wall_ms > expires_ms);
+    refused(&c.run(&["join", short]), 77, "the ticket has expired");
+    let good = a.ticket(&[]);
+    let (head, last) = good.split_at(good.len() - 1);
+    let wrong = if last == "A" { "B" } else { "A" };
+    refused(&c.run(&["join", &format!("{head}{wrong}")]), 65, "mistyped");
+    refused(&c.run(&["join", head]), 65, "the end of the ticket is missing");
+    refused(&c.run(&["join", "hello"]), 65, "this is no ticket");
+    a.good(&["down"]);
+    refused(&c.run(&["join", &good]), 69, "cannot be reached");
+    let json = c.run(&["join", "hello", "--json"]);
+    assert!(json.stderr.starts_with(r#"{"error":{"kind":"bad_ticket""#), "{json:?}");
+    assert_eq!(c.sees(), ["c"], "nothing was changed");
+    assert!(!std::fs::read_to_string(a.0.path().join("agent.log")).unwrap().to_uppercase().contains("TERN1"));
+}
+
+#[test]
+fn a_machine_that_is_removed_is_cut_off_and_says_so_itself() {
+    let [a, b, c] = [Machine::up("a"), Machine::new("b"), Machine::new("c")];
+    a.admit(&b);
+    a.admit(&c);
+    c.until_sees(&["a", "b", "c"]);
+    refused(&b.run(&["remove", "c"]), 77, "no admin");
+    refused(&a.run(&["remove", "nobody"]), 68, "no member is called");
+    refused(&a.run(&["remove", "a"]), 65, "let it leave");
+    a.good(&["remove", "c"]);
+    for machine in [&a, &b] {
+        machine.until_sees(&["a", "b"]);
+    }
+    c.0.until(|| c.json(&["status"])["grid"]["notes"].to_string().contains("removed from its grid"));
+    assert!(c.run(&["ping", "a", "-c", "1"]).code != 0);
+    refused(&c.run(&["leave"]), 64, "--yes");
+    c.good(&["leave", "--yes"]);
+    c.until_sees(&["c"]);
+    // Its key does not come back.
+    refused(&c.run(&["join", &a.ticket(&[])]), 77, "removed from the grid");
+}
+
+#[test]
+fn a_machine_that_leaves_is_alone_under_its_name_and_may_come_back() {
+    let [a, b] = [Machine::up("a"), Machine::new("b")];
+    a.admit(&b);
+    a.until_sees(&["a", "b"]);
+    b.good(&["leave", "--yes"]);
+    a.until_sees(&["a"]);
+    assert_eq!(b.sees(), ["b"]);
+    assert_ne!(a.json(&["members"])["grid"], b.json(&["members"])["grid"]);
+    a.admit(&b);
+    a.until_sees(&["a", "b"]);
+}
+
+#[test]
+fn ping_path_and_netcheck_tell_the_way() {
+    let [a, b] = [Machine::up("a"), Machine::new("b")];
+    a.admit(&b);
+    a.until_sees(&["a", "b"]);
+    let pinged = a.json(&["ping", "b", "-c", "3", "-s", "1000"]);
+    assert_eq!(pinged["rounds"].as_array().unwrap().len(), 3, "{pinged}");
+    assert!(pinged["min_us"].as_u64() <= pinged["max_us"].as_u64());
+    assert!(a.good(&["ping", "b", "-c", "1"]).contains("1 round trips: min"));
+    let path = a.json(&["path", "b"]);
+    assert_eq!((&path["hops"][0]["name"], &path["link"]["trit"]), (&Value::from("b"), &Value::from(1)), "{path}");
+    let netcheck = a.json(&["netcheck"]);
+    assert_eq!(netcheck["links"][0]["name"], "b", "{netcheck}");
+    assert!(netcheck["link_addresses"][0].as_str().unwrap().starts_with("127.0.0.1:"));
+    assert_eq!((&netcheck["mdns"], &netcheck["port_mapping"]), (&Value::from(false), &Value::from(false)));
+    refused(&a.run(&["ping", "nobody"]), 68, "no member is called");
+    b.good(&["down"]);
+    a.0.until(|| a.run(&["path", "b"]).code == 69);
+    let lost = a.json(&["netcheck"]);
+    assert_eq!(lost["without_a_way"][0]["name"], "b", "{lost}");
+}
+
+/// Answers one HTTP request after the other with `body`, on a port of loopback.
+fn web(body: &'static str) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for client in listener.incoming().flatten() {
+            let mut lines = BufReader::new(&client).lines();
+            while lines.next().is_some_and(|line| line.is_ok_and(|line| !line.is_empty())) {}
+            let _gone = write!(&client, "HTTP/1.0 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+        }
+    });
+    port
+}
+
+fn get(address: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.write_all(b"GET / HTTP/1.0\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+#[test]
+fn a_forwarded_port_carries_an_http_request_and_closes_with_its_command() {
+    let [a, b] = [Machine::up("a"), Machine::new("b")];
+    a.admit(&b);
+    a.until_sees(&["a", "b"]);
+    let place = format!("b:{}", web("hello from b"));
+    let forward = a.json(&["forward", "--detach", "0", &place]);
+    let local = forward["local"].as_str().unwrap();
+    assert!(get(local).ends_with("hello from b"));
+    assert_eq!(a.json(&["forward", "--list"])[0]["local"], local);
+    a.good(&["forward", "--close", local]);
+    refused(&a.run(&["forward", "--close", local]), 66, "nothing is forwarded");
+    refused(&a.run(&["forward", local, "nobody:80"]), 68, "no member is called");
+    refused(&a.run(&["forward", "b"]), 64, "NODE:PORT");
+
+    let mut here = a.command(&["forward", "0", &place, "--json"]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(here.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let local = serde_json::from_str::<Value>(&line).unwrap()["local"].as_str().unwrap().to_owned();
+    assert!(get(&local).ends_with("hello from b"));
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(here.id().cast_signed()), nix::sys::signal::Signal::SIGINT)
+        .unwrap();
+    assert_eq!(here.wait().unwrap().code(), Some(0));
+    assert_eq!(a.json(&["forward", "--list"]).as_array().map(Vec::len), Some(0));
+}
+
+#[test]
+fn without_a_grid_its_commands_say_why_and_status_goes_on() {
+    let a = Machine::new("a");
+    refused(&a.run(&["members"]), 69, "no agent runs");
+    a.0.up();
+    refused(&a.run(&["members"]), 69, "`mesh.enabled` is false");
+    refused(&a.run(&["invite"]), 69, "`mesh.enabled` is false");
+    assert_eq!(a.json(&["status"])["grid"], Value::Null);
+    refused(&a.run(&["top"]), 64, "this is no terminal");
+    assert!(a.good(&["top", "--once"]).contains("in no grid"));
+}
+
+#[test]
+fn top_prints_one_frame_and_invite_a_picture_where_they_are_asked() {
+    let a = Machine::up("a");
+    let frame = a.good(&["top", "--once"]);
+    assert!(frame.contains("1 of 1 nodes up") && frame.lines().any(|line| line.starts_with("a ")), "{frame}");
+    assert!(!a.good(&["invite"]).contains('█'));
+    let picture = a.good(&["invite", "--qr"]);
+    assert!(picture.contains('█') && picture.trim_end().lines().next_back().unwrap().starts_with("TERN1"), "{picture}");
+    refused(&a.run(&["invite", "--for", "8d"]), 64, "a ticket is good for");
+}

@@ -1,0 +1,112 @@
+//! A machine of the grid: a namespace, a state folder and the real binary on both.
+//!
+//! It need not be told to end: what it runs is ended with it. A test that ends it tests how it ends.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::node::{Node, end};
+use super::run::{Out, Running, until};
+
+pub struct Machine {
+    node: Node,
+    folder: TempDir,
+    home: PathBuf,
+}
+
+impl Machine {
+    /// With a state folder that is still empty; nothing runs yet.
+    pub fn new(node: &Node) -> Self {
+        let folder = tempfile::Builder::new().prefix("tern-it-").tempdir().unwrap();
+        let home = folder.path().join("home");
+        fs::create_dir(&home).unwrap();
+        fs::set_permissions(&home, PermissionsExt::from_mode(0o700)).unwrap();
+        Self { node: node.clone(), folder, home }
+    }
+
+    /// Where it stands.
+    pub fn node(&self) -> &Node {
+        &self.node
+    }
+
+    /// The state folder.
+    pub fn home(&self) -> &Path {
+        &self.home
+    }
+
+    /// A file beside the state folder, in the folder where commands run.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Replaces the settings of this node; an agent reads them when it starts.
+    pub fn configure(&self, text: &str) {
+        fs::write(self.home.join("config.toml"), text).unwrap();
+    }
+
+    /// Starts `tern WORDS` and goes on beside it.
+    pub fn start(&self, words: &[&str]) -> Running {
+        let mut command = self.node.command(env!("CARGO_BIN_EXE_tern"));
+        command.args(words).env("TERN_HOME", &self.home).env_remove("NO_COLOR").current_dir(self.folder.path());
+        Running::start(command)
+    }
+
+    /// `tern WORDS`, however it ended.
+    pub fn tern(&self, words: &[&str]) -> Out {
+        self.start(words).end()
+    }
+
+    /// What it printed; it must have gone well.
+    pub fn good(&self, words: &[&str]) -> String {
+        let out = self.tern(words);
+        assert_eq!(out.code, 0, "{}: {words:?}: {out:?}\n{}", self.node.label(), self.log());
+        out.stdout
+    }
+
+    /// The same for a command that prints JSON; `--json` is to be among its words.
+    pub fn tern_json(&self, words: &[&str]) -> Value {
+        serde_json::from_str(&self.good(words)).unwrap()
+    }
+
+    /// Starts the agent, and returns when it answers.
+    pub fn up(&self) {
+        self.good(&["up", "--detach"]);
+    }
+
+    /// Ends agent and warden in order.
+    pub fn down(&self) {
+        self.good(&["down", "--now"]);
+    }
+
+    /// Agent and warden, if there is an agent that knows both.
+    pub fn pids(&self) -> Option<(i32, i32)> {
+        let status: Value = serde_json::from_str(&self.tern(&["status", "--json"]).stdout).ok()?;
+        let pid = |name: &str| i32::try_from(status[name].as_i64()?).ok().filter(|pid| *pid > 0);
+        Some((pid("agent_pid")?, pid("warden_pid")?))
+    }
+
+    /// `kill -9` for agent and warden, neither of which gets to see that the other died. Their tasks live on.
+    pub fn kill9(&self) {
+        let (agent, warden) = until("agent and warden", || self.pids());
+        end(&[agent, warden]);
+    }
+
+    /// What the agent has logged, for the message of a test that failed.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.home.join("agent.log")).unwrap_or_default()
+    }
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        // What it left must end before its folder does. Others on the same namespace go on.
+        let ours = self.node.pids_with(&format!("TERN_HOME={}", self.home.display()));
+        if !ours.is_empty() {
+            end(&ours);
+        }
+    }
+}
