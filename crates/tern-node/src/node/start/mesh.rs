@@ -10,7 +10,6 @@ use tern_core::words::NodeId;
 
 use super::StartError;
 use crate::config::{Config, PORT};
-
 use crate::home::Home;
 use crate::overlay::OverlayOptions;
 use crate::sense;

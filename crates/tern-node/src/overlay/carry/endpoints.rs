@@ -24,7 +24,8 @@ const KEEP_ALIVE: Duration = Duration::from_secs(5);
 const PATH_IDLE: Duration = Duration::from_secs(4);
 /// Something is said on each path at least this often.
 const PATH_KEEP_ALIVE: Duration = Duration::from_secs(1);
-/// The same for connections over the mesh, which outlive the hop that carries them.
+/// A connection of the main endpoint that says nothing for this long is over: longer than on a link, for it outlives the hop that
+/// carries it.
 const MAIN_IDLE: Duration = Duration::from_secs(30);
 /// Bytes of the first packets of a link; larger ones are tried later.
 const LINK_MTU: u16 = 1_420;

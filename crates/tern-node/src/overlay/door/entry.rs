@@ -67,8 +67,9 @@ impl Actor {
         })
     }
 
+    /// The door stays open for tickets that are used or over, too, as long as they are remembered: who comes by one is told so.
     pub(in crate::overlay) fn tell_inviting(&self) {
-        self.members.set_inviting(self.durable.invitations.list().iter().any(|one| one.expires_ms > 0));
+        self.members.set_inviting(!self.durable.invitations.list().is_empty());
     }
 
     fn invite(&mut self, admin: bool, lasts_ms: u64) -> Result<Invited, GridError> {

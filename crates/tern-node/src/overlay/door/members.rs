@@ -1,5 +1,5 @@
-//! Who may enter: keys on the grid's roll, and nobody else. Only the door for joining is open to strangers, and only while an
-//! invitation is open here.
+//! Who may enter: keys on the grid's roll, and nobody else. Only the door for joining is open to strangers, and only where
+//! invitations were made that are still remembered; behind it nobody is let in without one that is good.
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
