@@ -119,6 +119,10 @@ impl World {
     pub(super) fn repair(&mut self, repair: Repair) {
         match repair {
             Repair::Wakes(node) => self.wake(node),
+            // A machine that sleeps finds the room when it wakes, in its turn among what waited for that.
+            Repair::Results(node) if self.nodes[node].power == Power::Asleep => {
+                self.nodes[node].deferred.push((self.now, What::Repair(repair)));
+            }
             Repair::Journal(node) => {
                 say!(self, Some(node), "disk", "the journal's disk works again");
                 self.nodes[node].journal.health = Health::Good;
