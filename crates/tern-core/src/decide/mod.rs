@@ -7,3 +7,4 @@ pub mod route;
 pub mod scum;
 pub mod steal;
 pub mod target;
+pub mod zones;

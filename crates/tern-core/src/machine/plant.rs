@@ -49,6 +49,8 @@ pub enum Plant {
     MeshCopyBelieved,
     /// Mesh: rolls are not compared when a link begins.
     MeshRollsUnlike,
+    /// Mesh: what a dead node said for its zone counts as long as it is remembered.
+    MeshDeadRoster,
 }
 
 impl super::Machine {

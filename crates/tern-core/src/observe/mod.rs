@@ -6,6 +6,7 @@ pub mod queue;
 pub mod reading;
 pub mod trit;
 pub mod vitals;
+pub mod zone;
 
 pub use facts::{Class, Facts, FactsError, Gpu, Power};
 pub use link::LinkTrit;
@@ -13,3 +14,4 @@ pub use queue::QueueTrit;
 pub use reading::Reading;
 pub use trit::NodeTrit;
 pub use vitals::{Vitals, VitalsError};
+pub use zone::ZoneLoad;

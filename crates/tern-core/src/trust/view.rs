@@ -3,6 +3,7 @@
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
+use super::name::Name;
 use super::roll::{Admin, Member, Roll, Standing};
 use super::sign::Verify;
 use super::statement::{Claim, Statement};
@@ -31,6 +32,22 @@ impl Roll {
             taken.insert(member.shown.clone());
         }
         members
+    }
+
+    /// Keys of all members, in their order.
+    pub fn member_keys(&self) -> impl Iterator<Item = NodeId> {
+        let mut last = None;
+        let subjects = self.members.keys().map(|(subject, _)| *subject);
+        subjects.filter(move |key| last.replace(*key) != Some(*key)).filter(|key| self.is_member(*key))
+    }
+
+    /// The name of a member, as it was given.
+    #[must_use]
+    pub fn name_of(&self, node: NodeId) -> Option<&Name> {
+        match &self.counting(node)?.2.claim {
+            Claim::Member { name, .. } => Some(name),
+            _ => None,
+        }
     }
 
     /// Admin keys that count, in the order of their keys.

@@ -12,7 +12,7 @@ use serde::de::{self, Deserializer, SeqAccess, Visitor};
 use crate::words::Bytes;
 use crate::words::limits::{
     ARGV_WORDS_MAX, GRANT_TASKS_MAX, GRANTS_OPEN_MAX, LINKS_MAX, NODE_ADDRESSES_MAX, RECORDS_PER_FRAME,
-    STATEMENTS_PER_FRAME,
+    ROSTER_BORDERS_MAX, ROSTER_DOORS_MAX, STATEMENTS_PER_FRAME,
 };
 
 struct Bounded<T> {
@@ -62,6 +62,16 @@ pub(super) fn per_address<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: 
 /// One entry a link of a node.
 pub(super) fn per_link<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Vec<T>, D::Error> {
     list(from, LINKS_MAX)
+}
+
+/// One entry a link of a zone to others.
+pub(super) fn per_border<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Vec<T>, D::Error> {
+    list(from, ROSTER_BORDERS_MAX)
+}
+
+/// One entry a node of a zone that others may dial.
+pub(super) fn per_door<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Vec<T>, D::Error> {
+    list(from, ROSTER_DOORS_MAX)
 }
 
 /// One entry a record.

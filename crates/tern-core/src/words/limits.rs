@@ -70,6 +70,29 @@ pub const NODE_ADDRESSES_MAX: usize = 8;
 pub const ZONE_BYTES_MAX: usize = 64;
 /// Bytes of the body of one record.
 pub const RECORD_BYTES_MAX: usize = 4 * 1024;
+/// Up to so many members everybody knows everybody. In a larger grid only those of one zone do.
+pub const FLAT_MEMBERS_MAX: usize = 128;
+/// Nodes of one zone that others can reach in a grid with zones.
+pub const ROSTER_MEMBERS_MAX: usize = 4_096;
+/// Links to other zones that a roster names.
+pub const ROSTER_BORDERS_MAX: usize = 64;
+/// Members of a zone whose addresses are told to other zones.
+pub const ROSTER_DOORS_MAX: usize = 4;
+/// Bytes of the body of a roster.
+pub const ROSTER_BYTES_MAX: usize = 8 * ROSTER_MEMBERS_MAX + 4 * 1024;
+/// Nodes whose rosters are kept, those that were taken back included.
+pub const ROSTERS_MAX: usize = 1_024;
+/// Nodes that speak for one zone.
+pub const SPEAKERS: usize = 2;
+/// Nodes of a zone that keep links to others.
+pub const BORDER_NODES: usize = 8;
+/// How long the place among the first must be held before a node speaks for its zone, or does so no more.
+pub const SPEAKER_PATIENCE: Span = Span::secs(3);
+/// How often a zone tells how loaded it is, if that has changed.
+pub const ZONE_LOAD_EVERY: Span = Span::secs(10);
+/// A node that has only neighbours of other zones for so long belongs to one of these.
+pub const AREA_PATIENCE: Span = Span::secs(10);
+
 /// Bytes of one frame on a link.
 pub const LINK_FRAME_BYTES_MAX: usize = 512 * 1024;
 /// Records, or names of records, in one frame.

@@ -11,6 +11,7 @@ use tern_core::observe::Vitals;
 use tern_core::trust::Name;
 use tern_core::wire::Message;
 use tern_core::words::NodeId;
+use tern_core::words::limits::FLAT_MEMBERS_MAX;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -266,6 +267,10 @@ impl Actor {
                     let _lost = end.connection.send_datagram(bytes.into());
                 }
             }
+            MeshEffect::FarRoutes(routes) => {
+                self.links.fabric.route_far(&routes);
+                self.peers.nudge();
+            }
             MeshEffect::Routes(routes) => {
                 self.links.fabric.route(&routes);
                 self.peers.nudge();
@@ -388,6 +393,7 @@ fn mesh(secret: &SecretKey, incarnation: u64, grid: &durable::Grid, here: Here) 
         verify,
         signer: Signer::new(move |text| sign(&signing, text)),
         here,
+        flat_members: FLAT_MEMBERS_MAX,
     })
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
-use tern_core::machine::mesh::{Here, LinkId, Mesh, MeshEvent};
+use tern_core::machine::mesh::{FarRoute, Here, LinkId, Mesh, MeshEvent};
 use tern_core::observe::{Facts, Vitals};
 use tern_core::trust::Statement;
 use tern_core::words::NodeId;
@@ -55,6 +55,7 @@ pub struct Computer {
     /// What the adapter was told.
     pub admitted: BTreeSet<NodeId>,
     pub routes: BTreeMap<NodeId, LinkId>,
+    pub far: Vec<FarRoute>,
     /// Who is up, and the life in which it was when that was told.
     pub up: BTreeMap<NodeId, u32>,
     pub notes: Vec<String>,
@@ -91,6 +92,7 @@ impl Computer {
             addresses: BTreeMap::new(),
             admitted: BTreeSet::new(),
             routes: BTreeMap::new(),
+            far: Vec::new(),
             up: BTreeMap::new(),
             notes: Vec::new(),
             links: BTreeSet::new(),
@@ -101,6 +103,13 @@ impl Computer {
             booted: dice.u64(1_000_000_000..1_000_000_000_000),
             heard: Vec::new(),
         }
+    }
+
+    /// The link on which a packet for this key leaves.
+    #[must_use]
+    pub fn route(&self, to: &NodeId) -> Option<LinkId> {
+        let names = |far: &&FarRoute| far.members.chunks(8).any(|mark| *mark == to.0[..8]);
+        self.routes.get(to).copied().or_else(|| self.far.iter().find(names).map(|far| far.link))
     }
 
     #[must_use]

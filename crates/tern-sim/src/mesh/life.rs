@@ -42,6 +42,8 @@ pub struct Life {
     pub shape: Shape,
     pub quality: Quality,
     pub troubles: Vec<Trouble>,
+    /// So many zones whose nodes know only each other; 0: everybody knows everybody.
+    pub zones: usize,
     /// Mean time between troubles, and how long they go on, milliseconds.
     pub gap_ms: u64,
     pub troubled_ms: u64,
@@ -60,6 +62,7 @@ impl Life {
         let count = dice.usize(2..=if shape == Shape::Chain { 7 } else { 14 });
         let rough = dice.u32(..3) == 0;
         let quality = if rough { Quality { jitter_us: dice.u64(..40_000), ..Quality::ROUGH } } else { Quality::LAN };
+        let zones = if dice.u32(..3) == 0 { dice.usize(1..=4) } else { 0 };
         let troubles = ALL.into_iter().filter(|_| dice.bool()).collect();
         Self {
             seed,
@@ -67,9 +70,10 @@ impl Life {
             shape,
             quality,
             troubles,
+            zones,
             gap_ms: dice.u64(300..5_000),
             troubled_ms: dice.u64(1_000..40_000),
-            calm_ms: 8_000,
+            calm_ms: if zones > 0 { 20_000 } else { 8_000 },
             #[cfg(feature = "planted")]
             plant: None,
         }
@@ -78,8 +82,12 @@ impl Life {
 
 impl fmt::Display for Life {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { count, shape, troubles, gap_ms, troubled_ms, .. } = self;
-        write!(f, "{count} nodes, {shape:?}, {troubles:?} every {gap_ms} ms for {troubled_ms} ms, {:?}", self.quality)
+        let Self { count, shape, zones, troubles, gap_ms, troubled_ms, .. } = self;
+        write!(
+            f,
+            "{count} nodes, {shape:?}, {zones} zones, {troubles:?} every {gap_ms} ms for {troubled_ms} ms, {:?}",
+            self.quality
+        )
     }
 }
 
@@ -104,6 +112,7 @@ pub fn live(life: &Life, story: Story) -> (Result<Report, String>, String) {
     }
     world.story.head(&format!("seed {}: {life}", life.seed));
     world.shape(life.shape);
+    world.zone(life.zones);
     world.life = Some(life.clone());
     world.start_all();
     world.queue.plan(2_000 * MS, What::Trouble);
@@ -134,6 +143,18 @@ impl World {
                     Shape::Houses => gateway || a % 2 == b % 2,
                 };
             }
+        }
+    }
+
+    /// Gives each computer one of so many zones, in the order of their numbers, and lets only those of one zone know each other.
+    pub fn zone(&mut self, zones: usize) {
+        if zones == 0 {
+            return;
+        }
+        self.flat_members = 0;
+        let count = self.nodes.len();
+        for (number, node) in self.nodes.iter_mut().enumerate() {
+            node.here.zone = format!("zone-{:03}", number * zones / count);
         }
     }
 

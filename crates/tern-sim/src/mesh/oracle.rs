@@ -37,8 +37,7 @@ impl World {
     /// Who sees what wrongly.
     pub fn one_picture(&self) -> Result<(), String> {
         for (node, part) in self.parts().iter().enumerate().filter(|(node, _)| self.takes_part(*node)) {
-            let told = self.nodes[node].up.keys().filter_map(|key| self.number(key));
-            let seen: BTreeSet<usize> = told.chain([node]).collect();
+            let seen = self.seen_up(node);
             if seen != *part {
                 let missing: Vec<_> = part.difference(&seen).collect();
                 let extra: Vec<_> = seen.difference(part).collect();
@@ -46,6 +45,16 @@ impl World {
             }
         }
         Ok(())
+    }
+
+    /// Whom a computer calls up, itself among them.
+    fn seen_up(&self, node: usize) -> BTreeSet<usize> {
+        let computer = &self.nodes[node];
+        if self.nodes.len() <= self.flat_members {
+            return computer.up.keys().filter_map(|key| self.number(key)).chain([node]).collect();
+        }
+        let views = computer.mesh.as_ref().map(tern_core::machine::mesh::Mesh::nodes).unwrap_or_default();
+        views.iter().filter(|view| view.up).filter_map(|view| self.number(&view.node)).collect()
     }
 
     /// Routes lead, hop by hop, over links that exist, to whom they name.
@@ -76,7 +85,7 @@ impl World {
             if at == to {
                 return Ok(hops);
             }
-            let link = self.nodes[at].routes.get(&self.nodes[to].key).ok_or_else(|| format!("{at} has no route"))?;
+            let link = self.nodes[at].route(&self.nodes[to].key).ok_or_else(|| format!("{at} has no route"))?;
             let (index, end) = Self::link_of(LinkId(link.0));
             let link = &self.net.links[index];
             let passes = link.open == [true; 2] && link.broken.is_none() && link.ends[end] == at;

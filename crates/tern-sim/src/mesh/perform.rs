@@ -41,6 +41,7 @@ impl World {
             MeshEffect::Routes(routes) => {
                 self.nodes[node].routes = routes.into_iter().map(|route| (route.to, route.link)).collect();
             }
+            MeshEffect::FarRoutes(routes) => self.nodes[node].far = routes,
             MeshEffect::Admitted(keys) => self.nodes[node].admitted = keys.into_iter().collect(),
             MeshEffect::MainAddresses { .. } | MeshEffect::Heard { .. } => {}
             MeshEffect::Up(key) => {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tern_core::machine::mesh::{LinkId, Mesh, MeshEffect, MeshEvent, MeshOptions, Signer};
 use tern_core::trust::{GridId, Name, Roll, Statement, admit, found};
+use tern_core::words::limits::FLAT_MEMBERS_MAX;
 use tern_core::words::{NodeId, Now};
 
 use super::computer::{Computer, State};
@@ -37,6 +38,8 @@ pub struct World {
     pub alarms: Vec<Alarm>,
     /// Laws broken at any time, in words.
     pub broken: Vec<String>,
+    /// In a grid of more members only those of one zone know each other.
+    pub flat_members: usize,
     /// Computers whose keys were revoked or that left.
     pub removed: BTreeSet<usize>,
     pub(super) queue: Queue,
@@ -71,6 +74,7 @@ impl World {
             story,
             alarms: Vec::new(),
             broken: Vec::new(),
+            flat_members: FLAT_MEMBERS_MAX,
             removed: BTreeSet::new(),
             queue: Queue::default(),
             by_key,
@@ -110,10 +114,11 @@ impl World {
         let (_, refused) = roll.merge(&computer.roll, keys::verify);
         let key = computer.key;
         let signer = Signer::new(move |message| keys::sign(&key, message));
-        (computer.admitted, computer.routes, computer.up) = Default::default();
+        (computer.admitted, computer.routes, computer.far, computer.up) = Default::default();
         computer.admitted = roll.members().into_keys().collect();
         let here = computer.here.clone();
-        let options = MeshOptions { me: key, incarnation, roll, verify: keys::verify, signer, here };
+        let flat_members = self.flat_members;
+        let options = MeshOptions { me: key, incarnation, roll, verify: keys::verify, signer, here, flat_members };
         computer.mesh = Some(Mesh::new(options));
         computer.state = State::Runs;
         computer.life += 1;

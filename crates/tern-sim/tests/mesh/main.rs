@@ -9,6 +9,7 @@ mod lives;
 mod members;
 #[cfg(feature = "planted")]
 mod planted;
+mod zones;
 
 use tern_sim::Story;
 use tern_sim::mesh::{Quality, World};

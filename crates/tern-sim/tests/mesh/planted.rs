@@ -4,7 +4,7 @@ use std::panic::catch_unwind;
 
 use tern_core::machine::Plant;
 
-use crate::{PLANT, alarms, copies, deaths, liars, members};
+use crate::{PLANT, alarms, copies, deaths, liars, members, zones};
 
 fn is_found(plant: Plant, by: fn()) {
     PLANT.set(Some(plant));
@@ -39,4 +39,9 @@ fn a_copy_that_is_believed() {
 #[test]
 fn rolls_that_are_not_compared() {
     is_found(Plant::MeshRollsUnlike, members::one_that_was_away_learns_who_was_removed_and_who_came);
+}
+
+#[test]
+fn a_dead_speaker_that_is_believed() {
+    is_found(Plant::MeshDeadRoster, zones::a_dead_speaker_is_not_believed_any_more);
 }

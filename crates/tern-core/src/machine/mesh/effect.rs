@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use core::net::SocketAddr;
 
 use crate::observe::Vitals;
-use crate::words::NodeId;
+use crate::words::{Bytes, NodeId};
 
 /// One connection; the adapter numbers them and never uses a number twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -37,6 +37,15 @@ pub struct Route {
     pub link: LinkId,
 }
 
+/// The next hop on the way to the nodes of another zone. Where a node has a [`Route`] of its own, that one counts; of several that
+/// name it the first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FarRoute {
+    pub link: LinkId,
+    /// [Marks](NodeId::mark) in ascending order, eight bytes each.
+    pub members: Bytes,
+}
+
 /// An adapter performs these in order and decides nothing.
 #[derive(Clone, Debug, PartialEq)]
 pub enum MeshEffect {
@@ -60,6 +69,8 @@ pub enum MeshEffect {
     },
     /// Replaces all routes.
     Routes(Vec<Route>),
+    /// Replaces all routes to other zones.
+    FarRoutes(Vec<FarRoute>),
     /// Replaces the keys that may connect.
     Admitted(Vec<NodeId>),
     /// Where the main endpoint of a member is reached without a hop.

@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 
 use super::effect::{CloseReason, LinkId, MeshEffect};
 use super::node::Mesh;
+use super::topology::Known;
 use crate::promise::Refusal;
 use crate::trust::{Roll, Statement};
 use crate::wire::mesh::{LinkFrame, encode_frame};
@@ -48,10 +49,13 @@ impl Mesh {
     pub(super) fn follow_roll(&mut self, out: &mut Vec<MeshEffect>) {
         let known = self.roll.members();
         let members: Vec<NodeId> = known.keys().copied().collect();
-        self.names = known.into_iter().map(|(key, member)| (key, member.shown.to_string())).collect();
-        for key in members.iter().filter(|key| **key != self.me) {
-            self.nodes.entry(*key).or_default();
+        self.roll_size = members.len();
+        let renamed = known.into_iter().filter(|(_, member)| member.shown != member.name);
+        self.names = renamed.map(|(key, member)| (key, member.shown.to_string())).collect();
+        if self.roll_size <= self.areas.above {
+            self.know_all();
         }
+        self.areas.held.retain(|key, _| members.binary_search(key).is_ok());
         let gone: Vec<NodeId> = self.nodes.keys().filter(|key| members.binary_search(key).is_err()).copied().collect();
         for key in gone {
             if self.nodes.remove(&key).is_some_and(|known| known.up) {
@@ -66,6 +70,19 @@ impl Mesh {
         self.topology.changed = true;
         self.next_tend_now();
         out.push(MeshEffect::Admitted(members));
+    }
+
+    /// Notes every member.
+    pub(super) fn know_all(&mut self) {
+        for key in self.roll.member_keys().filter(|key| *key != self.me) {
+            self.nodes.entry(key).or_default();
+        }
+    }
+
+    /// What is known of a member; None for a key that is none, or this node's own.
+    pub(super) fn know(&mut self, node: &NodeId) -> Option<&mut Known> {
+        let stranger = !self.nodes.contains_key(node) && (*node == self.me || !self.roll.is_member(*node));
+        (!stranger).then(|| self.nodes.entry(*node).or_default())
     }
 
     /// Sends all statements, in parts, each in an order in which the other end can judge it.

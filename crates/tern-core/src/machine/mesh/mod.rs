@@ -7,6 +7,7 @@
 pub mod effect;
 pub mod event;
 
+mod areas;
 mod entry;
 mod links;
 mod node;
@@ -15,7 +16,8 @@ mod queries;
 mod records;
 mod topology;
 
-pub use effect::{CloseReason, LinkId, MeshEffect, Route};
+pub use areas::ZoneView;
+pub use effect::{CloseReason, FarRoute, LinkId, MeshEffect, Route};
 pub use event::{Here, MeshEvent};
 pub use node::{Mesh, MeshOptions, Signer};
 pub use queries::{LinkView, NodeView, Reach};

@@ -6,6 +6,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
+use super::areas::Areas;
 use super::effect::{LinkId, MeshEffect};
 use super::event::{Here, MeshEvent};
 use super::links::{Greeting, Link};
@@ -15,7 +16,6 @@ use super::topology::{Known, Topology};
 use crate::machine::plant::Plant;
 use crate::promise::Refusal;
 use crate::trust::{Roll, Signature, Verify};
-use crate::wire::mesh::{LinkFrame, encode_frame};
 use crate::words::limits::{BEAT_LATE, LINK_TEND};
 use crate::words::{NodeId, Now};
 
@@ -50,6 +50,9 @@ pub struct MeshOptions {
     pub verify: Verify,
     pub signer: Signer,
     pub here: Here,
+    /// In a grid of more members than this only those of one zone know each other; see
+    /// [`FLAT_MEMBERS_MAX`](crate::words::limits::FLAT_MEMBERS_MAX).
+    pub flat_members: usize,
 }
 
 /// The decisions of one node about the mesh.
@@ -58,10 +61,12 @@ pub struct Mesh {
     pub(super) me: NodeId,
     pub(super) incarnation: u64,
     pub(super) roll: Roll,
+    /// Members, this node among them.
+    pub(super) roll_size: usize,
     pub(super) verify: Verify,
     pub(super) signer: Signer,
     pub(super) here: Here,
-    /// Every member but this node, and what is known of it.
+    /// Members but this node, and what is known of them: all of them, or those of its zone.
     pub(super) nodes: BTreeMap<NodeId, Known>,
     /// Links that count, one a peer.
     pub(super) links: BTreeMap<NodeId, Link>,
@@ -70,12 +75,13 @@ pub struct Mesh {
     pub(super) flood: Flood,
     pub(super) pulse: Pulse,
     pub(super) topology: Topology,
+    pub(super) areas: Areas,
     pub(super) refused: BTreeMap<Refusal, u64>,
     /// Keys that a second machine claims, and until when that is told.
     pub(super) disputed: BTreeMap<NodeId, u64>,
     /// What was said to people once.
     pub(super) noted: BTreeSet<NodeId>,
-    /// Names of members, as they are shown.
+    /// Names of members that are shown otherwise than they were given.
     pub(super) names: BTreeMap<NodeId, String>,
     pub(super) leaving: bool,
     /// Nobody was told yet who may connect.
@@ -91,11 +97,12 @@ impl Mesh {
     /// A node that knows its grid and nothing else. The first event should come at once.
     #[must_use]
     pub fn new(options: MeshOptions) -> Self {
-        let MeshOptions { me, incarnation, roll, verify, signer, here } = options;
+        let MeshOptions { me, incarnation, roll, verify, signer, here, flat_members } = options;
         let mut mesh = Self {
             me,
             incarnation,
             roll,
+            roll_size: 0,
             verify,
             signer,
             here,
@@ -105,6 +112,7 @@ impl Mesh {
             flood: Flood::new(incarnation),
             pulse: Pulse::default(),
             topology: Topology::default(),
+            areas: Areas::new(flat_members),
             refused: BTreeMap::new(),
             disputed: BTreeMap::new(),
             noted: BTreeSet::new(),
@@ -166,14 +174,16 @@ impl Mesh {
         }
         self.judge_greetings(out);
         self.judge_links();
+        self.follow_area(out);
         if self.now.boot >= self.next_tend && !self.leaving {
             self.next_tend = self.now.boot + LINK_TEND;
             self.age();
+            self.age_spoken();
+            self.speak();
             self.tend_links(out);
             self.ask_for_missed(out);
             if let Some(link) = self.digest_due() {
-                let listening = LinkFrame::Listening { roll: self.roll.digest() };
-                out.push(MeshEffect::Frame { link, bytes: encode_frame(&listening) });
+                out.push(MeshEffect::Frame { link, bytes: self.listening_frame() });
                 self.send_digest(link, out);
             }
         }

@@ -53,8 +53,10 @@ impl Mesh {
     /// All members in the order of keys, this node among them.
     #[must_use]
     pub fn nodes(&self) -> Vec<NodeView> {
-        let mut views: Vec<NodeView> = self.nodes.iter().map(|(key, known)| self.view(key, known)).collect();
-        views.push(self.own_view());
+        let nobody = Known::default();
+        let others = self.roll.member_keys().filter(|key| *key != self.me);
+        let views = others.map(|key| self.view(&key, self.nodes.get(&key).unwrap_or(&nobody)));
+        let mut views: Vec<NodeView> = views.chain([self.own_view()]).collect();
         views.sort_by_key(|view| view.node);
         views
     }
@@ -63,7 +65,7 @@ impl Mesh {
         NodeView {
             node: self.me,
             name: self.name_of(&self.me),
-            zone: self.here.zone.clone(),
+            zone: self.zone_of(&self.me),
             here: true,
             up: true,
             reach: Reach { trit: LinkTrit::Direct, path: Vec::new(), rtt_us: Some(0) },
@@ -81,9 +83,9 @@ impl Mesh {
         NodeView {
             node: *key,
             name: self.name_of(key),
-            zone: known.zone().to_string(),
+            zone: self.zone_of(key),
             here: false,
-            up: known.up,
+            up: known.up || self.is_elsewhere(key),
             reach: self.reach(key),
             facts: profile.map(|profile| profile.facts.clone()),
             vitals: known.vitals.map(|(vitals, _)| vitals),
@@ -97,7 +99,11 @@ impl Mesh {
     /// How a member can be reached. A link of its own or a direct path is +1, a way over others 0, none −1.
     #[must_use]
     pub fn reach(&self, to: &NodeId) -> Reach {
-        let path = self.topology.path(&self.me, to);
+        let mut path = self.topology.path(&self.me, to);
+        let near = !path.is_empty();
+        if !near {
+            path = self.far_path(to);
+        }
         let linked = self.links.get(to).is_some_and(super::links::Link::counts);
         let direct = linked || self.nodes.get(to).is_some_and(|known| known.direct && known.up);
         let trit = match path.is_empty() {
@@ -128,7 +134,8 @@ impl Mesh {
     /// The name on the roll, else the short form of the key.
     #[must_use]
     pub fn name_of(&self, node: &NodeId) -> String {
-        self.names.get(node).cloned().unwrap_or_else(|| node.to_string())
+        let given = || self.roll.name_of(*node).map(ToString::to_string);
+        self.names.get(node).cloned().or_else(given).unwrap_or_else(|| node.to_string())
     }
 
     /// What was refused, and how often.

@@ -1,6 +1,7 @@
 //! What is known of each member, and what follows from all of it: who can be reached, and by which neighbour.
 
 use alloc::collections::BTreeMap;
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 
@@ -47,13 +48,29 @@ impl Known {
     pub fn sequence(&self, kind: Kind) -> u64 {
         match kind {
             Kind::Profile => self.profile.as_ref().map_or(0, |held| held.record.stamp.sequence),
-            Kind::Adjacency => self.adjacency.as_ref().map_or(self.forgotten, |held| held.record.stamp.sequence),
+            _ => self.adjacency.as_ref().map_or(self.forgotten, |held| held.record.stamp.sequence),
         }
     }
 
     pub fn forget_adjacency(&mut self) {
         self.forgotten = self.sequence(Kind::Adjacency);
         self.adjacency = None;
+    }
+
+    /// It went to another zone, or everybody is told of everybody again: what it says there counts, were it the same.
+    pub fn forget_what_was_said(&mut self) {
+        self.forgotten = self.sequence(Kind::Adjacency).saturating_sub(1);
+        (self.profile, self.adjacency) = (None, None);
+    }
+
+    /// Somebody says where it may be. Returns whether that is new.
+    pub fn may_be_at(&mut self, address: SocketAddr) -> bool {
+        let new = !self.heard_of.contains(&address);
+        if new {
+            self.heard_of.insert(0, address);
+            self.heard_of.truncate(NODE_ADDRESSES_MAX);
+        }
+        new
     }
 
     pub fn incarnation(&self) -> Option<u64> {
@@ -92,6 +109,8 @@ impl Known {
 pub(super) struct Topology {
     /// Members in the order of keys, this node among them; the graph's indices.
     pub keys: Vec<NodeId>,
+    /// Zones by the same indices, as far as they can be seen; in a grid without areas only.
+    pub zones: Vec<String>,
     pub graph: Graph,
     pub ways: Vec<Option<Way>>,
     /// Neighbours to which common news are passed on.
@@ -133,7 +152,7 @@ impl Topology {
 impl Mesh {
     /// Draws the consequences of what changed: routes, who came, who went.
     pub(super) fn follow_topology(&mut self, out: &mut Vec<MeshEffect>) {
-        if self.draws_at().is_some_and(|at| at <= self.now.boot) {
+        if self.topology.changed && self.draws_at().is_some_and(|at| at <= self.now.boot) {
             (self.topology.changed, self.topology.drawn_at) = (false, self.now.boot);
             self.topology.republish = true;
             self.draw();
@@ -141,7 +160,9 @@ impl Mesh {
         }
         if core::mem::take(&mut self.topology.republish) {
             self.publish_routes(out);
+            self.look_at_borders();
         }
+        self.draw_areas(out);
         for node in core::mem::take(&mut self.topology.moved) {
             let said = self.nodes.get(&node).and_then(|known| known.adjacency.as_ref());
             let addresses = said.map_or_else(Vec::new, |held| held.value.main_addresses.clone());
@@ -157,7 +178,8 @@ impl Mesh {
     /// cost as much as all together.
     pub(super) fn draws_at(&self) -> Option<u64> {
         let gap = Span(DRAW_GAP.0 * (self.nodes.len() as u64 / DRAW_GAP_NODES));
-        self.topology.changed.then_some(self.topology.drawn_at + gap)
+        let here = self.topology.changed.then_some(self.topology.drawn_at + gap);
+        here.into_iter().chain(self.areas.draws_at()).min()
     }
 
     fn draw(&mut self) {
@@ -166,7 +188,8 @@ impl Mesh {
         keys.insert(place, self.me);
         let index: BTreeMap<NodeId, u32> = keys.iter().enumerate().map(|(at, key)| (*key, at as u32)).collect();
         let mut graph = Graph::new(keys.len());
-        for (peer, link) in self.links.iter().filter(|(_, link)| link.counts() && !self.leaving) {
+        for (peer, link) in self.links.iter().filter(|(_, link)| link.counts() && self.is_within(link) && !self.leaving)
+        {
             if let Some(to) = index.get(peer) {
                 graph.claim(place as u32, *to, link.told_rtt_us);
             }
@@ -187,6 +210,8 @@ impl Mesh {
         let tree = route::tree_neighbours(&graph, root as u32, place as u32);
         topology.tree = tree.into_iter().map(|at| keys[at as usize]).collect();
         (topology.graph, topology.keys) = (graph, keys);
+        let inferred = if self.areas.areal { Vec::new() } else { self.inferred() };
+        self.topology.zones = inferred;
     }
 
     fn tell_comings(&mut self, out: &mut Vec<MeshEffect>) {

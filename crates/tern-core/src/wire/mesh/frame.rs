@@ -1,5 +1,6 @@
 //! Frames of a link: what must arrive, in order.
 
+use alloc::string::String;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +24,8 @@ pub enum LinkFrame {
     /// where the other end's differs, that one sends what it has.
     Listening {
         roll: u64,
+        /// The zone to which it belongs, where only those of one zone know each other; None: everybody knows everybody.
+        area: Option<String>,
     },
     /// Statements about who is in the grid, in an order in which they can be judged.
     Statements(#[serde(deserialize_with = "bounded::per_statement")] Vec<Statement>),

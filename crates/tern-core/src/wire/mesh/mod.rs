@@ -3,7 +3,9 @@
 pub mod beat;
 pub mod frame;
 pub mod record;
+pub mod roster;
 
 pub use beat::Beat;
 pub use frame::{LinkFrame, decode_frame, encode_frame};
 pub use record::{Adjacency, Kind, Neighbour, Profile, Record, Stamp};
+pub use roster::{Border, Door, Load, Roster};

@@ -1,7 +1,8 @@
 //! Records: what a node says of itself to everybody, signed, with a sequence, carried on by everybody.
 //!
-//! Two kinds are flooded. The *profile* (name, zone, facts) changes seldom and is sent again every ten minutes. The *adjacency*
-//! (addresses, neighbours with round-trip times) changes with every link. How loaded a node is travels apart, unsigned, in
+//! Four kinds are flooded. The *profile* (name, zone, facts) changes seldom and is sent again every ten minutes. The *adjacency*
+//! (addresses, neighbours with round-trip times) changes with every link. In a grid with zones both stay inside their zone, and two
+//! nodes of each tell all others the [*roster*](super::roster) and the *load* of the whole. How loaded a node is travels apart, unsigned, in
 //! [`beat`](super::beat), since it is said every second and believed for a few.
 
 use alloc::string::String;
@@ -9,11 +10,12 @@ use alloc::vec::Vec;
 use core::net::SocketAddr;
 use serde::{Deserialize, Serialize};
 
+use super::roster::{Load, Roster};
 use crate::observe::Facts;
 use crate::trust::{GridId, Signature, Verify};
 use crate::wire::WireError;
 use crate::wire::bounded;
-use crate::words::limits::{NODE_ADDRESSES_MAX, RECORD_BYTES_MAX, ZONE_BYTES_MAX};
+use crate::words::limits::{NODE_ADDRESSES_MAX, RECORD_BYTES_MAX, ROSTER_BYTES_MAX, ZONE_BYTES_MAX};
 use crate::words::{Bytes, NodeId};
 
 /// What a record is about.
@@ -21,6 +23,16 @@ use crate::words::{Bytes, NodeId};
 pub enum Kind {
     Profile,
     Adjacency,
+    Roster,
+    Load,
+}
+
+impl Kind {
+    /// Whether it is for all zones.
+    #[must_use]
+    pub const fn is_for_all(self) -> bool {
+        matches!(self, Self::Roster | Self::Load)
+    }
 }
 
 /// Names one record: of each node and kind only the one with the greatest sequence counts.
@@ -62,6 +74,9 @@ pub struct Adjacency {
     pub main_addresses: Vec<SocketAddr>,
     #[serde(deserialize_with = "bounded::per_link")]
     pub neighbours: Vec<Neighbour>,
+    /// The same in other zones.
+    #[serde(deserialize_with = "bounded::per_link")]
+    pub borders: Vec<Neighbour>,
     /// Keys that a second machine claims, as this node has seen.
     #[serde(deserialize_with = "bounded::per_address")]
     pub disputed: Vec<NodeId>,
@@ -95,6 +110,8 @@ impl Record {
         text.push(match stamp.kind {
             Kind::Profile => 0,
             Kind::Adjacency => 1,
+            Kind::Roster => 2,
+            Kind::Load => 3,
         });
         text.extend_from_slice(&stamp.sequence.to_le_bytes());
         text.extend_from_slice(body);
@@ -127,8 +144,26 @@ impl Record {
         self.read()
     }
 
+    /// # Errors
+    /// The body is none of its kind, or beyond a limit.
+    pub fn roster(&self) -> Result<Roster, WireError> {
+        let roster: Roster = self.read_up_to(ROSTER_BYTES_MAX)?;
+        if roster.is_sound() { Ok(roster) } else { Err(WireError::Malformed) }
+    }
+
+    /// # Errors
+    /// The body is none of its kind, or beyond a limit.
+    pub fn load(&self) -> Result<Load, WireError> {
+        let load: Load = self.read()?;
+        if load.zone.len() <= ZONE_BYTES_MAX { Ok(load) } else { Err(WireError::Malformed) }
+    }
+
     fn read<'a, T: Deserialize<'a>>(&'a self) -> Result<T, WireError> {
-        if self.body.len() > RECORD_BYTES_MAX {
+        self.read_up_to(RECORD_BYTES_MAX)
+    }
+
+    fn read_up_to<'a, T: Deserialize<'a>>(&'a self, most: usize) -> Result<T, WireError> {
+        if self.body.len() > most {
             return Err(WireError::TooLarge { bytes: self.body.len() });
         }
         let (value, rest) = postcard::take_from_bytes(&self.body).map_err(|_| WireError::Malformed)?;

@@ -18,7 +18,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use bytes::{BufMut, Bytes, BytesMut};
 use iroh::endpoint::Connection;
-use tern_core::machine::mesh::{LinkId, Route};
+use tern_core::machine::mesh::{FarRoute, LinkId, Route};
 use tern_core::wire::mesh::beat::PACKET;
 use tern_core::words::NodeId;
 use tokio::sync::mpsc;
@@ -58,6 +58,8 @@ pub struct Packet {
 struct Tables {
     links: HashMap<LinkId, Arc<LinkEnd>>,
     routes: HashMap<Prefix, Arc<LinkEnd>>,
+    /// To nodes of other zones; asked where there is no route of its own.
+    far: HashMap<Prefix, Arc<LinkEnd>>,
 }
 
 /// What it did, for people and benchmarks.
@@ -107,6 +109,7 @@ impl Fabric {
     pub fn remove(&self, id: LinkId) -> Option<Arc<LinkEnd>> {
         self.change(|tables| {
             tables.routes.retain(|_, end| end.id != id);
+            tables.far.retain(|_, end| end.id != id);
             tables.links.remove(&id)
         })
     }
@@ -128,12 +131,27 @@ impl Fabric {
         });
     }
 
+    /// Replaces all routes to other zones; the first that names a node counts.
+    pub fn route_far(&self, routes: &[FarRoute]) {
+        self.change(|tables| {
+            let mut far = HashMap::new();
+            for route in routes {
+                let Some(end) = tables.links.get(&route.link) else { continue };
+                for mark in route.members.as_chunks().0 {
+                    far.entry(*mark).or_insert_with(|| end.clone());
+                }
+            }
+            tables.far = far;
+        });
+    }
+
     fn change<T>(&self, change: impl FnOnce(&mut Tables) -> T) -> T {
         change(&mut self.tables.write().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn next(&self, to: &Prefix) -> Option<Arc<LinkEnd>> {
-        self.tables.read().unwrap_or_else(PoisonError::into_inner).routes.get(to).cloned()
+        let tables = self.tables.read().unwrap_or_else(PoisonError::into_inner);
+        tables.routes.get(to).or_else(|| tables.far.get(to)).cloned()
     }
 
     /// Sends packets of this node; `contents` holds one each `segment` bytes. What has no route is lost, and the endpoint above

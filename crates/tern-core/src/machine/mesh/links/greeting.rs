@@ -5,6 +5,7 @@
 //! and the newcomer, which is the same node started again, takes its place.
 
 use alloc::format;
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::link::Link;
@@ -32,8 +33,8 @@ pub(in crate::machine::mesh) struct Greeting {
     contested: Option<u64>,
     /// This end has said that it listens.
     welcome: bool,
-    /// The other end listens, and its roll has this digest.
-    listens: Option<u64>,
+    /// The other end listens, its roll has this digest, and it belongs to this zone.
+    listens: Option<(u64, Option<String>)>,
 }
 
 impl Mesh {
@@ -44,7 +45,7 @@ impl Mesh {
         outgoing: bool,
         out: &mut Vec<MeshEffect>,
     ) {
-        let Some(known) = self.nodes.get_mut(&peer) else {
+        let Some(known) = self.know(&peer) else {
             self.refuse(Refusal::NotAMember);
             return out.push(MeshEffect::Close { link, why: CloseReason::NotAMember });
         };
@@ -82,7 +83,7 @@ impl Mesh {
         };
         match frame {
             LinkFrame::Hello { incarnation } => return self.hello(link, incarnation, out),
-            LinkFrame::Listening { roll } => return self.listening(link, roll, out),
+            LinkFrame::Listening { roll, area } => return self.listening(link, roll, area, out),
             _ => {}
         }
         // Before its introduction nobody is listened to.
@@ -131,18 +132,20 @@ impl Mesh {
         let Some(greeting) = self.greetings.get_mut(&link) else { return };
         (greeting.welcome, greeting.contested) = (true, None);
         greeting.judged_at = Some(self.now.boot + DUPLICATE_WAIT_FAR + GREETING_PATIENCE);
-        let listening = LinkFrame::Listening { roll: self.roll.digest() };
-        out.push(MeshEffect::Frame { link, bytes: encode_frame(&listening) });
+        out.push(MeshEffect::Frame { link, bytes: self.listening_frame() });
         self.begin(link, out);
     }
 
     /// The other end takes what it is sent; said again now and then, it compares rolls.
-    fn listening(&mut self, link: LinkId, roll: u64, out: &mut Vec<MeshEffect>) {
+    fn listening(&mut self, link: LinkId, roll: u64, area: Option<String>, out: &mut Vec<MeshEffect>) {
         if let Some(greeting) = self.greetings.get_mut(&link) {
-            greeting.listens = Some(roll);
+            greeting.listens = Some((roll, area));
             self.begin(link, out);
-        } else if self.peer_of(link).is_some() && self.differs(roll) {
-            self.send_roll(link, out);
+        } else if let Some(peer) = self.peer_of(link) {
+            if self.differs(roll) {
+                self.send_roll(link, out);
+            }
+            self.neighbour_belongs(peer, area, out);
         }
     }
 
@@ -154,12 +157,17 @@ impl Mesh {
     /// counted did not go this way. Of two to one peer the one that the smaller key dialled stays.
     fn begin(&mut self, link: LinkId, out: &mut Vec<MeshEffect>) {
         let Some(Greeting {
-            peer, outgoing, incarnation: Some(incarnation), welcome: true, listens: Some(roll), ..
+            peer,
+            outgoing,
+            incarnation: Some(incarnation),
+            welcome: true,
+            listens: Some((roll, area)),
+            ..
         }) = self.greetings.get(&link)
         else {
             return;
         };
-        let (peer, outgoing, incarnation, roll) = (*peer, *outgoing, *incarnation, *roll);
+        let (peer, outgoing, incarnation, roll, area) = (*peer, *outgoing, *incarnation, *roll, area.clone());
         self.greetings.remove(&link);
         if let Some(older) = self.links.get(&peer) {
             let by_smaller = |outgoing: bool| outgoing == (self.me < peer);
@@ -173,7 +181,9 @@ impl Mesh {
         if let Some(known) = self.nodes.get_mut(&peer) {
             (known.failures, known.dial_at) = (0, self.now.boot);
         }
-        self.links.insert(peer, Link::new(link, outgoing, incarnation, self.now.boot));
+        let mut begun = Link::new(link, outgoing, incarnation, self.now.boot);
+        begun.area = area;
+        self.links.insert(peer, begun);
         self.topology.republish = true;
         if self.differs(roll) {
             self.send_roll(link, out);
@@ -257,7 +267,8 @@ impl Mesh {
             known.dial_at = self.now.boot;
         }
         let told = |known: &Known| known.adjacency.as_ref().is_some_and(|held| held.value.names(&self.me));
-        if !closed.counts() || !self.nodes.get(&peer).is_some_and(told) {
+        let told = !self.is_within(&closed) || self.nodes.get(&peer).is_some_and(told);
+        if !closed.counts() || !told {
             // The other end has said before that it is not to be used: nobody waits for this.
             self.gained();
         } else {

@@ -1,5 +1,7 @@
 //! One link: what it promised and was promised, how long its round trip is, and when its silence means something.
 
+use alloc::string::String;
+
 use crate::machine::mesh::effect::LinkId;
 use crate::wire::mesh::beat::Beat;
 use crate::words::Span;
@@ -51,6 +53,8 @@ pub(in crate::machine::mesh) struct Link {
     pub id: LinkId,
     pub outgoing: bool,
     pub incarnation: u64,
+    /// The zone to which the other end belongs; None: it knows everybody.
+    pub area: Option<String>,
     pub pulse: Pulse,
     /// When the last heartbeat was heard, boot time.
     pub heard_at: u64,
@@ -92,6 +96,7 @@ impl Link {
             id,
             outgoing,
             incarnation,
+            area: None,
             pulse: Pulse::Alive,
             heard_at: now,
             interval: BEAT_IDLE,

@@ -4,6 +4,7 @@
 //! sent), so each end promises in every heartbeat when the next one comes, and is judged by its own promise.
 
 use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 
@@ -12,12 +13,11 @@ use crate::decide::links::{Candidate, LINKS_WANTED_MAX, wanted};
 use crate::decide::route::{Graph, lost_parts, ways};
 use crate::machine::mesh::effect::{CloseReason, LinkId, MeshEffect};
 use crate::machine::mesh::node::Mesh;
-use crate::machine::mesh::topology::Known;
 use crate::wire::mesh::beat::{self, Beat};
 use crate::words::limits::{
     ADDRESSES_GATHER, BEAT_BATTERY, BEAT_BUSY, BEAT_IDLE, CUT_MENDERS, CUT_PATIENCE, DIAL_AGAIN_FIRST, DIAL_AGAIN_MOST,
-    DIAL_AGAIN_SOON, DIAL_FAILURES_SOON, DIALS_LOST, DIALS_MAX, LINK_RETIRES, LINK_SURPLUS, LINKS_MAX,
-    NODE_ADDRESSES_MAX, RTT_TELL_GAP, TRAFFIC_LASTS,
+    DIAL_AGAIN_SOON, DIAL_FAILURES_SOON, DIALS_LOST, DIALS_MAX, LINK_RETIRES, LINK_SURPLUS, LINKS_MAX, RTT_TELL_GAP,
+    TRAFFIC_LASTS,
 };
 use crate::words::{NodeId, Span};
 
@@ -127,15 +127,12 @@ impl Mesh {
     /// Somebody says where a member may be. What is new is tried soon.
     pub(in crate::machine::mesh) fn may_be_at(&mut self, peer: NodeId, addresses: Vec<SocketAddr>) {
         let now = self.now.boot;
-        let Some(known) = self.nodes.get_mut(&peer) else { return };
-        let before = known.heard_of.clone();
+        let Some(known) = self.know(&peer) else { return };
+        let mut new = false;
         for address in addresses {
-            if !known.heard_of.contains(&address) {
-                known.heard_of.insert(0, address);
-                known.heard_of.truncate(NODE_ADDRESSES_MAX);
-            }
+            new |= known.may_be_at(address);
         }
-        if known.heard_of != before {
+        if new {
             (known.failures, known.dial_at) = (0, now);
             // With the others that are named in this moment.
             self.next_tend = self.next_tend.min(now + ADDRESSES_GATHER);
@@ -151,7 +148,7 @@ impl Mesh {
             return;
         }
         let now = self.now.boot;
-        let few = self.nodes.len() <= LINKS_WANTED_MAX;
+        let few = !self.areas.areal && self.nodes.len() <= LINKS_WANTED_MAX;
         let dialling = self.nodes.values().filter(|known| known.dialling).count();
         let room = LINKS_MAX.saturating_sub(self.links.len() + self.greetings.len());
         let mut due: Vec<(bool, u64, NodeId)> = Vec::new();
@@ -160,7 +157,13 @@ impl Mesh {
             let greets = self.greetings.values().any(|greeting| greeting.peer == *peer);
             let first = few || chosen.contains(peer);
             let wish = first || !known.up;
-            if wish && !linked && !greets && !known.dialling && known.dial_at <= now {
+            if wish
+                && !linked
+                && !greets
+                && !known.dialling
+                && known.dial_at <= now
+                && (first || !self.is_elsewhere(peer))
+            {
                 due.push((!first, known.dial_at, *peer));
             }
         }
@@ -235,26 +238,34 @@ impl Mesh {
     fn chosen(&mut self) -> BTreeSet<NodeId> {
         let now = self.now.boot;
         let cut = self.cut_off();
+        let far = self.far_doors();
         let keys: Vec<NodeId> = self.nodes.keys().copied().collect();
         let above = keys.partition_point(|key| *key < self.me);
-        let zones: Vec<&str> = self.nodes.values().map(Known::zone).collect();
+        let zones: Vec<String> =
+            keys.iter().map(|key| if self.areas.areal { String::new() } else { self.zone_of(key) }).collect();
         let zone_index = |zone: &str| zones.iter().position(|other| *other == zone).map_or(u32::MAX, |at| at as u32);
+        let own = if self.areas.areal { String::new() } else { self.zone_of(&self.me) };
         let candidates: Vec<Candidate> = keys
             .iter()
             .zip(self.nodes.values())
-            .map(|(key, known)| {
+            .zip(&zones)
+            .map(|((key, known), zone)| {
+                let elsewhere = || !known.up && self.is_elsewhere(key);
+                let link = self.links.get(key);
+                let near = link.map_or_else(|| !elsewhere(), |link| self.is_within(link));
                 let linked = self.links.get(key).is_some_and(Link::counts);
                 let hopeful = known.failures < FAILURES_TOLERATED || known.dial_at + DIAL_AGAIN_MOST <= now;
                 Candidate {
-                    reachable: linked || hopeful && known.has_address(),
-                    zone: zone_index(known.zone()),
+                    reachable: near && (linked || hopeful && known.has_address()),
+                    zone: zone_index(zone),
                     cost_us: self.topology.cost(key),
                     part: cut.get(key).copied(),
                     lot: lot(&self.me, key),
                 }
             })
             .collect();
-        wanted(&candidates, above, zone_index(&self.here.zone)).into_iter().map(|at| keys[at]).collect()
+        let near = wanted(&candidates, above, zone_index(&own)).into_iter().map(|at| keys[at]);
+        near.chain(far).collect()
     }
 
     /// Who would be cut off from this node by a single death, with the number of the part that is lost together. All see the

@@ -6,6 +6,7 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::ops::RangeInclusive;
 
+use super::flood::send_records;
 use crate::machine::mesh::effect::{LinkId, MeshEffect};
 use crate::machine::mesh::node::Mesh;
 use crate::promise::Refusal;
@@ -15,16 +16,25 @@ use crate::words::{NodeId, Span};
 
 impl Mesh {
     /// All records in the order of their origins.
-    pub(in crate::machine::mesh) fn records(&self) -> impl Iterator<Item = &Record> {
-        let below = self.nodes.range(..self.me);
-        let above = self.nodes.range(self.me..);
-        let below = below.flat_map(|(_, known)| known.records());
-        below.chain(self.flood.own.values()).chain(above.flat_map(|(_, known)| known.records()))
+    ///
+    /// `within`: with those that stay inside the zone.
+    fn records(&self, within: bool) -> Vec<&Record> {
+        let near = self.nodes.values().filter(|_| within).flat_map(|known| known.records());
+        let far = self.areas.held.values().flat_map(|spoken| spoken.records());
+        let own = self.flood.own.values().filter(|record| within || record.stamp.kind.is_for_all());
+        let mut records: Vec<&Record> = near.chain(far).chain(own).collect();
+        records.sort_unstable_by_key(|record| record.stamp);
+        records
+    }
+
+    fn tells_all(&self, link: LinkId) -> bool {
+        self.links.values().find(|known| known.id == link).is_some_and(|link| self.is_within(link))
     }
 
     /// Says what this node has, in parts: an empty one, too, since it asks for everything.
     pub(in crate::machine::mesh) fn send_digest(&self, link: LinkId, out: &mut Vec<MeshEffect>) {
-        let stamps: Vec<Stamp> = self.records().map(|record| record.stamp).collect();
+        let records = self.records(self.tells_all(link));
+        let stamps: Vec<Stamp> = records.into_iter().map(|record| record.stamp).collect();
         let mut from = NodeId([0; 32]);
         let mut rest = stamps.as_slice();
         loop {
@@ -57,11 +67,10 @@ impl Mesh {
         let theirs: BTreeMap<(NodeId, Kind), u64> =
             stamps.iter().map(|stamp| ((stamp.origin, stamp.kind), stamp.sequence)).collect();
         let news = |stamp: &Stamp| theirs.get(&(stamp.origin, stamp.kind)).is_none_or(|seen| *seen < stamp.sequence);
-        let within = self.records().filter(|record| origins.contains(&record.stamp.origin));
-        let missing: Vec<Record> = within.filter(|record| news(&record.stamp)).cloned().collect();
-        for part in missing.chunks(RECORDS_PER_FRAME) {
-            out.push(MeshEffect::Frame { link, bytes: encode_frame(&LinkFrame::Records(part.to_vec())) });
-        }
+        let asked = self.records(self.tells_all(link)).into_iter();
+        let asked = asked.filter(|record| origins.contains(&record.stamp.origin));
+        let missing: Vec<Record> = asked.filter(|record| news(&record.stamp)).cloned().collect();
+        send_records(link, missing, out);
     }
 
     /// Asks again for what came too often, from whom it came.
@@ -72,6 +81,14 @@ impl Mesh {
             known.missed = None;
             let Some(link) = self.links.get(&peer).or_else(|| self.links.values().next()) else { continue };
             let stamps: Vec<Stamp> = known.records().map(|record| record.stamp).collect();
+            let digest = LinkFrame::Digest { from: *origin, to: *origin, stamps };
+            out.push(MeshEffect::Frame { link: link.id, bytes: encode_frame(&digest) });
+        }
+        for (origin, spoken) in &mut self.areas.held {
+            let Some(peer) = spoken.missed.filter(|_| spoken.budget.has(now, RECORD_OWN_BURST)) else { continue };
+            spoken.missed = None;
+            let Some(link) = self.links.get(&peer).or_else(|| self.links.values().next()) else { continue };
+            let stamps: Vec<Stamp> = spoken.records().map(|record| record.stamp).collect();
             let digest = LinkFrame::Digest { from: *origin, to: *origin, stamps };
             out.push(MeshEffect::Frame { link: link.id, bytes: encode_frame(&digest) });
         }

@@ -7,22 +7,25 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::vec::Vec;
 
-use crate::machine::mesh::effect::MeshEffect;
+use crate::machine::mesh::effect::{LinkId, MeshEffect};
 use crate::machine::mesh::links::Budget;
 use crate::machine::mesh::node::Mesh;
-use crate::machine::mesh::topology::Held;
+use crate::machine::mesh::topology::{Held, Known};
 use crate::machine::plant::Plant;
 use crate::promise::Refusal;
 use crate::wire::mesh::record::body;
 use crate::wire::mesh::{Adjacency, Kind, LinkFrame, Neighbour, Profile, Record, Stamp, encode_frame};
 use crate::words::limits::{
-    ADJACENCY_GAIN_GAP, ADJACENCY_GAP_MOST, ADJACENCY_GAP_NODES, LINKS_MAX, RECORD_AGE_MOST, RECORD_BURST,
-    RECORD_EVERY, RECORD_OWN_BURST, RECORD_REFRESH, RECORD_SEQUENCE_MAX, RECORDS_PER_FRAME,
+    ADJACENCY_GAIN_GAP, ADJACENCY_GAP_MOST, ADJACENCY_GAP_NODES, LINK_FRAME_BYTES_MAX, LINKS_MAX, RECORD_AGE_MOST,
+    RECORD_BURST, RECORD_EVERY, RECORD_OWN_BURST, RECORD_REFRESH, RECORD_SEQUENCE_MAX, RECORDS_PER_FRAME,
 };
 use crate::words::{NodeId, Span};
 
 /// A life is overtaken once by each kind of record of an earlier one, and seldom more often.
-const OVERTAKEN_MOST: u32 = 4;
+const OVERTAKEN_MOST: u32 = 8;
+
+/// Bits of the incarnation in the sequence from which a life counts, and in how far it goes beyond one that it overtakes.
+const LIFE_BITS: u32 = 20;
 
 /// Own records and what waits to be sent on.
 #[derive(Debug, Default)]
@@ -49,7 +52,7 @@ impl Flood {
     /// Each life counts from somewhere else: records of an earlier one are either older, or newer and then overtaken, and not
     /// taken for those of this one.
     pub fn new(incarnation: u64) -> Self {
-        Self { first: incarnation % (1 << 20), profile_due: true, adjacency_due: Some(0), ..Self::default() }
+        Self { first: incarnation % (1 << LIFE_BITS), profile_due: true, adjacency_due: Some(0), ..Self::default() }
     }
 
     pub fn due(&self) -> Option<u64> {
@@ -106,19 +109,23 @@ impl Mesh {
     }
 
     fn adjacency(&self) -> Adjacency {
-        let counting = self.links.iter().filter(|(_, link)| link.counts() && !self.leaving);
-        let neighbours = counting.map(|(node, link)| Neighbour { node: *node, rtt_us: link.told_rtt_us });
+        let counting = |within: bool| {
+            let links = self.links.iter().filter(move |(_, link)| link.counts() && self.is_within(link) == within);
+            let links = links.filter(|_| !self.leaving).take(LINKS_MAX);
+            links.map(|(node, link)| Neighbour { node: *node, rtt_us: link.told_rtt_us }).collect()
+        };
         Adjacency {
             incarnation: self.incarnation,
             link_addresses: self.here.link_addresses.clone(),
             main_addresses: self.here.main_addresses.clone(),
-            neighbours: neighbours.take(LINKS_MAX).collect(),
+            neighbours: counting(true),
+            borders: counting(false),
             disputed: self.disputed.keys().copied().take(4).collect(),
             leaving: self.leaving,
         }
     }
 
-    fn sign_own(&mut self, kind: Kind, body: Vec<u8>) {
+    pub(in crate::machine::mesh) fn sign_own(&mut self, kind: Kind, body: Vec<u8>) {
         let sequence = self.flood.sequences.entry(kind).or_insert(self.flood.first);
         *sequence += 1;
         let stamp = Stamp { origin: self.me, kind, sequence: *sequence };
@@ -146,9 +153,18 @@ impl Mesh {
         if stamp.origin == self.me {
             return self.own_record(&record);
         }
+        if stamp.kind.is_for_all() {
+            return self.judge_spoken(record, from);
+        }
         let now = self.now.boot;
         let any = self.planted(Plant::MeshAnySequence);
-        let known = self.nodes.get_mut(&stamp.origin).ok_or(Refusal::NotAMember)?;
+        if !self.links.get(&from).is_some_and(|link| self.is_within(link)) {
+            // On its way when one of the two changed its zone.
+            return Err(Refusal::OldRecord);
+        }
+        let grid = self.roll.grid();
+        let verify = self.verify;
+        let known = self.know(&stamp.origin).ok_or(Refusal::NotAMember)?;
         // Floods meet: most of these are the same record by another way.
         if known.sequence(stamp.kind) >= stamp.sequence && !any {
             return Err(Refusal::OldRecord);
@@ -158,7 +174,7 @@ impl Mesh {
             known.missed = Some(from);
             return Err(Refusal::TooOften);
         }
-        if !record.is_genuine(&self.roll.grid(), self.verify) {
+        if !record.is_genuine(&grid, verify) {
             return Err(Refusal::Forged);
         }
         // Only what it signed itself counts against it.
@@ -168,13 +184,18 @@ impl Mesh {
                 let value = record.profile().map_err(|_| Refusal::Malformed)?;
                 known.profile = Some(Held { record, value, heard_at: now });
             }
-            Kind::Adjacency => {
+            _ => {
                 let value = record.adjacency().map_err(|_| Refusal::Malformed)?;
                 self.take_adjacency(stamp.origin, record, value);
             }
         }
-        self.flood.pending.push((stamp, Some(from)));
+        self.flood_on(stamp, from);
         Ok(())
+    }
+
+    /// What is new goes on to the other neighbours.
+    pub(in crate::machine::mesh) fn flood_on(&mut self, stamp: Stamp, from: NodeId) {
+        self.flood.pending.push((stamp, Some(from)));
     }
 
     fn take_adjacency(&mut self, origin: NodeId, record: Record, adjacency: Adjacency) {
@@ -212,11 +233,13 @@ impl Mesh {
         if !record.is_genuine(&self.roll.grid(), self.verify) {
             return Err(Refusal::Forged);
         }
-        *mine = record.stamp.sequence;
+        // Far beyond it: the earlier life may have said more, to somebody who is not here, and one number must not stand for both.
+        *mine = record.stamp.sequence + 1 + (self.incarnation >> LIFE_BITS) % (1 << LIFE_BITS);
         self.flood.overtaken += 1;
         match kind {
             Kind::Profile => self.flood.profile_due = true,
             Kind::Adjacency => self.gained(),
+            Kind::Roster | Kind::Load => self.own_roster_overtaken(),
         }
         if self.flood.overtaken > OVERTAKEN_MOST {
             self.refuse(Refusal::DuplicateKey);
@@ -235,12 +258,13 @@ impl Mesh {
         let found: BTreeMap<Stamp, &Record> =
             wanted.iter().filter_map(|stamp| Some((*stamp, self.find(stamp)?))).collect();
         for (peer, link) in &self.links {
-            let news = pending.iter().filter(|(_, from)| *from != Some(*peer));
+            let within = self.is_within(link);
+            let branch = self.topology.tree.contains(peer);
+            // Loads are told often: inside a zone they travel along its tree.
+            let concerns = |kind: Kind| if within { kind != Kind::Load || branch } else { kind.is_for_all() };
+            let news = pending.iter().filter(|(stamp, from)| *from != Some(*peer) && concerns(stamp.kind));
             let records: Vec<Record> = news.filter_map(|(stamp, _)| found.get(stamp)).map(|it| (*it).clone()).collect();
-            for part in records.chunks(RECORDS_PER_FRAME) {
-                let bytes = encode_frame(&LinkFrame::Records(part.to_vec()));
-                out.push(MeshEffect::Frame { link: link.id, bytes });
-            }
+            send_records(link.id, records, out);
         }
     }
 
@@ -249,10 +273,11 @@ impl Mesh {
         let record = if stamp.origin == self.me {
             self.flood.own.get(&stamp.kind)
         } else {
-            let known = self.nodes.get(&stamp.origin)?;
+            let known = || self.nodes.get(&stamp.origin);
             match stamp.kind {
-                Kind::Profile => known.profile.as_ref().map(|held| &held.record),
-                Kind::Adjacency => known.adjacency.as_ref().map(|held| &held.record),
+                Kind::Profile => known()?.profile.as_ref().map(|held| &held.record),
+                Kind::Adjacency => known()?.adjacency.as_ref().map(|held| &held.record),
+                kind => self.areas.held.get(&stamp.origin)?.record(kind),
             }
         };
         record.filter(|record| record.stamp == *stamp)
@@ -269,6 +294,27 @@ impl Mesh {
             }
         }
         self.disputed.retain(|_, until| *until > now);
+        self.forget_the_far();
+    }
+
+    /// In a large grid members of other zones are kept in mind while there is a link to them, and no longer.
+    fn forget_the_far(&mut self) {
+        if !self.areas.areal {
+            return;
+        }
+        let known = |key: &NodeId, known: &Known| {
+            let said = known.profile.is_some() || known.adjacency.is_some();
+            let greets = || self.greetings.values().any(|greeting| greeting.peer == *key);
+            said || known.dialling
+                || self.links.contains_key(key)
+                || greets()
+                || !known.heard_of.is_empty() && !self.is_elsewhere(key)
+        };
+        let gone: Vec<NodeId> = self.nodes.iter().filter(|(key, it)| !known(key, it)).map(|(key, _)| *key).collect();
+        for key in gone {
+            self.nodes.remove(&key);
+            self.topology.changed = true;
+        }
     }
 
     /// Says something about a node to people, once in the life of this process.
@@ -293,4 +339,27 @@ impl Mesh {
             self.note_once(self.me, note, out);
         }
     }
+}
+
+/// Records in as many frames as they need.
+pub(super) fn send_records(link: LinkId, records: Vec<Record>, out: &mut Vec<MeshEffect>) {
+    /// Beside the body of a record: its stamp, its signature, lengths.
+    const AROUND: usize = 128;
+    let (mut part, mut bytes) = (Vec::new(), 0);
+    let mut send = |part: &mut Vec<Record>| {
+        if !part.is_empty() {
+            let frame = LinkFrame::Records(core::mem::take(part));
+            out.push(MeshEffect::Frame { link, bytes: encode_frame(&frame) });
+        }
+    };
+    for record in records {
+        let size = record.body.len() + AROUND;
+        if part.len() >= RECORDS_PER_FRAME || bytes + size > LINK_FRAME_BYTES_MAX {
+            send(&mut part);
+            bytes = 0;
+        }
+        bytes += size;
+        part.push(record);
+    }
+    send(&mut part);
 }
