@@ -11,6 +11,7 @@ pub mod grid;
 pub mod peers;
 #[cfg(test)]
 mod tests;
+mod power;
 mod work;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,6 +29,7 @@ use tern_core::words::limits::NODE_ADDRESSES_MAX;
 use tokio::sync::mpsc;
 
 use crate::node::input::Input;
+use crate::sense::Conditions;
 use crate::store::grid::{self as durable, GridStore, public};
 use actor::{Actor, Parts, SAID_MAX, Said};
 use carry::endpoints::Making;
@@ -155,6 +157,11 @@ impl Overlay {
         }
         let grid = Grid::new(to_actor.clone(), peers);
         Ok(Self { link, main, grid, to_actor, tasks, actor })
+    }
+
+    /// Tells the grid whenever something else feeds this machine.
+    pub fn follow_condition(&mut self, conditions: Conditions) {
+        self.tasks.push(tokio::spawn(power::follow(conditions, self.to_actor.clone())));
     }
 
     /// The handle for faces.

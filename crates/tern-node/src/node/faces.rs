@@ -122,6 +122,7 @@ impl Loop {
             trit: self.machine.trit(),
             reading: self.sampler.last(),
             smoothed: self.machine.load(),
+            condition: *self.conditions.borrow(),
             slots: self.machine.slots(),
             running: self.machine.running(),
             queued: self.machine.queued(),

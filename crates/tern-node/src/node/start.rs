@@ -10,7 +10,7 @@ use std::thread::JoinHandle;
 use tern_core::machine::{Effect, Event, Machine};
 use tern_core::observe::trit::{IDLE_BELOW, OVERLOADED_ABOVE, TritSettings};
 use tern_core::words::NodeId;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use super::handle::{Handle, NodeError};
 use super::input::{INPUTS_MAX, Input};
@@ -23,6 +23,8 @@ use crate::config::Config;
 use crate::home::Home;
 use crate::overlay::{Grid, OUTBOUND_MAX, Overlay, OverlayError};
 use crate::process::warden;
+use crate::sense::condition::{self, Condition, Conditions};
+use crate::sense::facts::Root;
 use crate::store::{self, Journal, StoreError};
 
 /// How to start.
@@ -37,6 +39,8 @@ pub struct StartOptions {
     /// How this process is started again should it die: it is the folder's agent. Empty: a passing node.
     pub agent: Vec<OsString>,
     pub config: Config,
+    /// Where the files lie that tell of this machine.
+    pub machine: Root,
 }
 
 /// Why a node did not start. Nothing was changed.
@@ -114,13 +118,17 @@ pub async fn start(home: Home, options: StartOptions) -> Result<Running, StartEr
     let (to_peers, outbound) = mpsc::channel(OUTBOUND_MAX);
     let incarnation = store::key::random_u64().map_err(StartError::Random)?;
     let meshed = options.config.mesh.enabled && !options.private && !options.idle;
-    let overlay = if meshed {
-        let overlay = mesh::options(&home, incarnation, &options.config)?;
+    let mut overlay = if meshed {
+        let overlay = mesh::options(&home, incarnation, &options)?;
         Some(Overlay::start(overlay, outbound, to_loop.clone()).await?)
     } else {
         None
     };
-    let mut node_loop = build(home.clone(), node, &options, (to_loop.clone(), inputs))?;
+    let conditions = conditions(&options);
+    if let Some(overlay) = &mut overlay {
+        overlay.follow_condition(conditions.clone());
+    }
+    let mut node_loop = build(home.clone(), node, &options, conditions, (to_loop.clone(), inputs))?;
     node_loop.to_peers = overlay.is_some().then_some(to_peers);
     node_loop.to_mesh = overlay.as_ref().map(Overlay::to_mesh);
     let slots = slots(&options);
@@ -141,6 +149,7 @@ fn build(
     home: Home,
     node: NodeId,
     options: &StartOptions,
+    conditions: Conditions,
     (to_loop, inputs): (SyncSender<Input>, Receiver<Input>),
 ) -> Result<Loop, StartError> {
     store::lay_out(&home)?;
@@ -160,6 +169,7 @@ fn build(
         orders: Orders::new(home.clone()),
         wardens: Wardens::new(home.clone(), plan, to_loop),
         sampler: Sampler::new(&options.config),
+        conditions,
         to_peers: None,
         to_mesh: None,
         tickets: BTreeMap::new(),
@@ -175,6 +185,21 @@ fn build(
         notes: recovery.notes.iter().map(ToString::to_string).inspect(|note| tracing::warn!("{note}")).collect(),
         stopping: None,
         home,
+    })
+}
+
+/// An agent follows how its machine is fed; who only looks, looks once, and a command of its own needs none of it.
+fn conditions(options: &StartOptions) -> Conditions {
+    let root = &options.machine;
+    if options.private {
+        return watch::channel(Condition::default()).1;
+    }
+    if options.idle {
+        return condition::once(root);
+    }
+    condition::follow(root.clone(), condition::LOOK_EVERY).unwrap_or_else(|error| {
+        tracing::warn!(%error, "no thread for battery and temperature: they stay as they are now");
+        condition::once(root)
     })
 }
 

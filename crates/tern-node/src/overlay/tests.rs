@@ -2,6 +2,8 @@
 //!
 //! All that a peer can change goes through the queue of the node's loop: what never comes out of it changed nothing.
 
+mod power;
+
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Duration;
 

@@ -1,5 +1,6 @@
 //! What this machine says of itself: its load, its memory, the processes that use them, and what kind of machine it is.
 
+pub mod condition;
 mod error;
 pub mod facts;
 #[cfg(target_os = "linux")]
@@ -10,7 +11,7 @@ mod processes;
 mod stat;
 
 pub use error::SenseError;
-pub use facts::{power, temperature};
+pub use condition::{Condition, Conditions};
 #[cfg(target_os = "linux")]
 pub use linux::{SOURCE, read};
 #[cfg(target_os = "macos")]
