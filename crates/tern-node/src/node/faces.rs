@@ -30,6 +30,7 @@ impl Loop {
             Ask::Job { job, reply } => drop(reply.send(self.machine.job_view(job))),
             Ask::Watch { job, reply } => drop(reply.send(self.watch(job))),
             Ask::Status(reply) => drop(reply.send(self.status())),
+            Ask::Begun(reply) => self.wardens.begun(reply),
             Ask::Throttle { wish, reply } => match self.protected(wish.pid) {
                 Some(why) => drop(reply.send(Err(why))),
                 None => self.wardens.throttle(wish, reply),

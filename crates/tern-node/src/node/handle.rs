@@ -145,6 +145,11 @@ impl Handle {
         self.ask(Ask::Status).await
     }
 
+    /// Waits for the first warden. The inner error says why none can be had.
+    pub(super) async fn begun(&self) -> Result<Result<(), String>, NodeError> {
+        self.ask(Ask::Begun).await
+    }
+
     /// The inner error is the warden's refusal, in words.
     pub async fn throttle(&self, wish: Throttle) -> Result<Result<ThrottleState, String>, NodeError> {
         self.ask(|reply| Ask::Throttle { wish, reply }).await

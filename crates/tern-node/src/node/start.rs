@@ -21,7 +21,7 @@ use super::wardens::orders::Orders;
 use super::wardens::{WardenPlan, Wardens};
 use crate::config::Config;
 use crate::home::Home;
-use crate::overlay::{Grid, OUTBOUND_MAX, Overlay, OverlayError};
+use crate::overlay::{Grid, OUTBOUND_MAX, Overlay, OverlayError, Tailnet};
 use crate::process::warden;
 use crate::sense::condition::{self, Condition, Conditions};
 use crate::sense::facts::Root;
@@ -55,6 +55,9 @@ pub enum StartError {
     Overlay(#[from] OverlayError),
     #[error("the loop's thread could not be started: {0}")]
     Thread(std::io::Error),
+    /// Of a node that lives as long as a command.
+    #[error("no warden can be started: {why}. No task was started; `tern doctor` looks at what one needs")]
+    NoWarden { why: String },
     #[error("64 random bits could not be had from the kernel: {0}")]
     Random(std::io::Error),
 }
@@ -66,6 +69,7 @@ impl StartError {
         match self {
             Self::Locked { .. } => "locked",
             Self::Store(error) => error.kind(),
+            Self::NoWarden { .. } => "no_warden",
             Self::Overlay(_) | Self::Thread(_) | Self::Random(_) => "did_not_start",
         }
     }
@@ -127,6 +131,9 @@ pub async fn start(home: Home, options: StartOptions) -> Result<Running, StartEr
     let conditions = conditions(&options);
     if let Some(overlay) = &mut overlay {
         overlay.follow_condition(conditions.clone());
+        if options.config.mesh.tailscale {
+            overlay.follow_tailnet(Tailnet::default());
+        }
     }
     let mut node_loop = build(home.clone(), node, &options, conditions, (to_loop.clone(), inputs))?;
     node_loop.to_peers = overlay.is_some().then_some(to_peers);
@@ -142,7 +149,15 @@ pub async fn start(home: Home, options: StartOptions) -> Result<Running, StartEr
             node_loop.run();
         })
         .map_err(StartError::Thread)?;
-    Ok(Running { handle: Handle::new(to_loop, node, home), thread, overlay })
+    let running = Running { handle: Handle::new(to_loop, node, home), thread, overlay };
+    // An agent goes on trying; a command would wait for ever.
+    let passing = !options.idle && options.agent.is_empty();
+    if passing && let Ok(Err(why)) = running.handle.begun().await {
+        // What fails here has ended already.
+        let _ended = running.stop(false, false).await;
+        return Err(StartError::NoWarden { why });
+    }
+    Ok(running)
 }
 
 fn build(

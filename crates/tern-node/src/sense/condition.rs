@@ -97,8 +97,7 @@ mod tests {
         let mut conditions = follow(Root::at(folder.path()), Duration::from_millis(5)).unwrap();
         let plugged = Condition { power: Power::Mains, charge: Some(83), celsius: Some(46) };
         assert_eq!(*conditions.borrow_and_update(), plugged);
-        let battery =
-            [(&*format!("{SUPPLY}/AC/online"), "0\n"), (&format!("{SUPPLY}/BAT0/status"), "Discharging\n")];
+        let battery = [(&*format!("{SUPPLY}/AC/online"), "0\n"), (&format!("{SUPPLY}/BAT0/status"), "Discharging\n")];
         write(folder.path(), &battery);
         let unplugged = |now: &Condition| now.power == Power::battery(Some(83)) && now.charge == Some(83);
         conditions.wait_for(unplugged).await.unwrap();
@@ -128,12 +127,8 @@ mod tests {
             assert_eq!(read(&[("sys/class/thermal/thermal_zone0/temp", absurd)]).celsius, None, "{absurd:?}");
         }
         let (now, full) = (format!("{SUPPLY}/BAT0/energy_now"), format!("{SUPPLY}/BAT0/energy_full"));
-        let too_full = read(&[
-            (&battery, "Battery"),
-            (&status, "Discharging"),
-            (&now, "9223372036854775807"),
-            (&full, "1"),
-        ]);
+        let too_full =
+            read(&[(&battery, "Battery"), (&status, "Discharging"), (&now, "9223372036854775807"), (&full, "1")]);
         assert_eq!(too_full.charge, Some(100));
         let endless = "9".repeat(1 << 20);
         assert_eq!(read(&[(&battery, "Battery"), (&status, &endless), (&capacity, &endless)]).charge, None);

@@ -10,8 +10,8 @@ mod macos;
 mod processes;
 mod stat;
 
-pub use error::SenseError;
 pub use condition::{Condition, Conditions};
+pub use error::SenseError;
 #[cfg(target_os = "linux")]
 pub use linux::{SOURCE, read};
 #[cfg(target_os = "macos")]

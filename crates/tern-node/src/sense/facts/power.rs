@@ -81,6 +81,9 @@ fn charge(batteries: &[Battery]) -> Option<u8> {
     {
         return u8::try_from(capacity).ok();
     }
+    if batteries.is_empty() {
+        return None;
+    }
     let contents: Option<Vec<(i64, i64)>> = batteries.iter().map(|battery| battery.content).collect();
     let percent = if let Some(contents) = contents {
         let sum = contents
