@@ -257,7 +257,8 @@ fn where_no_warden_can_be_started_it_is_said_and_nothing_waits() {
     std::fs::remove_file(&copy).expect("it goes");
     let name = format!("/proc/{}/fd/{}", std::process::id(), program.as_raw_fd());
     let marker = place.path().join("ran");
-    for words in [["map", "touch"], ["run", "touch"]] {
+    let cases: [&[&str]; 2] = [&["map", "touch", ":::"], &["run", "touch"]];
+    for words in cases {
         let mut command = Command::new(&name);
         command.args(words).arg(&marker).current_dir(&place).env("TERN_HOME", place.path().join("state"));
         let out = command.stdin(Stdio::null()).output().expect("it runs from its descriptor");
