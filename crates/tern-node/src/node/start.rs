@@ -124,7 +124,7 @@ pub async fn start(home: Home, options: StartOptions) -> Result<Running, StartEr
     let meshed = options.config.mesh.enabled && !options.private && !options.idle;
     let mut overlay = if meshed {
         let overlay = mesh::options(&home, incarnation, &options)?;
-        Some(Overlay::start(overlay, outbound, to_loop.clone()).await?)
+        Some(Box::pin(Overlay::start(overlay, outbound, to_loop.clone())).await?)
     } else {
         None
     };
@@ -154,7 +154,7 @@ pub async fn start(home: Home, options: StartOptions) -> Result<Running, StartEr
     let passing = !options.idle && options.agent.is_empty();
     if passing && let Ok(Err(why)) = running.handle.begun().await {
         // What fails here has ended already.
-        let _ended = running.stop(false, false).await;
+        let _ended = Box::pin(running.stop(false, false)).await;
         return Err(StartError::NoWarden { why });
     }
     Ok(running)
