@@ -9,6 +9,7 @@ mod carry;
 pub mod door;
 pub mod grid;
 pub mod peers;
+mod power;
 #[cfg(test)]
 mod tests;
 mod work;
@@ -28,6 +29,7 @@ use tern_core::words::limits::NODE_ADDRESSES_MAX;
 use tokio::sync::mpsc;
 
 use crate::node::input::Input;
+use crate::sense::Conditions;
 use crate::store::grid::{self as durable, GridStore, public};
 use actor::{Actor, Parts, SAID_MAX, Said};
 use carry::endpoints::Making;
@@ -36,6 +38,8 @@ use carry::links;
 use carry::transport::Directory;
 use door::members::Members;
 use door::nearby;
+use door::tailnet;
+pub use door::tailnet::Tailnet;
 pub use grid::Grid;
 use peers::Peers;
 
@@ -96,6 +100,7 @@ pub struct Overlay {
     main: Endpoint,
     grid: Grid,
     to_actor: mpsc::Sender<Said>,
+    links: links::Shared,
     tasks: Vec<tokio::task::JoinHandle<()>>,
     actor: tokio::task::JoinHandle<()>,
 }
@@ -145,7 +150,7 @@ impl Overlay {
         };
         let actor = tokio::spawn(Actor::new(parts).run(said));
         let mut tasks = vec![
-            tokio::spawn(links::accept(links)),
+            tokio::spawn(links::accept(links.clone())),
             tokio::spawn(calls::accept(peers.clone())),
             tokio::spawn(work::distribute(outbound, peers.clone())),
             tokio::spawn(follow_addresses(link.clone(), main.clone(), to_actor.clone())),
@@ -154,7 +159,17 @@ impl Overlay {
             tasks.push(tokio::spawn(nearby::listen(link.clone(), to_actor.clone())));
         }
         let grid = Grid::new(to_actor.clone(), peers);
-        Ok(Self { link, main, grid, to_actor, tasks, actor })
+        Ok(Self { link, main, grid, to_actor, links, tasks, actor })
+    }
+
+    /// Tells the grid whenever something else feeds this machine.
+    pub fn follow_condition(&mut self, conditions: Conditions) {
+        self.tasks.push(tokio::spawn(power::follow(conditions, self.to_actor.clone())));
+    }
+
+    /// Looks for members that do not answer among the machines of the user's Tailscale network.
+    pub fn follow_tailnet(&mut self, tailnet: Tailnet) {
+        self.tasks.push(tokio::spawn(tailnet::follow(tailnet, self.grid.clone(), self.links.clone())));
     }
 
     /// The handle for faces.
@@ -199,7 +214,13 @@ fn addresses(endpoint: &Endpoint) -> Vec<SocketAddr> {
         TransportAddr::Ip(address) => Some(address),
         _ => None,
     });
-    known.take(NODE_ADDRESSES_MAX).collect()
+    let mut known: Vec<SocketAddr> = known.collect();
+    if known.len() > NODE_ADDRESSES_MAX {
+        // A machine of many networks names the one that reaches farthest.
+        known.sort_by_key(|address| !tailnet::is_of_tailnet(&address.ip()));
+        known.truncate(NODE_ADDRESSES_MAX);
+    }
+    known
 }
 
 /// Tells the mesh whenever this machine is somewhere else.

@@ -3,6 +3,7 @@
 //! What it shares with GNU parallel is in `parallel.rs`.
 
 use std::io::{BufRead, BufReader, Read, Write};
+use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
@@ -244,4 +245,28 @@ fn ended(mut child: Child) -> (Option<i32>, String) {
     let mut said = String::new();
     child.stderr.take().expect("is piped").read_to_string(&mut said).expect("is text");
     (child.wait().expect("it ends").code(), said)
+}
+
+/// A warden is the same program started again, from its file: without `/proc`, or where that file was removed, none can be.
+#[test]
+fn where_no_warden_can_be_started_it_is_said_and_nothing_waits() {
+    let place = place();
+    let copy = place.path().join("tern");
+    std::fs::copy(env!("CARGO_BIN_EXE_tern"), &copy).expect("a copy");
+    let program = std::fs::File::open(&copy).expect("it is there");
+    std::fs::remove_file(&copy).expect("it goes");
+    let name = format!("/proc/{}/fd/{}", std::process::id(), program.as_raw_fd());
+    let marker = place.path().join("ran");
+    let cases: [&[&str]; 2] = [&["map", "touch", ":::"], &["run", "touch"]];
+    for words in cases {
+        let mut command = Command::new(&name);
+        command.args(words).arg(&marker).current_dir(&place).env("TERN_HOME", place.path().join("state"));
+        let out = command.stdin(Stdio::null()).output().expect("it runs from its descriptor");
+        let said = text(&out.stderr);
+        assert_eq!(out.status.code(), Some(69), "{said}");
+        for part in ["no warden can be started", "No task was started", "tern doctor"] {
+            assert!(said.contains(part), "{part}: {said}");
+        }
+        assert!(!marker.exists());
+    }
 }

@@ -142,7 +142,7 @@ fn read(path: &Path) -> Result<Option<String>, ConfigError> {
 /// with `TERN_`, which are no settings.
 fn known_keys() -> Vec<String> {
     let simple = ["slots", "keep_jobs", "log", "listen", "peers"];
-    let mesh = ["enabled", "name", "zone", "mdns", "port_mapping", "files"];
+    let mesh = ["enabled", "name", "zone", "mdns", "port_mapping", "tailscale", "files"];
     let trit = ["hysteresis", "literal", "sample_seconds"];
     let scum = ["cpu_weight", "memory_weight", "age_weight", "cores", "protected"];
     let within = |table: &'static str| move |key: &str| format!("{table}.{key}");

@@ -43,13 +43,23 @@ pub struct MeshConfig {
     pub mdns: bool,
     /// Ask the router for a way in (UPnP, PCP, NAT-PMP).
     pub port_mapping: bool,
+    /// Look for members that do not answer among the machines of this user's Tailscale network.
+    pub tailscale: bool,
     /// Give files to members and take theirs. What merely passes through is carried in any case.
     pub files: bool,
 }
 
 impl Default for MeshConfig {
     fn default() -> Self {
-        Self { enabled: true, name: None, zone: String::new(), mdns: true, port_mapping: true, files: true }
+        Self {
+            enabled: true,
+            name: None,
+            zone: String::new(),
+            mdns: true,
+            port_mapping: true,
+            tailscale: true,
+            files: true,
+        }
     }
 }
 

@@ -200,6 +200,13 @@ pub struct StatusView {
     pub cpu_pressure: Option<f32>,
     pub memory_total_kib: Option<u64>,
     pub memory_available_kib: Option<u64>,
+    /// The hottest sensor.
+    pub celsius: Option<i8>,
+    /// `mains`, `battery` or `unknown`.
+    #[serde(default)]
+    pub power: String,
+    /// Of all batteries together, also while they are charged.
+    pub battery_percent: Option<u8>,
     pub slots: u32,
     pub running: u32,
     pub queued: u64,
@@ -254,6 +261,9 @@ impl StatusView {
             cpu_pressure: reading.and_then(|reading| reading.cpu_pressure),
             memory_total_kib: reading.and_then(|reading| reading.memory_total_kib),
             memory_available_kib: reading.and_then(|reading| reading.memory_available_kib),
+            celsius: status.condition.celsius,
+            power: machine::word(status.condition.power).to_owned(),
+            battery_percent: status.condition.charge,
             slots: status.slots,
             running: status.running,
             queued: status.queued,

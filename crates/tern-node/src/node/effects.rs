@@ -149,18 +149,19 @@ impl Loop {
     /// How loaded this node is, with what its sensors say beside it.
     fn tell(&self, told: &Told) {
         let Some(to_mesh) = &self.to_mesh else { return };
-        let reading = self.sampler.last();
+        let (reading, condition) = (self.sampler.last(), *self.conditions.borrow());
+        let on_battery = condition.power.is_battery();
         let vitals = Vitals {
             sequence: 0,
             rho_milli: Some(u16::try_from(told.load.load_milli).unwrap_or(u16::MAX - 1).min(u16::MAX - 1)),
             trit: told.load.trit,
             cpu_pressure: reading.and_then(|reading| half_percent(reading.cpu_pressure?)),
             memory: reading.as_ref().and_then(Memory::of),
-            celsius: None,
+            celsius: condition.celsius,
             queued: u16::try_from(told.load.queued).unwrap_or(u16::MAX),
             running: u16::try_from(told.load.running).unwrap_or(u16::MAX),
             slots: u16::try_from(told.load.slots).unwrap_or(u16::MAX),
-            flags: Flags { draining: told.draining, disk_full: told.full, on_battery: false, holds_work: told.busy },
+            flags: Flags { draining: told.draining, disk_full: told.full, on_battery, holds_work: told.busy },
         };
         to_mesh.vitals(vitals, told.busy);
     }

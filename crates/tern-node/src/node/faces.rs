@@ -30,6 +30,7 @@ impl Loop {
             Ask::Job { job, reply } => drop(reply.send(self.machine.job_view(job))),
             Ask::Watch { job, reply } => drop(reply.send(self.watch(job))),
             Ask::Status(reply) => drop(reply.send(self.status())),
+            Ask::Begun(reply) => self.wardens.begun(reply),
             Ask::Throttle { wish, reply } => match self.protected(wish.pid) {
                 Some(why) => drop(reply.send(Err(why))),
                 None => self.wardens.throttle(wish, reply),
@@ -122,6 +123,7 @@ impl Loop {
             trit: self.machine.trit(),
             reading: self.sampler.last(),
             smoothed: self.machine.load(),
+            condition: *self.conditions.borrow(),
             slots: self.machine.slots(),
             running: self.machine.running(),
             queued: self.machine.queued(),

@@ -16,6 +16,7 @@ use super::input::{Ask, Input};
 use super::watch::{Live, Watch};
 use crate::home::Home;
 use crate::process::protocol::{Context, Throttle, ThrottleState};
+use crate::sense::Condition;
 
 /// A job to accept, with what does not travel in its spec.
 #[derive(Clone, Debug)]
@@ -59,6 +60,7 @@ pub struct NodeStatus {
     pub reading: Option<Reading>,
     /// ρ as the trit sees it.
     pub smoothed: Option<f64>,
+    pub condition: Condition,
     pub slots: u32,
     /// Tasks that the own warden runs now.
     pub running: u32,
@@ -141,6 +143,11 @@ impl Handle {
 
     pub async fn status(&self) -> Result<NodeStatus, NodeError> {
         self.ask(Ask::Status).await
+    }
+
+    /// Waits for the first warden. The inner error says why none can be had.
+    pub(super) async fn begun(&self) -> Result<Result<(), String>, NodeError> {
+        self.ask(Ask::Begun).await
     }
 
     /// The inner error is the warden's refusal, in words.

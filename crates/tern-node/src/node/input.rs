@@ -45,14 +45,38 @@ pub enum Peer {
 
 /// A question, and where its answer goes.
 pub enum Ask {
-    Submit { submission: Box<Submission>, reply: oneshot::Sender<Result<Answer, NodeError>> },
-    Command { command: Command, reply: oneshot::Sender<Result<Answer, NodeError>> },
+    Submit {
+        submission: Box<Submission>,
+        reply: oneshot::Sender<Result<Answer, NodeError>>,
+    },
+    Command {
+        command: Command,
+        reply: oneshot::Sender<Result<Answer, NodeError>>,
+    },
     Jobs(oneshot::Sender<Vec<JobView>>),
-    Job { job: JobId, reply: oneshot::Sender<Option<JobView>> },
-    Watch { job: JobId, reply: oneshot::Sender<Result<Option<Live>, NodeError>> },
+    Job {
+        job: JobId,
+        reply: oneshot::Sender<Option<JobView>>,
+    },
+    Watch {
+        job: JobId,
+        reply: oneshot::Sender<Result<Option<Live>, NodeError>>,
+    },
     Status(oneshot::Sender<NodeStatus>),
-    Throttle { wish: Throttle, reply: oneshot::Sender<Result<ThrottleState, String>> },
-    ReleaseThrottle { pid: i32, reply: oneshot::Sender<Result<bool, String>> },
+    /// Whether a warden stands; the error says why none can be had.
+    Begun(oneshot::Sender<Result<(), String>>),
+    Throttle {
+        wish: Throttle,
+        reply: oneshot::Sender<Result<ThrottleState, String>>,
+    },
+    ReleaseThrottle {
+        pid: i32,
+        reply: oneshot::Sender<Result<bool, String>>,
+    },
     Throttles(oneshot::Sender<Vec<ThrottleState>>),
-    Stop { drain: bool, keep_tasks: bool, reply: oneshot::Sender<()> },
+    Stop {
+        drain: bool,
+        keep_tasks: bool,
+        reply: oneshot::Sender<()>,
+    },
 }

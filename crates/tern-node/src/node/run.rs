@@ -17,6 +17,7 @@ use super::watch::Live;
 use crate::clock;
 use crate::home::Home;
 use crate::overlay::ToMesh;
+use crate::sense::Conditions;
 use crate::store::Journal;
 
 /// Inputs handled before their records are made durable together.
@@ -42,6 +43,8 @@ pub struct Loop {
     pub(super) orders: Orders,
     pub(super) wardens: Wardens,
     pub(super) sampler: Sampler,
+    /// What feeds this machine, and how hot it is.
+    pub(super) conditions: Conditions,
     pub(super) to_peers: Option<ToPeers>,
     pub(super) to_mesh: Option<ToMesh>,
     pub(super) tickets: BTreeMap<u64, oneshot::Sender<Result<Answer, NodeError>>>,

@@ -10,7 +10,7 @@ use std::thread::JoinHandle;
 use tern_core::machine::{Effect, Event, Machine};
 use tern_core::observe::trit::{IDLE_BELOW, OVERLOADED_ABOVE, TritSettings};
 use tern_core::words::NodeId;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use super::handle::{Handle, NodeError};
 use super::input::{INPUTS_MAX, Input};
@@ -21,8 +21,10 @@ use super::wardens::orders::Orders;
 use super::wardens::{WardenPlan, Wardens};
 use crate::config::Config;
 use crate::home::Home;
-use crate::overlay::{Grid, OUTBOUND_MAX, Overlay, OverlayError};
+use crate::overlay::{Grid, OUTBOUND_MAX, Overlay, OverlayError, Tailnet};
 use crate::process::warden;
+use crate::sense::condition::{self, Condition, Conditions};
+use crate::sense::facts::Root;
 use crate::store::{self, Journal, StoreError};
 
 /// How to start.
@@ -37,6 +39,8 @@ pub struct StartOptions {
     /// How this process is started again should it die: it is the folder's agent. Empty: a passing node.
     pub agent: Vec<OsString>,
     pub config: Config,
+    /// Where the files lie that tell of this machine.
+    pub machine: Root,
 }
 
 /// Why a node did not start. Nothing was changed.
@@ -51,6 +55,9 @@ pub enum StartError {
     Overlay(#[from] OverlayError),
     #[error("the loop's thread could not be started: {0}")]
     Thread(std::io::Error),
+    /// Of a node that lives as long as a command.
+    #[error("no warden can be started: {why}. No task was started; `tern doctor` looks at what one needs")]
+    NoWarden { why: String },
     #[error("64 random bits could not be had from the kernel: {0}")]
     Random(std::io::Error),
 }
@@ -62,6 +69,7 @@ impl StartError {
         match self {
             Self::Locked { .. } => "locked",
             Self::Store(error) => error.kind(),
+            Self::NoWarden { .. } => "no_warden",
             Self::Overlay(_) | Self::Thread(_) | Self::Random(_) => "did_not_start",
         }
     }
@@ -114,13 +122,20 @@ pub async fn start(home: Home, options: StartOptions) -> Result<Running, StartEr
     let (to_peers, outbound) = mpsc::channel(OUTBOUND_MAX);
     let incarnation = store::key::random_u64().map_err(StartError::Random)?;
     let meshed = options.config.mesh.enabled && !options.private && !options.idle;
-    let overlay = if meshed {
-        let overlay = mesh::options(&home, incarnation, &options.config)?;
-        Some(Overlay::start(overlay, outbound, to_loop.clone()).await?)
+    let mut overlay = if meshed {
+        let overlay = mesh::options(&home, incarnation, &options)?;
+        Some(Box::pin(Overlay::start(overlay, outbound, to_loop.clone())).await?)
     } else {
         None
     };
-    let mut node_loop = build(home.clone(), node, &options, (to_loop.clone(), inputs))?;
+    let conditions = conditions(&options);
+    if let Some(overlay) = &mut overlay {
+        overlay.follow_condition(conditions.clone());
+        if options.config.mesh.tailscale {
+            overlay.follow_tailnet(Tailnet::default());
+        }
+    }
+    let mut node_loop = build(home.clone(), node, &options, conditions, (to_loop.clone(), inputs))?;
     node_loop.to_peers = overlay.is_some().then_some(to_peers);
     node_loop.to_mesh = overlay.as_ref().map(Overlay::to_mesh);
     let slots = slots(&options);
@@ -134,13 +149,22 @@ pub async fn start(home: Home, options: StartOptions) -> Result<Running, StartEr
             node_loop.run();
         })
         .map_err(StartError::Thread)?;
-    Ok(Running { handle: Handle::new(to_loop, node, home), thread, overlay })
+    let running = Running { handle: Handle::new(to_loop, node, home), thread, overlay };
+    // An agent goes on trying; a command would wait for ever.
+    let passing = !options.idle && options.agent.is_empty();
+    if passing && let Ok(Err(why)) = running.handle.begun().await {
+        // What fails here has ended already.
+        let _ended = Box::pin(running.stop(false, false)).await;
+        return Err(StartError::NoWarden { why });
+    }
+    Ok(running)
 }
 
 fn build(
     home: Home,
     node: NodeId,
     options: &StartOptions,
+    conditions: Conditions,
     (to_loop, inputs): (SyncSender<Input>, Receiver<Input>),
 ) -> Result<Loop, StartError> {
     store::lay_out(&home)?;
@@ -160,6 +184,7 @@ fn build(
         orders: Orders::new(home.clone()),
         wardens: Wardens::new(home.clone(), plan, to_loop),
         sampler: Sampler::new(&options.config),
+        conditions,
         to_peers: None,
         to_mesh: None,
         tickets: BTreeMap::new(),
@@ -175,6 +200,21 @@ fn build(
         notes: recovery.notes.iter().map(ToString::to_string).inspect(|note| tracing::warn!("{note}")).collect(),
         stopping: None,
         home,
+    })
+}
+
+/// An agent follows how its machine is fed; who only looks, looks once, and a command of its own needs none of it.
+fn conditions(options: &StartOptions) -> Conditions {
+    let root = &options.machine;
+    if options.private {
+        return watch::channel(Condition::default()).1;
+    }
+    if options.idle {
+        return condition::once(root);
+    }
+    condition::follow(root.clone(), condition::LOOK_EVERY).unwrap_or_else(|error| {
+        tracing::warn!(%error, "no thread for battery and temperature: they stay as they are now");
+        condition::once(root)
     })
 }
 

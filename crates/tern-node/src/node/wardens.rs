@@ -1,5 +1,6 @@
 //! The loop's side of the warden: connect, catch up with its segments, notice its death, start the next.
 
+mod begin;
 pub mod orders;
 mod throttles;
 
@@ -12,6 +13,7 @@ use tern_core::machine::{Effect, Event};
 use tern_core::words::{Attempt, JobId, Now, Span};
 use tokio::sync::oneshot;
 
+use self::begin::{Beginning, Reply};
 use self::throttles::Throttles;
 use super::input::Input;
 use super::run::Loop;
@@ -53,6 +55,7 @@ pub struct Wardens {
     retry_at: Option<u64>,
     retry_after: Span,
     throttles: Throttles,
+    beginning: Beginning,
 }
 
 impl Wardens {
@@ -72,6 +75,7 @@ impl Wardens {
             retry_at,
             retry_after: RETRY_FIRST,
             throttles: Throttles::default(),
+            beginning: Beginning::default(),
         }
     }
 
@@ -97,10 +101,15 @@ impl Wardens {
         }
     }
 
-    /// Connects to the folder's warden, or starts one.
-    fn connect(&mut self, now: Now) {
+    /// Answered when a warden stands, or with the reason why none can be had.
+    pub fn begun(&mut self, reply: Reply) {
+        self.beginning.asked(reply);
+    }
+
+    /// Connects to the folder's warden, or starts one. Returns what people should know.
+    fn connect(&mut self, now: Now) -> Option<String> {
         self.reap();
-        let Some(plan) = &self.plan else { return };
+        let plan = self.plan.as_ref()?;
         self.retry_at = None;
         self.generation += 1;
         let (generation, to_loop) = (self.generation, self.to_loop.clone());
@@ -115,7 +124,7 @@ impl Wardens {
             // Fails when the loop has ended: nobody is left to tell.
             let _ = to_loop.send(input);
         };
-        let opened = std::env::current_exe().map_err(LinkError::Io).and_then(|exe| {
+        let opened = std::env::current_exe().map_err(LinkError::NoProgram).and_then(|exe| {
             WardenLink::connect_or_start(&self.home, &exe, &plan.options, plan.slots, &plan.agent, deliver)
         });
         match opened {
@@ -123,6 +132,8 @@ impl Wardens {
                 self.link = Some(link);
                 self.started |= started.is_some();
                 self.children.extend(started.map(Pid::from_raw));
+                self.beginning.stands();
+                None
             }
             Err(error) => {
                 if let LinkError::NotReady { pid } = error {
@@ -130,6 +141,7 @@ impl Wardens {
                 }
                 tracing::error!(%error, "no warden could be started; trying again");
                 self.retry_later(now);
+                self.beginning.failed(error.to_string())
             }
         }
     }
@@ -200,8 +212,10 @@ impl Wardens {
 
 impl Loop {
     pub(super) fn revive_warden(&mut self, now: Now) {
-        if self.wardens.retry_at.is_some_and(|at| at <= now.boot) {
-            self.wardens.connect(now);
+        if self.wardens.retry_at.is_some_and(|at| at <= now.boot)
+            && let Some(note) = self.wardens.connect(now)
+        {
+            self.note(vec![note]);
         }
     }
 

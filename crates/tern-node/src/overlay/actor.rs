@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use iroh::SecretKey;
 use tern_core::machine::mesh::{CloseReason, Here, LinkId, Mesh, MeshEffect, MeshEvent, MeshOptions, Signer};
-use tern_core::observe::Vitals;
+use tern_core::observe::{Power, Vitals};
 use tern_core::trust::Name;
 use tern_core::wire::Message;
 use tern_core::words::NodeId;
@@ -52,6 +52,8 @@ pub enum Said {
     NotNearby(NodeId),
     /// A member does not know this node as one.
     SentAway(NodeId),
+    /// What feeds this machine now.
+    Power(Power),
     /// Where this machine is reached now.
     Addresses {
         link: Vec<SocketAddr>,
@@ -189,6 +191,10 @@ impl Actor {
             Said::SentAway(peer) => self.sent_away(peer),
             Said::Addresses { link, main } => {
                 (self.here.link_addresses, self.here.main_addresses) = (link, main);
+                self.handle(MeshEvent::Here(Box::new(self.here.clone()))).await;
+            }
+            Said::Power(power) => {
+                (self.here.facts.power, self.here.on_battery) = (power, power.is_battery());
                 self.handle(MeshEvent::Here(Box::new(self.here.clone()))).await;
             }
             Said::Mesh(event) => self.handle(event).await,

@@ -2,6 +2,9 @@
 //!
 //! All that a peer can change goes through the queue of the node's loop: what never comes out of it changed nothing.
 
+mod power;
+mod tailnet;
+
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Duration;
 
@@ -14,6 +17,7 @@ use tern_core::trust::Name;
 use super::*;
 use crate::home::Home;
 use crate::node::input::Peer;
+use crate::sense::facts;
 use crate::store::key;
 
 /// What has not come by then will not come.
@@ -27,34 +31,44 @@ struct Node {
     inputs: Receiver<Input>,
     /// Open as long as the node.
     outbound: mpsc::Sender<(NodeId, Vec<u8>)>,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Node {
     async fn new(name: &str) -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
+        Self::on(tempfile::tempdir().expect("a folder"), name, LOOPBACK).await
+    }
+
+    /// The same node, started again at another address.
+    async fn moved(self, listen: SocketAddr) -> Self {
+        self.overlay.close().await;
+        Self::on(self.folder, "again", listen).await
+    }
+
+    async fn on(folder: TempDir, name: &str, listen: SocketAddr) -> Self {
         let home = Home::new(folder.path());
         let secret = key::secret(&home).expect("a key");
         let id = public(&secret);
-        let (store, durable) = GridStore::found(&home, &Name::near(name)).expect("a grid");
+        let known = GridStore::open(&home).expect("it can be read");
+        let (store, durable) = known.unwrap_or_else(|| GridStore::found(&home, &Name::near(name)).expect("a grid"));
         let (to_loop, inputs) = sync_channel(1024);
         let (outbound, frames) = mpsc::channel(OUTBOUND_MAX);
         let options = OverlayOptions {
             secret,
             incarnation: 7,
-            listen: LOOPBACK,
+            listen,
             any_port: false,
             port_mapping: false,
             mdns: false,
             only: None,
             files: true,
-            here: Here::default(),
+            here: Here { facts: facts::read_at(&facts::Root::at(folder.path()), 1, None), ..Here::default() },
             store,
             durable,
             addresses: BTreeMap::new(),
         };
         let overlay = Overlay::start(options, frames, to_loop).await.expect("it listens");
-        Self { overlay, id, inputs, outbound, _folder: folder }
+        Self { overlay, id, inputs, outbound, folder }
     }
 
     async fn joins(&self, other: &Self) {

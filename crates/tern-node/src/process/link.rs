@@ -31,6 +31,8 @@ const READY_FD: i32 = 3;
 pub enum LinkError {
     #[error("{0}: nobody answers there; no warden runs for this state folder")]
     Absent(PathBuf),
+    #[error("the warden is this very program, and its file is not known: {0}; nothing was started")]
+    NoProgram(io::Error),
     #[error("cannot start the warden {exe}: {source}; nothing was started")]
     Spawn { exe: PathBuf, source: io::Error },
     #[error("the warden {pid} did not begin: it ended, or took longer than {READY_MS} ms; its standard error says why")]

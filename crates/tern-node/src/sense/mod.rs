@@ -1,5 +1,6 @@
 //! What this machine says of itself: its load, its memory, the processes that use them, and what kind of machine it is.
 
+pub mod condition;
 mod error;
 pub mod facts;
 #[cfg(target_os = "linux")]
@@ -9,8 +10,8 @@ mod macos;
 mod processes;
 mod stat;
 
+pub use condition::{Condition, Conditions};
 pub use error::SenseError;
-pub use facts::{power, temperature};
 #[cfg(target_os = "linux")]
 pub use linux::{SOURCE, read};
 #[cfg(target_os = "macos")]

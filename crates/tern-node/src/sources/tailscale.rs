@@ -122,4 +122,4 @@ fn read(text: &[u8]) -> Result<Vec<Machine>, Silence> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

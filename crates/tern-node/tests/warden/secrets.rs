@@ -27,8 +27,15 @@ super::grid::tests![of_a_local_job_nothing_leaves_and_of_a_shared_one_no_folder_
 
 const LOOPBACK: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 /// Nothing is looked for on the networks of this machine.
-const QUIET: MeshConfig =
-    MeshConfig { enabled: true, name: None, zone: String::new(), mdns: false, port_mapping: false, files: true };
+const QUIET: MeshConfig = MeshConfig {
+    enabled: true,
+    name: None,
+    zone: String::new(),
+    mdns: false,
+    port_mapping: false,
+    tailscale: false,
+    files: true,
+};
 /// Between two questions of the peer.
 const AGAIN: Duration = Duration::from_millis(50);
 

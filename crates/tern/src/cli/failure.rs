@@ -122,7 +122,7 @@ pub fn code_of(kind: &str) -> u8 {
         | "itself" => DATAERR,
         "no_such_job" | "no_result" | "not_throttled" | "no_journal" | "no_such_forward" | "no_such_file" => NOINPUT,
         "no_such_node" => NOHOST,
-        "no_agent" | "agent_gone" | "no_mesh" | "unreachable" | "refused_there" => UNAVAILABLE,
+        "no_agent" | "agent_gone" | "no_mesh" | "no_warden" | "unreachable" | "refused_there" => UNAVAILABLE,
         "inputs_not_written" | "exists" | "not_listened" => CANTCREAT,
         "bad_answer" => PROTOCOL,
         "storage_failed" | "io" => IOERR,

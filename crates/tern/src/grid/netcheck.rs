@@ -32,7 +32,10 @@ fn write(view: &NetcheckView, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "local search    {} (mDNS)", switch(view.mdns))?;
     match &view.tailscale_silent {
         Some(why) => writeln!(out, "tailscale       {why}")?,
-        None => writeln!(out, "tailscale       {} machines online", view.tailscale.len())?,
+        None => {
+            let followed = if view.tailscale_followed { "" } else { "; members are not looked for there" };
+            writeln!(out, "tailscale       {} machines online{followed}", view.tailscale.len())?;
+        }
     }
     for machine in &view.tailscale {
         writeln!(out, "                {} {}", machine.host_name, machine.addresses.join(", "))?;

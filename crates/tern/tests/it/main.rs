@@ -8,5 +8,6 @@
 
 mod ground;
 mod mesh;
+mod outward;
 mod standing;
 mod two;

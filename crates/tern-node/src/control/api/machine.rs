@@ -85,13 +85,21 @@ impl VitalsView {
 /// A whole in the unit of vitals.
 const HALF_PERCENTS: u64 = 200;
 
+/// What feeds a machine, in a word.
+pub(super) const fn word(power: Power) -> &'static str {
+    match power {
+        Power::Unknown => "unknown",
+        Power::Mains => "mains",
+        Power::Battery { .. } => "battery",
+    }
+}
+
 impl FactsView {
     #[must_use]
     pub fn new(facts: &Facts) -> Self {
-        let (power, battery_percent) = match facts.power {
-            Power::Unknown => ("unknown", None),
-            Power::Mains => ("mains", None),
-            Power::Battery { percent } => ("battery", percent),
+        let battery_percent = match facts.power {
+            Power::Unknown | Power::Mains => None,
+            Power::Battery { percent } => percent,
         };
         Self {
             version: facts.version.clone(),
@@ -103,7 +111,7 @@ impl FactsView {
             memory_mib: facts.memory_mib,
             gpus: facts.gpus.iter().map(|gpu| format!("{} {}", gpu.vendor, gpu.model)).collect(),
             class: facts.class.map(|class| class.word().to_owned()),
-            power: power.to_owned(),
+            power: word(facts.power).to_owned(),
             battery_percent,
             metered: facts.metered,
             capabilities: facts.capabilities.clone(),

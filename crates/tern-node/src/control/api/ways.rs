@@ -97,6 +97,8 @@ pub struct NetcheckView {
     pub mdns: bool,
     pub links: Vec<NeighbourView>,
     pub without_a_way: Vec<LostView>,
+    /// Members that do not answer are looked for among the machines of Tailscale.
+    pub tailscale_followed: bool,
     /// Machines of this user's Tailscale network that are online.
     pub tailscale: Vec<TailscaleView>,
     /// Why Tailscale names none.

@@ -8,11 +8,12 @@ use tern_core::observe::Facts;
 use tern_core::trust::Name;
 use tern_core::words::NodeId;
 
-use super::StartError;
+use super::{StartError, StartOptions};
 use crate::config::{Config, PORT};
 use crate::home::Home;
 use crate::overlay::OverlayOptions;
 use crate::sense;
+use crate::sense::facts::Root;
 use crate::store;
 use crate::store::grid::GridStore;
 
@@ -20,7 +21,8 @@ use crate::store::grid::GridStore;
 ///
 /// # Errors
 /// [`StartError`]
-pub fn options(home: &Home, incarnation: u64, config: &Config) -> Result<OverlayOptions, StartError> {
+pub fn options(home: &Home, incarnation: u64, options: &StartOptions) -> Result<OverlayOptions, StartError> {
+    let config = &options.config;
     let secret = store::key::secret(home)?;
     let (store, durable) = match GridStore::open(home)? {
         Some(known) => known,
@@ -40,7 +42,7 @@ pub fn options(home: &Home, incarnation: u64, config: &Config) -> Result<Overlay
         any_port: config.listen.is_none(),
         port_mapping: config.mesh.port_mapping,
         mdns: config.mesh.mdns,
-        here: here(home, config),
+        here: here(home, config, &options.machine),
         store,
         durable,
         addresses,
@@ -55,8 +57,8 @@ fn name(config: &Config) -> Name {
 }
 
 /// What this machine is. Its speed is measured once and kept.
-fn here(home: &Home, config: &Config) -> Here {
-    let facts = sense::facts::read(None);
+fn here(home: &Home, config: &Config, machine: &Root) -> Here {
+    let facts = sense::facts::read(machine, None);
     let speed = sense::facts::speed::of(home, facts.cpu_model.as_deref(), facts.cores);
     let facts = Facts { speed, ..facts }.fitted();
     let on_battery = facts.power.is_battery();

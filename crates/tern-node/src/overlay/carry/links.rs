@@ -91,7 +91,8 @@ pub async fn dial(peer: NodeId, addresses: Vec<SocketAddr>, shared: Shared) {
     let _ended = shared.to_actor.send(Said::Mesh(MeshEvent::DialFailed { peer })).await;
 }
 
-async fn run(connection: Connection, outgoing: bool, shared: Shared) {
+/// Carries a link until it ends.
+pub async fn run(connection: Connection, outgoing: bool, shared: Shared) {
     let peer = NodeId(*connection.remote_id().as_bytes());
     if !shared.directory.is_near(&peer) {
         return connection.close(0u32.into(), b"not a neighbour");

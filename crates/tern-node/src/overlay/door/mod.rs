@@ -4,3 +4,4 @@ mod entry;
 pub mod join;
 pub mod members;
 pub mod nearby;
+pub mod tailnet;

@@ -24,7 +24,7 @@ const VIRTUAL: [&str; 13] = [
     "vServer",
 ];
 
-pub(super) fn read(root: &Root) -> Option<Class> {
+pub fn read(root: &Root) -> Option<Class> {
     if in_container(root) {
         return Some(Class::Container);
     }

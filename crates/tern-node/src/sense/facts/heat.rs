@@ -11,7 +11,7 @@ const BELIEVED: std::ops::RangeInclusive<i64> = -60_000..=125_000;
 /// Drivers of sensors within processors.
 const PROCESSORS: [&str; 5] = ["coretemp", "k10temp", "zenpower", "cpu_thermal", "k8temp"];
 
-pub(super) fn read(root: &Root) -> Option<i8> {
+pub fn read(root: &Root) -> Option<i8> {
     let zones = root.names("sys/class/thermal").unwrap_or_default().into_iter();
     let zones = zones.filter(|name| name.starts_with("thermal_zone"));
     let zones = zones.map(|name| format!("sys/class/thermal/{name}/temp"));

@@ -5,11 +5,11 @@ use tern_core::words::limits::{CORES_MAX, FACT_NAME_BYTES_MAX, FACT_TEXT_BYTES_M
 
 use super::{Root, abilities, class, gpu, metered, power};
 
-/// The facts of this machine, as they can be sent. `speed` is what [`speed::of`](super::speed::of) found.
+/// The facts of the machine that this process runs on, as they can be sent. `speed` is what [`speed::of`](super::speed::of) found.
 #[must_use]
-pub fn read(speed: Option<u16>) -> Facts {
+pub fn read(root: &Root, speed: Option<u16>) -> Facts {
     let cores = std::thread::available_parallelism().map_or(1, |cores| u16::try_from(cores.get()).unwrap_or(CORES_MAX));
-    read_at(&Root::system(), cores, speed)
+    read_at(root, cores, speed)
 }
 
 /// The facts of the machine whose files lie below `root`.

@@ -16,20 +16,9 @@ pub mod speed;
 pub use machine::{read, read_at};
 pub use root::Root;
 
-use tern_core::observe::{Class, Power};
-
-/// What feeds this machine; a few small files, cheap enough for every five seconds. `class` as its facts tell it: a
-/// machine that is known to have no battery is fed by the mains though nothing says so.
-#[must_use]
-pub fn power(class: Option<Class>) -> Power {
-    power::read(&Root::system(), class)
-}
-
-/// The hottest sensor of the processor or the board, degrees Celsius; cheap enough for every five seconds.
-#[must_use]
-pub fn temperature() -> Option<i8> {
-    heat::read(&Root::system())
-}
+pub(super) use class::read as class_of;
+pub(super) use heat::read as temperature_of;
+pub(super) use power::look as power_and_charge;
 
 #[cfg(test)]
 mod tests;

@@ -18,6 +18,11 @@ struct Battery {
 }
 
 pub(super) fn read(root: &Root, class: Option<Class>) -> Power {
+    look(root, class).0
+}
+
+/// What feeds the machine, and how full its batteries are, whatever feeds it.
+pub fn look(root: &Root, class: Option<Class>) -> (Power, Option<u8>) {
     let names = root.names(SUPPLIES).unwrap_or_default();
     let field = |name: &str, field: &str| root.text(format!("{SUPPLIES}/{name}/{field}"));
     let online = |kind: fn(&str) -> bool| {
@@ -29,19 +34,21 @@ pub(super) fn read(root: &Root, class: Option<Class>) -> Power {
     let (port, port_online) = online(|kind| kind.starts_with("USB") || kind == "Wireless");
     let batteries = batteries(root, &names);
     let is = |status: &str| batteries.iter().any(|battery| battery.status == status);
-    if mains_online || (port_online && !is("Discharging")) {
+    let charge = charge(&batteries);
+    let power = if mains_online || (port_online && !is("Discharging")) {
         Power::Mains
     } else if batteries.is_empty() {
         // Nothing tells; a machine of these kinds without a battery has but one other source.
         let fixed = matches!(class, Some(Class::Server | Class::Desktop | Class::SingleBoard));
         if fixed { Power::Mains } else { Power::Unknown }
     } else if is("Discharging") || ((mains || port) && !is("Charging") && !is("Full")) {
-        Power::battery(charge(&batteries))
+        Power::battery(charge)
     } else if is("Charging") || is("Full") || is("Not charging") {
         Power::Mains
     } else {
         Power::Unknown
-    }
+    };
+    (power, charge)
 }
 
 /// Whether the machine, and not only a mouse of it, has a battery.
@@ -73,6 +80,9 @@ fn charge(batteries: &[Battery]) -> Option<u8> {
         && let Some(capacity) = only.capacity
     {
         return u8::try_from(capacity).ok();
+    }
+    if batteries.is_empty() {
+        return None;
     }
     let contents: Option<Vec<(i64, i64)>> = batteries.iter().map(|battery| battery.content).collect();
     let percent = if let Some(contents) = contents {

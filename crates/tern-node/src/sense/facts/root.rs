@@ -18,6 +18,12 @@ const ENTRIES_MAX: usize = 1024;
 #[derive(Clone, Debug)]
 pub struct Root(PathBuf);
 
+impl Default for Root {
+    fn default() -> Self {
+        Self::system()
+    }
+}
+
 impl Root {
     /// This machine.
     #[must_use]

@@ -211,11 +211,11 @@ fn a_machine_that_tells_nothing_has_no_zeroes() {
 
 #[test]
 fn this_machine_can_be_read() {
-    let facts = super::read(None);
+    let facts = super::read(&Root::system(), None);
     println!(
         "{facts:#?}\n{:?} °C, {:?}, {} bytes",
-        super::temperature(),
-        super::power(facts.class),
+        heat::read(&Root::system()),
+        super::power::read(&Root::system(), facts.class),
         facts.encode().len()
     );
     assert_eq!(facts.check(), Ok(()));

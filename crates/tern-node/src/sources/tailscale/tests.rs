@@ -58,7 +58,7 @@ fn machine(id: &str, host_name: &str, addresses: &[&str]) -> Machine {
 }
 
 /// A program in its own folder that stands for `tailscale`.
-fn program(text: &str) -> (tempfile::TempDir, PathBuf) {
+pub(crate) fn program(text: &str) -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("tailscale");
     // Written by another process: a child that another test starts at this moment would hold the file open for writing,

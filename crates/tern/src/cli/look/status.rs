@@ -77,6 +77,13 @@ fn write_status(status: &StatusView, agent: bool, out: &mut impl Write) -> io::R
     if let (Some(free), Some(total)) = (status.memory_available_kib, status.memory_total_kib) {
         writeln!(out, "  memory    {} of {} MiB free", free / 1024, total / 1024)?;
     }
+    if let Some(celsius) = status.celsius {
+        writeln!(out, "  heat      {celsius} °C")?;
+    }
+    if status.power == "battery" || status.battery_percent.is_some() {
+        let charge = status.battery_percent.map_or_else(String::new, |percent| format!(", battery at {percent} %"));
+        writeln!(out, "  power     {}{charge}", status.power)?;
+    }
     match status.warden_pid {
         Some(pid) => {
             let before = match status.warden_deaths {

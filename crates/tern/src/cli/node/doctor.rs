@@ -53,6 +53,7 @@ pub async fn doctor(context: &Context) -> Outcome {
     let home = &context.home;
     let mut checks = vec![
         Check::ok("version", format!("tern {} on {}", env!("CARGO_PKG_VERSION"), std::env::consts::ARCH)),
+        processes(),
         kernel(),
         pressure(),
         cgroups(Path::new("/sys/fs/cgroup")),
@@ -82,6 +83,14 @@ pub async fn doctor(context: &Context) -> Outcome {
         out.flush()?;
     }
     Ok(if failed { ExitCode::from(UNAVAILABLE) } else { ExitCode::SUCCESS })
+}
+
+/// A warden is started from this program's own file, which the kernel names there, and finds its tasks again by what stands there.
+fn processes() -> Check {
+    if Path::new("/proc/self/exe").exists() {
+        return Check::ok("processes", "/proc is mounted");
+    }
+    Check::fail("processes", "/proc is not mounted", "No task can be started: `mount -t proc proc /proc`.")
 }
 
 /// pidfds came with 5.3; whether they tell the exit status of a process that is not ours is tried out.

@@ -104,6 +104,7 @@ pub async fn netcheck(State(app): State<App>) -> Result<Json<NetcheckView>, Refu
         mdns: meshed.settings.mdns,
         links: neighbours(&view),
         without_a_way: view.nodes.iter().filter(|node| node.reach.path.is_empty() && !node.here).map(lost).collect(),
+        tailscale_followed: meshed.settings.tailscale,
         tailscale: found.machines.into_iter().map(machine).collect(),
         tailscale_silent: found.silent.map(|silent| silent.to_string()),
         strangers: counted.strangers,
