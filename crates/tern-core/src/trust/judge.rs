@@ -4,6 +4,7 @@
 //! rule that looks only at the statements there are, so that the order in which they came leaves no trace.
 
 use alloc::collections::BTreeSet;
+use alloc::sync::Arc;
 
 use super::authority::Authority;
 use super::roll::{Changes, Refusal, Roll};
@@ -48,7 +49,7 @@ impl Roll {
                 true
             }
             Claim::Member { .. } => {
-                self.members.insert((subject, issuer), statement);
+                Arc::make_mut(&mut self.members).insert((subject, issuer), statement);
                 false
             }
             Claim::Revoke { upto, successor, .. } => {
@@ -183,10 +184,11 @@ impl Roll {
         let keys: BTreeSet<(NodeId, NodeId)> = keys.collect();
         let revoked = self.revoked_by_others(subject);
         for key in keys {
-            let Some(statement) = self.members.remove(&key).max(self.former.remove(&key)) else { continue };
+            let members = Arc::make_mut(&mut self.members);
+            let Some(statement) = members.remove(&key).max(self.former.remove(&key)) else { continue };
             let Claim::Member { serial, issuer, .. } = statement.claim else { continue };
             if self.authority.good().contains_key(&issuer) && revoked < Some(serial) {
-                self.members.insert(key, statement);
+                Arc::make_mut(&mut self.members).insert(key, statement);
             } else if self.former.len() < MEMBERS_MAX {
                 self.former.insert(key, statement);
             }

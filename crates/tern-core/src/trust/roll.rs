@@ -4,6 +4,7 @@
 //! equal, in whatever order they came, provided that what was refused for want of something else is tried again.
 
 use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
 use serde::{Deserialize, Serialize};
@@ -19,8 +20,8 @@ use crate::words::NodeId;
 pub struct Roll {
     pub(super) grid: GridId,
     pub(super) links: Links,
-    /// (subject, issuer) → the statement with the greatest serial.
-    pub(super) members: BTreeMap<(NodeId, NodeId), Statement>,
+    /// (subject, issuer) → the statement with the greatest serial. Shared between copies of a roll until one of them changes.
+    pub(super) members: Arc<BTreeMap<(NodeId, NodeId), Statement>>,
     pub(super) revokes: Revokes,
     /// Members that count no more because of a revocation. They come back if the root takes that revocation back; no part of
     /// what two rolls agree on.
@@ -134,7 +135,7 @@ impl Roll {
     pub fn new(grid: GridId) -> Self {
         let (links, revokes) = (Links::new(), Revokes::new());
         let authority = Authority::follow(grid, &links, &revokes);
-        Self { grid, links, members: BTreeMap::new(), revokes, former: BTreeMap::new(), authority }
+        Self { grid, links, members: Arc::default(), revokes, former: BTreeMap::new(), authority }
     }
 
     #[must_use]

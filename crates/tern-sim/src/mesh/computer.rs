@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use tern_core::machine::mesh::{FarRoute, Here, LinkId, Mesh, MeshEvent};
 use tern_core::observe::{Facts, Vitals};
@@ -50,10 +51,10 @@ pub struct Computer {
     pub busy: bool,
     pub vitals: Vitals,
     /// Durable: statements and last known addresses.
-    pub roll: Vec<Statement>,
+    pub roll: Arc<Vec<Statement>>,
     pub addresses: BTreeMap<NodeId, Vec<SocketAddr>>,
     /// What the adapter was told.
-    pub admitted: BTreeSet<NodeId>,
+    pub admitted: Arc<BTreeSet<NodeId>>,
     pub routes: BTreeMap<NodeId, LinkId>,
     pub far: Vec<FarRoute>,
     /// Who is up, and the life in which it was when that was told.
@@ -88,9 +89,9 @@ impl Computer {
             here,
             busy: false,
             vitals: Vitals { slots: 4, ..Vitals::default() },
-            roll: Vec::new(),
+            roll: Arc::default(),
             addresses: BTreeMap::new(),
-            admitted: BTreeSet::new(),
+            admitted: Arc::default(),
             routes: BTreeMap::new(),
             far: Vec::new(),
             up: BTreeMap::new(),

@@ -1,6 +1,7 @@
 //! What the adapter does with effects: it dials, sends, closes, and believes what it is told.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use tern_core::machine::mesh::{CloseReason, LinkId, MeshEffect, MeshEvent};
 use tern_core::words::NodeId;
@@ -42,7 +43,7 @@ impl World {
                 self.nodes[node].routes = routes.into_iter().map(|route| (route.to, route.link)).collect();
             }
             MeshEffect::FarRoutes(routes) => self.nodes[node].far = routes,
-            MeshEffect::Admitted(keys) => self.nodes[node].admitted = keys.into_iter().collect(),
+            MeshEffect::Admitted(keys) => self.nodes[node].admitted = self.all_share(keys.into_iter().collect()),
             MeshEffect::MainAddresses { .. } | MeshEffect::Heard { .. } => {}
             MeshEffect::Up(key) => {
                 let life = self.number(&key).map_or(0, |number| self.nodes[number].life);
@@ -53,7 +54,11 @@ impl World {
             MeshEffect::Save => {
                 let computer = &mut self.nodes[node];
                 if let Some(mesh) = &computer.mesh {
-                    computer.roll = mesh.roll().statements();
+                    computer.roll = if *mesh.roll() == self.founded {
+                        self.founding.clone()
+                    } else {
+                        Arc::new(mesh.roll().statements())
+                    };
                     computer.addresses = mesh.known_addresses().collect();
                 }
             }
@@ -104,7 +109,7 @@ impl World {
                 && self.net.reach[from][*number]
                 && !self.net.is_cut(from, *number)
         };
-        let to = (0..self.nodes.len()).find(there);
+        let to = self.number(&peer).filter(there).or_else(|| (0..self.nodes.len()).find(there));
         let answers = to.filter(|to| matches!(self.nodes[*to].state, State::Runs | State::Stalled(_)));
         let at = match (answers, to) {
             (Some(to), _) => {

@@ -1,6 +1,7 @@
 //! The world of mesh machines: its construction, and the loop that makes one thing after another happen.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use tern_core::machine::mesh::{LinkId, Mesh, MeshEffect, MeshEvent, MeshOptions, Signer};
 use tern_core::trust::{GridId, Name, Roll, Statement, admit, found};
@@ -43,6 +44,10 @@ pub struct World {
     /// Computers whose keys were revoked or that left.
     pub removed: BTreeSet<usize>,
     pub(super) queue: Queue,
+    /// The roll with which all begin, and its statements: shared, since there may be ten thousand of each.
+    pub(super) founded: Roll,
+    pub(super) founding: Arc<Vec<Statement>>,
+    admitted: Arc<BTreeSet<NodeId>>,
     /// Of copies the first.
     by_key: BTreeMap<NodeId, usize>,
     /// Kinds of trouble of this life, and until when.
@@ -60,9 +65,10 @@ impl World {
         let mut dice = fastrand::Rng::with_seed(seed ^ 0x6d65_7368);
         let mut nodes: Vec<Computer> =
             (0..count).map(|number| Computer::new(keys::key(seed, number), number, &mut dice)).collect();
-        let roll = founded(seed, &nodes).statements();
+        let founded = founded(seed, &nodes);
+        let founding = Arc::new(founded.statements());
         for node in &mut nodes {
-            node.roll.clone_from(&roll);
+            node.roll.clone_from(&founding);
         }
         let by_key = nodes.iter().enumerate().map(|(number, node)| (node.key, number)).collect();
         let net = Network::new(count, quality, dice.fork());
@@ -77,6 +83,9 @@ impl World {
             flat_members: FLAT_MEMBERS_MAX,
             removed: BTreeSet::new(),
             queue: Queue::default(),
+            founded,
+            founding,
+            admitted: Arc::default(),
             by_key,
             life: None,
             dice,
@@ -102,6 +111,25 @@ impl World {
         }
     }
 
+    /// The same where each knows its zone and a node in each of the next two: what a grid of many remembers.
+    pub fn start_zones(&mut self, zones: usize) {
+        let (count, each) = (self.nodes.len(), self.nodes.len().div_ceil(zones));
+        let at = |number: usize| (self.nodes[number].key, self.nodes[number].here.link_addresses.clone());
+        let known: Vec<BTreeMap<_, _>> = (0..count)
+            .map(|node| {
+                let first = node / each * each;
+                let zone = (first..(first + each).min(count)).filter(|other| *other != node);
+                let doors = [node + each, node + 2 * each].map(|far| far % count);
+                zone.chain(doors.into_iter().filter(|far| far / each != node / each)).map(at).collect()
+            })
+            .collect();
+        for (node, known) in known.into_iter().enumerate() {
+            self.nodes[node].addresses = known;
+            let at = self.now + self.dice.u64(..1_000) * MS;
+            self.queue.plan(at, What::Start(node));
+        }
+    }
+
     /// The process of a computer starts, with what is durable on it.
     pub fn start(&mut self, node: usize) {
         let grid = GridId(keys::key(self.seed, usize::MAX - 1));
@@ -110,12 +138,19 @@ impl World {
         if computer.mesh.is_some() || computer.puppet {
             return;
         }
-        let mut roll = Roll::new(grid);
-        let (_, refused) = roll.merge(&computer.roll, keys::verify);
+        let (roll, refused) = if Arc::ptr_eq(&computer.roll, &self.founding) {
+            (self.founded.clone(), Vec::new())
+        } else {
+            let mut roll = Roll::new(grid);
+            let (_, refused) = roll.merge(&computer.roll, keys::verify);
+            (roll, refused)
+        };
         let key = computer.key;
         let signer = Signer::new(move |message| keys::sign(&key, message));
         (computer.admitted, computer.routes, computer.far, computer.up) = Default::default();
-        computer.admitted = roll.members().into_keys().collect();
+        let admitted = self.all_share(roll.member_keys().collect());
+        let computer = &mut self.nodes[node];
+        computer.admitted = admitted;
         let here = computer.here.clone();
         let flat_members = self.flat_members;
         let options = MeshOptions { me: key, incarnation, roll, verify: keys::verify, signer, here, flat_members };
@@ -243,6 +278,14 @@ impl World {
             self.perform(node, effect);
         }
         self.effects = effects;
+    }
+
+    /// The same set is kept once.
+    pub(super) fn all_share(&mut self, keys: BTreeSet<NodeId>) -> Arc<BTreeSet<NodeId>> {
+        if *self.admitted != keys {
+            self.admitted = Arc::new(keys);
+        }
+        self.admitted.clone()
     }
 
     /// The number of a computer by its key: of copies the first.

@@ -85,8 +85,7 @@ fn an_admitted_node_is_up_within_a_second() {
     let list = keys::with_signer(admin, |admin| admit(&roll, admin, world.nodes[4].key, &wished)).unwrap();
     world.crash(4);
     world.run_ms(20_000);
-    world.nodes[4].roll = roll.statements();
-    world.nodes[4].roll.extend(list.clone());
+    world.nodes[4].roll = roll.statements().into_iter().chain(list.clone()).collect::<Vec<_>>().into();
     world.say(0, list);
     world.start(4);
     well(&mut world, 2_000);

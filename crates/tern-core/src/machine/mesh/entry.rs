@@ -49,7 +49,7 @@ impl Mesh {
     pub(super) fn follow_roll(&mut self, out: &mut Vec<MeshEffect>) {
         let known = self.roll.members();
         let members: Vec<NodeId> = known.keys().copied().collect();
-        self.roll_size = members.len();
+        (self.roll_size, self.roll_digest) = (members.len(), self.roll.digest());
         let renamed = known.into_iter().filter(|(_, member)| member.shown != member.name);
         self.names = renamed.map(|(key, member)| (key, member.shown.to_string())).collect();
         if self.roll_size <= self.areas.above {

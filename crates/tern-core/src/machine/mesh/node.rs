@@ -63,6 +63,8 @@ pub struct Mesh {
     pub(super) roll: Roll,
     /// Members, this node among them.
     pub(super) roll_size: usize,
+    /// Of the roll as it is.
+    pub(super) roll_digest: u64,
     pub(super) verify: Verify,
     pub(super) signer: Signer,
     pub(super) here: Here,
@@ -103,6 +105,7 @@ impl Mesh {
             incarnation,
             roll,
             roll_size: 0,
+            roll_digest: 0,
             verify,
             signer,
             here,
@@ -125,6 +128,7 @@ impl Mesh {
             #[cfg(feature = "planted")]
             plants: BTreeSet::new(),
         };
+        mesh.home_changed();
         mesh.follow_roll(&mut Vec::new());
         mesh
     }
@@ -162,6 +166,7 @@ impl Mesh {
         let addresses =
             (&here.link_addresses, &here.main_addresses) != (&self.here.link_addresses, &self.here.main_addresses);
         self.here = here;
+        self.home_changed();
         self.flood.profile_due |= profile;
         if addresses {
             self.gained();

@@ -53,14 +53,18 @@ impl Mesh {
     }
 
     pub(in crate::machine::mesh) fn listening_frame(&self) -> Vec<u8> {
-        encode_frame(&LinkFrame::Listening { roll: self.roll.digest(), area: self.area().map(ToString::to_string) })
+        encode_frame(&LinkFrame::Listening { roll: self.roll_digest, area: self.area().map(ToString::to_string) })
+    }
+
+    /// This machine is somewhere else, or says so.
+    pub(in crate::machine::mesh) fn home_changed(&mut self) {
+        self.areas.home = home(&self.here.zone, &self.here.link_addresses);
     }
 
     /// Follows where this machine is, and tells the neighbours where that is somewhere else.
     pub(in crate::machine::mesh) fn follow_area(&mut self, out: &mut Vec<MeshEffect>) {
         let areal = self.roll_size > self.areas.above;
         self.areas.areal = areal;
-        self.areas.home = home(&self.here.zone, &self.here.link_addresses);
         self.stray();
         if self.areas.told.as_deref() == self.area() {
             return;

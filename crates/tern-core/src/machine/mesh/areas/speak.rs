@@ -3,6 +3,7 @@
 use alloc::string::ToString;
 use alloc::vec::Vec;
 
+use crate::decide::route::RTT_US_MAX;
 use crate::machine::mesh::node::Mesh;
 use crate::observe::ZoneLoad;
 use crate::wire::mesh::record::body;
@@ -26,6 +27,13 @@ pub(super) struct Speech {
     load: Option<(ZoneLoad, u64)>,
     /// Somebody has an older word of this node, from an earlier life.
     overtaken: bool,
+}
+
+/// A border's length as other zones are told it: in doubling steps, since every change of it goes to all nodes of the grid, and on one
+/// LAN all borders are alike.
+fn coarse(rtt_us: u32) -> u32 {
+    const LEAST: u32 = 2_000;
+    rtt_us.clamp(LEAST, RTT_US_MAX).next_power_of_two()
 }
 
 impl Mesh {
@@ -90,7 +98,8 @@ impl Mesh {
     /// This zone as this node sees it; `order` are its nodes.
     pub(super) fn own_roster(&self, order: &[NodeId]) -> Roster {
         let borders = self.borders().into_iter();
-        let mut borders: Vec<Border> = borders.map(|(_, far, rtt)| Border { to: far.mark(), cost_us: rtt }).collect();
+        let mut borders: Vec<Border> =
+            borders.map(|(_, far, rtt)| Border { to: far.mark(), cost_us: coarse(rtt) }).collect();
         borders.sort_unstable();
         borders.dedup_by_key(|border| border.to);
         borders.truncate(ROSTER_BORDERS_MAX);

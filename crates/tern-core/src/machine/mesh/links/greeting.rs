@@ -150,7 +150,7 @@ impl Mesh {
     }
 
     fn differs(&self, roll: u64) -> bool {
-        roll != self.roll.digest() && !self.planted(Plant::MeshRollsUnlike)
+        roll != self.roll_digest && !self.planted(Plant::MeshRollsUnlike)
     }
 
     /// Where both ends listen the connection counts from now on, and both tell what they know: what was said before it
