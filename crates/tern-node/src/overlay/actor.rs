@@ -20,8 +20,9 @@ use super::work::ToLoop;
 use crate::clock;
 use crate::node::input::Peer;
 use crate::overlay::carry::fabric::Fabric;
+use crate::overlay::carry::ground;
 use crate::overlay::carry::links::{self, Opened};
-use crate::overlay::carry::transport::Directory;
+use crate::overlay::carry::ways::Directory;
 use crate::overlay::door::join::Knock;
 use crate::overlay::door::members::Members;
 use crate::overlay::door::nearby::{self, Nearby, Neighbourhood};
@@ -51,6 +52,8 @@ pub enum Said {
     NotNearby(NodeId),
     /// A member does not know this node as one.
     SentAway(NodeId),
+    /// An address of this machine came or went.
+    Moved,
     /// Where this machine is reached now.
     Addresses {
         link: Vec<SocketAddr>,
@@ -189,7 +192,9 @@ impl Actor {
             Said::Addresses { link, main } => {
                 (self.here.link_addresses, self.here.main_addresses) = (link, main);
                 self.handle(MeshEvent::Here(Box::new(self.here.clone()))).await;
+                self.moved().await;
             }
+            Said::Moved => self.moved().await,
             Said::Mesh(event) => self.handle(event).await,
             Said::Opened(Opened { peer, link, outgoing, frames }) => {
                 self.frames.insert(link, frames);
@@ -207,6 +212,16 @@ impl Actor {
         } else {
             self.neighbourhood.heard(nearby);
         }
+    }
+
+    /// What stands on an address that is gone is made anew at once, from one that is there.
+    async fn moved(&mut self) {
+        for end in self.links.fabric.links() {
+            if ground::is_lost(&end.connection) {
+                self.handle(MeshEvent::Stranded { link: end.id }).await;
+            }
+        }
+        self.peers.mend();
     }
 
     /// The other machine knows more than this one: this node was removed while it was away. One that has only not heard yet of

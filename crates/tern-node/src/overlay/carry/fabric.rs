@@ -132,6 +132,11 @@ impl Fabric {
         change(&mut self.tables.write().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Whether packets to that node go anywhere.
+    pub fn has_way(&self, to: &Prefix) -> bool {
+        self.tables.read().unwrap_or_else(PoisonError::into_inner).routes.contains_key(to)
+    }
+
     fn next(&self, to: &Prefix) -> Option<Arc<LinkEnd>> {
         self.tables.read().unwrap_or_else(PoisonError::into_inner).routes.get(to).cloned()
     }

@@ -1,23 +1,15 @@
 //! The mesh as a transport of the main endpoint: its packets go over links, unless there is a direct path.
 
-use std::collections::{BTreeSet, HashMap};
 use std::io;
-use std::net::SocketAddr;
 use std::num::NonZeroUsize;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
-use iroh::address_lookup::{AddressLookup, EndpointData, EndpointInfo, Error as LookupError, Item};
-use iroh::endpoint::transports::{
-    Addr, CustomEndpoint, CustomSender, CustomTransport, PathSelection, PathSelectionContext, PathSelector, RecvInfo,
-    Transmit,
-};
-use iroh::{EndpointId, TransportAddr};
+use iroh::endpoint::transports::{CustomEndpoint, CustomSender, CustomTransport, RecvInfo, Transmit};
 use iroh_base::CustomAddr;
-use tern_core::words::NodeId;
 use tokio::sync::mpsc;
 
-use crate::overlay::carry::fabric::{Fabric, Packet, Prefix, prefix};
+use crate::overlay::carry::fabric::{Fabric, Packet, Prefix};
 
 /// Names the mesh among custom transports: `tern` in ASCII.
 const MESH: u64 = 0x7465_726e;
@@ -127,76 +119,5 @@ impl CustomSender for Sender {
         let to = to.data().try_into().map_err(|_| io::Error::other("no address of the mesh"))?;
         self.0.send(to, transmit.contents, transmit.segment_size.unwrap_or(transmit.contents.len()));
         Poll::Ready(Ok(()))
-    }
-}
-
-/// Where members' main endpoints are reached without a hop.
-#[derive(Clone, Debug, Default)]
-pub struct Directory {
-    known: Arc<RwLock<HashMap<[u8; 32], Vec<SocketAddr>>>>,
-    /// Some: everybody else is reached over the mesh alone.
-    only: Option<Arc<BTreeSet<NodeId>>>,
-}
-
-impl Directory {
-    pub fn new(only: Option<BTreeSet<NodeId>>) -> Self {
-        Self { known: Arc::default(), only: only.map(Arc::new) }
-    }
-
-    /// Whether a link to this node may be made, and a direct path be used.
-    pub fn is_near(&self, node: &NodeId) -> bool {
-        self.only.as_ref().is_none_or(|only| only.contains(node))
-    }
-
-    pub fn set(&self, node: &NodeId, addresses: Vec<SocketAddr>) {
-        if self.is_near(node) {
-            self.known.write().unwrap_or_else(PoisonError::into_inner).insert(node.0, addresses);
-        }
-    }
-
-    /// Whether packets may go to this address. Endpoints also find ways that nobody told them of.
-    fn is_allowed(&self, address: &Addr) -> bool {
-        let (Some(_), Addr::Ip(address)) = (&self.only, address) else { return true };
-        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        known.values().flatten().any(|near| near == address)
-    }
-
-    /// All ways to a member: over the mesh, and those without a hop.
-    pub fn ways(&self, id: &EndpointId) -> Vec<TransportAddr> {
-        let over_mesh = TransportAddr::Custom(address(&prefix(&NodeId(*id.as_bytes()))));
-        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        let direct = known.get(id.as_bytes()).into_iter().flatten().copied().map(TransportAddr::Ip);
-        std::iter::once(over_mesh).chain(direct).collect()
-    }
-}
-
-impl AddressLookup for Directory {
-    fn resolve(&self, id: EndpointId) -> Option<n0_future::boxed::BoxStream<Result<Item, LookupError>>> {
-        let info = EndpointInfo { endpoint_id: id, data: EndpointData::from_iter(self.ways(&id)) };
-        Some(Box::pin(n0_future::stream::once(Ok(Item::new(info, "tern", None)))))
-    }
-}
-
-/// A path without a hop is taken before one over others, whatever their times; of several the fastest, but the one in use stays
-/// unless another is faster by a quarter.
-#[derive(Debug)]
-pub struct PreferDirect(pub Directory);
-
-impl PathSelector for PreferDirect {
-    fn select(&self, context: &PathSelectionContext<'_>) -> PathSelection {
-        let mut selection = PathSelection::none();
-        let current = context.current();
-        let allowed = context.paths().filter(|path| self.0.is_allowed(&path.network_path().remote()));
-        let ranked = allowed.filter_map(|path| {
-            let rtt = path.stats()?.rtt;
-            let over_mesh = matches!(path.network_path().remote(), Addr::Custom(_));
-            // The path in use counts as faster than it is, so that two alike do not take turns.
-            let stays = current == Some(path.network_path());
-            Some(((over_mesh, if stays { rtt * 3 / 4 } else { rtt }), path))
-        });
-        if let Some((_, best)) = ranked.min_by_key(|(rank, _)| *rank) {
-            selection.set(&best);
-        }
-        selection
     }
 }

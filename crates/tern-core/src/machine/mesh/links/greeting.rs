@@ -34,6 +34,8 @@ pub(in crate::machine::mesh) struct Greeting {
     welcome: bool,
     /// The other end listens, and its roll has this digest.
     listens: Option<u64>,
+    /// One of both ends has lost the link that there was, and dialled because of it.
+    instead: bool,
 }
 
 impl Mesh {
@@ -63,9 +65,10 @@ impl Mesh {
         }
         let judged_at = Some(self.now.boot + GREETING_PATIENCE);
         let (incarnation, contested, listens) = (None, None, None);
-        let greeting = Greeting { peer, outgoing, incarnation, judged_at, contested, welcome: false, listens };
+        let instead = self.links.get(&peer).is_some_and(|older| !older.carries());
+        let greeting = Greeting { peer, outgoing, incarnation, judged_at, contested, welcome: false, listens, instead };
         self.greetings.insert(link, greeting);
-        let hello = LinkFrame::Hello { incarnation: self.incarnation };
+        let hello = LinkFrame::Hello { incarnation: self.incarnation, instead };
         out.push(MeshEffect::Frame { link, bytes: encode_frame(&hello) });
     }
 
@@ -81,7 +84,7 @@ impl Mesh {
             }
         };
         match frame {
-            LinkFrame::Hello { incarnation } => return self.hello(link, incarnation, out),
+            LinkFrame::Hello { incarnation, instead } => return self.hello(link, incarnation, instead, out),
             LinkFrame::Listening { roll } => return self.listening(link, roll, out),
             _ => {}
         }
@@ -100,12 +103,13 @@ impl Mesh {
         }
     }
 
-    fn hello(&mut self, link: LinkId, incarnation: u64, out: &mut Vec<MeshEffect>) {
+    fn hello(&mut self, link: LinkId, incarnation: u64, instead: bool, out: &mut Vec<MeshEffect>) {
         let now = self.now.boot;
         let Some(greeting) = self.greetings.get_mut(&link).filter(|greeting| greeting.incarnation.is_none()) else {
             return;
         };
         greeting.incarnation = Some(incarnation);
+        greeting.instead |= instead;
         let peer = greeting.peer;
         let believes = self.planted(Plant::MeshCopyBelieved);
         let linked = self.links.get_mut(&peer).filter(|known| known.counts() && known.incarnation != incarnation);
@@ -154,17 +158,23 @@ impl Mesh {
     /// counted did not go this way. Of two to one peer the one that the smaller key dialled stays.
     fn begin(&mut self, link: LinkId, out: &mut Vec<MeshEffect>) {
         let Some(Greeting {
-            peer, outgoing, incarnation: Some(incarnation), welcome: true, listens: Some(roll), ..
+            peer,
+            outgoing,
+            incarnation: Some(incarnation),
+            welcome: true,
+            listens: Some(roll),
+            instead,
+            ..
         }) = self.greetings.get(&link)
         else {
             return;
         };
-        let (peer, outgoing, incarnation, roll) = (*peer, *outgoing, *incarnation, *roll);
+        let (peer, outgoing, incarnation, roll, instead) = (*peer, *outgoing, *incarnation, *roll, *instead);
         self.greetings.remove(&link);
         if let Some(older) = self.links.get(&peer) {
             let by_smaller = |outgoing: bool| outgoing == (self.me < peer);
             // One that the other end does not hear is closed there now: that end dials because of it.
-            let twin = older.incarnation == incarnation && older.counts() && older.peer_hears;
+            let twin = older.incarnation == incarnation && older.counts() && older.peer_hears && !instead;
             if twin && by_smaller(older.outgoing) && !by_smaller(outgoing) {
                 return out.push(MeshEffect::Close { link, why: CloseReason::Replaced });
             }
