@@ -138,6 +138,7 @@ impl Actor {
     /// Runs until all who could say something are gone, or the grid is left for good.
     pub async fn run(mut self, mut said: mpsc::Receiver<Said>) {
         self.begin().await;
+        let fabric = self.fabric().clone();
         let mut look = tokio::time::interval(LOOK_EVERY);
         look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
@@ -149,6 +150,7 @@ impl Actor {
                     None => break,
                 },
                 () = tokio::time::sleep(wake) => self.handle(MeshEvent::Tick).await,
+                () = fabric.stirred.notified() => self.stirred().await,
                 _ = look.tick() => self.look().await,
             }
         }
@@ -243,12 +245,20 @@ impl Actor {
         }
     }
 
+    /// Packets pass where there were none.
+    async fn stirred(&mut self) {
+        for end in self.links.fabric.links().into_iter().filter(|end| end.is_busy()) {
+            self.handle(MeshEvent::Traffic { link: end.id }).await;
+        }
+    }
+
     /// What nobody reports: which links carry packets, and which connections found a direct path.
     async fn look(&mut self) {
         let after = std::mem::replace(&mut self.looked, Instant::now()).elapsed();
         for end in self.links.fabric.links() {
+            let busy = end.is_busy();
             end.look(after);
-            if end.used.swap(false, std::sync::atomic::Ordering::Relaxed) {
+            if busy {
                 self.handle(MeshEvent::Traffic { link: end.id }).await;
             }
         }

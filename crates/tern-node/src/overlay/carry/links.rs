@@ -192,7 +192,7 @@ async fn read_datagrams(connection: &Connection, link: LinkId, shared: &Shared) 
         }
         if !packets.is_empty() {
             if let Some(end) = shared.fabric.link(link) {
-                end.used.store(true, Relaxed);
+                shared.fabric.carried(&end, packets.len());
             }
             shared.fabric.receive(&mut packets);
             packets.clear();
