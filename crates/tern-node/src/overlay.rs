@@ -26,7 +26,7 @@ use tern_core::machine::mesh::{Here, MeshEvent};
 use tern_core::observe::Vitals;
 use tern_core::words::NodeId;
 use tern_core::words::limits::NODE_ADDRESSES_MAX;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use crate::node::input::Input;
 use crate::sense::Conditions;
@@ -34,8 +34,9 @@ use crate::store::grid::{self as durable, GridStore, public};
 use actor::{Actor, Parts, SAID_MAX, Said};
 use carry::endpoints::Making;
 use carry::fabric::Fabric;
+use carry::ground;
 use carry::links;
-use carry::transport::Directory;
+use carry::ways::Directory;
 use door::members::Members;
 use door::nearby;
 use door::tailnet;
@@ -117,13 +118,15 @@ impl Overlay {
         to_loop: SyncSender<Input>,
     ) -> Result<Self, OverlayError> {
         let me = public(&options.secret);
-        let (members, directory) = (Members::default(), Directory::new(options.only));
         let (fabric, packets) = Fabric::new(&me);
+        let (members, directory) = (Members::default(), Directory::new(options.only, fabric.clone()));
+        let ground = ground::watch();
         let making = Making { secret: &options.secret, members: &members, port_mapping: options.port_mapping };
         let link = listen(&making, options.listen, options.any_port).await?;
         let main = making.main(options.listen, &fabric, packets, &directory).await?;
         let (to_actor, said) = mpsc::channel(SAID_MAX);
-        let peers = Peers::new(main.clone(), directory.clone(), work::to_loop(to_loop), to_actor.clone());
+        let peers =
+            Peers::new(main.clone(), directory.clone(), work::to_loop(to_loop), to_actor.clone(), ground.clone());
         peers.files().set_open(options.files);
         let numbers = Arc::new(AtomicU64::new(1));
         let links = links::Shared {
@@ -132,6 +135,7 @@ impl Overlay {
             to_actor: to_actor.clone(),
             numbers,
             directory: directory.clone(),
+            ground: ground.clone(),
         };
         let mut here = options.here;
         here.link_addresses = addresses(&link);
@@ -154,6 +158,7 @@ impl Overlay {
             tokio::spawn(calls::accept(peers.clone())),
             tokio::spawn(work::distribute(outbound, peers.clone())),
             tokio::spawn(follow_addresses(link.clone(), main.clone(), to_actor.clone())),
+            tokio::spawn(follow_ground(ground, to_actor.clone())),
         ];
         if options.mdns {
             tasks.push(tokio::spawn(nearby::listen(link.clone(), to_actor.clone())));
@@ -236,6 +241,15 @@ async fn follow_addresses(link: Endpoint, main: Endpoint, to_actor: mpsc::Sender
         }
         let said = Said::Addresses { link: addresses(&link), main: addresses(&main) };
         if to_actor.send(said).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Tells the mesh at once when the kernel gives or takes an address.
+async fn follow_ground(mut ground: watch::Receiver<u64>, to_actor: mpsc::Sender<Said>) {
+    while ground.changed().await.is_ok() {
+        if to_actor.send(Said::Moved).await.is_err() {
             return;
         }
     }

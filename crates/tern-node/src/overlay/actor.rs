@@ -21,8 +21,9 @@ use super::work::ToLoop;
 use crate::clock;
 use crate::node::input::Peer;
 use crate::overlay::carry::fabric::Fabric;
+use crate::overlay::carry::ground;
 use crate::overlay::carry::links::{self, Opened};
-use crate::overlay::carry::transport::Directory;
+use crate::overlay::carry::ways::Directory;
 use crate::overlay::door::join::Knock;
 use crate::overlay::door::members::Members;
 use crate::overlay::door::nearby::{self, Nearby, Neighbourhood};
@@ -54,6 +55,8 @@ pub enum Said {
     SentAway(NodeId),
     /// What feeds this machine now.
     Power(Power),
+    /// An address of this machine came or went.
+    Moved,
     /// Where this machine is reached now.
     Addresses {
         link: Vec<SocketAddr>,
@@ -138,6 +141,7 @@ impl Actor {
     /// Runs until all who could say something are gone, or the grid is left for good.
     pub async fn run(mut self, mut said: mpsc::Receiver<Said>) {
         self.begin().await;
+        let fabric = self.fabric().clone();
         let mut look = tokio::time::interval(LOOK_EVERY);
         look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
@@ -149,6 +153,7 @@ impl Actor {
                     None => break,
                 },
                 () = tokio::time::sleep(wake) => self.handle(MeshEvent::Tick).await,
+                () = fabric.stirred.notified() => self.stirred().await,
                 _ = look.tick() => self.look().await,
             }
         }
@@ -192,11 +197,13 @@ impl Actor {
             Said::Addresses { link, main } => {
                 (self.here.link_addresses, self.here.main_addresses) = (link, main);
                 self.handle(MeshEvent::Here(Box::new(self.here.clone()))).await;
+                self.moved().await;
             }
             Said::Power(power) => {
                 (self.here.facts.power, self.here.on_battery) = (power, power.is_battery());
                 self.handle(MeshEvent::Here(Box::new(self.here.clone()))).await;
             }
+            Said::Moved => self.moved().await,
             Said::Mesh(event) => self.handle(event).await,
             Said::Opened(Opened { peer, link, outgoing, frames }) => {
                 self.frames.insert(link, frames);
@@ -214,6 +221,16 @@ impl Actor {
         } else {
             self.neighbourhood.heard(nearby);
         }
+    }
+
+    /// What stands on an address that is gone is made anew at once, from one that is there.
+    async fn moved(&mut self) {
+        for end in self.links.fabric.links() {
+            if ground::is_lost(&end.connection) {
+                self.handle(MeshEvent::Stranded { link: end.id }).await;
+            }
+        }
+        self.peers.mend();
     }
 
     /// The other machine knows more than this one: this node was removed while it was away. One that has only not heard yet of
@@ -235,12 +252,20 @@ impl Actor {
         }
     }
 
+    /// Packets pass where there were none.
+    async fn stirred(&mut self) {
+        for end in self.links.fabric.links().into_iter().filter(|end| end.is_busy()) {
+            self.handle(MeshEvent::Traffic { link: end.id }).await;
+        }
+    }
+
     /// What nobody reports: which links carry packets, and which connections found a direct path.
     async fn look(&mut self) {
         let after = std::mem::replace(&mut self.looked, Instant::now()).elapsed();
         for end in self.links.fabric.links() {
+            let busy = end.is_busy();
             end.look(after);
-            if end.used.swap(false, std::sync::atomic::Ordering::Relaxed) {
+            if busy {
                 self.handle(MeshEvent::Traffic { link: end.id }).await;
             }
         }

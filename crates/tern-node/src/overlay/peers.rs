@@ -1,13 +1,13 @@
 //! Connections to other members, wherever they are: made when somebody wants one, kept while it is used.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use iroh::endpoint::{Connection, RecvStream, SendStream};
 use iroh::{Endpoint, EndpointAddr, EndpointId};
 use tern_core::words::NodeId;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::CALL_ALPN;
 use super::actor::Said;
@@ -15,10 +15,16 @@ use super::calls::{self, Call};
 use super::grid::GridAsk;
 use super::work::ToLoop;
 use crate::files;
-use crate::overlay::carry::transport::Directory;
+use crate::overlay::carry::ground;
+use crate::overlay::carry::ways::Directory;
 
 /// How long a member may take to answer at all.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How often, for how long and how soon again a new path is looked for when this machine has moved.
+const MEND_TRIES: u32 = 12;
+const MEND_TIMEOUT: Duration = Duration::from_millis(500);
+const MEND_AGAIN: Duration = Duration::from_millis(100);
 
 /// Why another node did not do what it was asked. Nothing was changed here; what it did there before, it says itself.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -43,11 +49,22 @@ pub struct Peers {
     to_loop: ToLoop,
     to_actor: mpsc::Sender<Said>,
     files: Arc<files::Service>,
+    /// Moves when this machine's addresses change.
+    ground: watch::Receiver<u64>,
+    /// Members to whom a path is looked for because of that.
+    mending: Arc<Mutex<BTreeSet<NodeId>>>,
 }
 
 impl Peers {
-    pub fn new(endpoint: Endpoint, directory: Directory, to_loop: ToLoop, to_actor: mpsc::Sender<Said>) -> Self {
-        Self { endpoint, directory, open: Arc::default(), to_loop, to_actor, files: Arc::default() }
+    pub fn new(
+        endpoint: Endpoint,
+        directory: Directory,
+        to_loop: ToLoop,
+        to_actor: mpsc::Sender<Said>,
+        ground: watch::Receiver<u64>,
+    ) -> Self {
+        let (open, files, mending) = (Arc::default(), Arc::default(), Arc::default());
+        Self { endpoint, directory, open, to_loop, to_actor, files, ground, mending }
     }
 
     /// What this node remembers of files that it gives.
@@ -136,6 +153,54 @@ impl Peers {
             && let Some(connection) = slot.lock().await.take()
         {
             connection.close(crate::overlay::door::members::FORBIDDEN.into(), b"this key is not in this grid");
+        }
+    }
+
+    /// This machine's addresses have changed: connections that stand on one that is gone find another path.
+    pub fn mend(&self) {
+        let open: Vec<(NodeId, Slot)> = {
+            let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+            open.iter().map(|(node, slot)| (*node, slot.clone())).collect()
+        };
+        for (node, slot) in open {
+            let Ok(open) = slot.try_lock() else { continue };
+            let Some(connection) = open.clone().filter(|it| it.close_reason().is_none() && ground::is_lost(it)) else {
+                continue;
+            };
+            if self.mending.lock().unwrap_or_else(PoisonError::into_inner).insert(node) {
+                let peers = self.clone();
+                tokio::spawn(async move {
+                    peers.find_path(&node, connection).await;
+                    peers.mending.lock().unwrap_or_else(PoisonError::into_inner).remove(&node);
+                });
+            }
+        }
+    }
+
+    /// A connection finds new paths when another one to the same node does: that one is made for nothing else. Its first packet
+    /// goes where the member was, from where this machine is now. What happens at both ends then is [`PreferDirect`]'s choice.
+    ///
+    /// [`PreferDirect`]: crate::overlay::carry::ways::PreferDirect
+    async fn find_path(&self, node: &NodeId, connection: Connection) {
+        let Ok(id) = EndpointId::from_bytes(&node.0) else { return };
+        let mut ground = self.ground.clone();
+        for _ in 0..MEND_TRIES {
+            ground.mark_unchanged();
+            let target = EndpointAddr::from_parts(id, self.directory.ways(&id));
+            let guide = tokio::select! {
+                guide = self.endpoint.connect(target, CALL_ALPN) => guide.ok(),
+                // What was sent from nowhere would be repeated after a second only.
+                Ok(()) = ground.changed() => continue,
+                () = tokio::time::sleep(MEND_TIMEOUT) => None,
+            };
+            tracing::debug!(%node, found = guide.is_some(), "a path was looked for from where this machine is now");
+            tokio::time::sleep(MEND_AGAIN).await;
+            if let Some(guide) = guide {
+                guide.close(0u32.into(), b"done");
+            }
+            if connection.close_reason().is_some() || ground::is_firm(&connection) {
+                return;
+            }
         }
     }
 

@@ -23,7 +23,7 @@ fn infiltrated(count: usize, seed: u64) -> (World, LinkId) {
 
 fn linked(world: &mut World, liar: usize) -> LinkId {
     let link = LinkId(2 * world.connect(liar, 0));
-    world.send_frame(link, encode_frame(&LinkFrame::Hello { incarnation: 7 }));
+    world.send_frame(link, encode_frame(&LinkFrame::Hello { incarnation: 7, instead: false }));
     world.send_frame(link, encode_frame(&LinkFrame::Listening { roll: 0, area: None }));
     let (from, to) = (NodeId([0; 32]), NodeId([0xff; 32]));
     world.send_frame(link, encode_frame(&LinkFrame::Digest { from, to, stamps: Vec::new() }));

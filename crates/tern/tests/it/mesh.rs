@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::ground::{Capture, Echo, Grid, Machine, Need, Net, Pulse, reaches, until};
+use crate::ground::{Capture, Echo, Grid, Load, Machine, Need, Net, Pulse, reaches, until};
 
 /// Settings of every machine here: nothing is looked for that the test did not build.
 const QUIET: &str = "[mesh]\nmdns = false\nport_mapping = false\n";
@@ -78,10 +78,8 @@ fn the_ends_of_a_chain_reach_each_other_and_those_between_see_no_plaintext() {
     }
 }
 
-#[test]
-fn a_stream_outlives_the_hop_that_carried_it() {
-    let name = "a_stream_outlives_the_hop_that_carried_it";
-    let Some(net) = Net::new(name, &[]) else { return };
+/// Four machines in a square, the first of which has two ways to the last.
+fn square(net: &Net) -> (Grid, [Machine; 4]) {
     let grid = net.grid(&["a", "b", "c", "d"], &[("a", "b"), ("b", "d"), ("a", "c"), ("c", "d")]);
     let all = machines(&grid, ["a", "b", "c", "d"]);
     let [a, b, c, d] = &all;
@@ -89,23 +87,56 @@ fn a_stream_outlives_the_hop_that_carried_it() {
     admit(a, c);
     admit(b, d);
     until_all_reach_all(&all);
-    // Both ways must stand before one of them may go.
     until("d has two ways", || {
         let links = d.tern_json(&["netcheck", "--json"])["links"].as_array().map_or(0, Vec::len);
         (links == 2).then_some(())
     });
-    let echo = Echo::new(grid.node("d"));
-    let pulse = Pulse::new(grid.node("a"), forwarded(a, "d", &echo));
-    until("the stream runs", || (pulse.count() > 50).then_some(()));
+    (grid, all)
+}
+
+/// Ends the one over which the first machine reaches the last.
+fn kill_the_hop([a, b, c, _]: &[Machine; 4]) {
     let path = a.tern_json(&["path", "d", "--json"]);
-    let hop = path["hops"][0]["name"].as_str().unwrap().to_owned();
-    let dead = if hop == "b" { b } else { c };
+    let dead = if path["hops"][0]["name"] == "b" { b } else { c };
     dead.kill9();
+}
+
+#[test]
+fn a_stream_outlives_the_hop_that_carried_it() {
+    let name = "a_stream_outlives_the_hop_that_carried_it";
+    let Some(net) = Net::new(name, &[]) else { return };
+    let (grid, all) = square(&net);
+    let echo = Echo::new(grid.node("d"));
+    let pulse = Pulse::new(grid.node("a"), forwarded(&all[0], "d", &echo));
+    until("the stream runs", || (pulse.count() > 50).then_some(()));
+    kill_the_hop(&all);
     let before = pulse.count();
     until("the stream goes on", || (pulse.count() > before + 100 || pulse.ended()).then_some(()));
     let beats = pulse.stop();
     assert_eq!(beats.broken, None);
     println!("a stream stood still for {:?} when its hop died", beats.longest);
+    assert!(beats.longest < Duration::from_secs(20), "it was not the other way that carried it on: {beats:?}");
+}
+
+#[test]
+fn full_streams_outlive_the_hop_that_carried_them() {
+    let name = "full_streams_outlive_the_hop_that_carried_them";
+    let Some(net) = Net::new(name, &[]) else { return };
+    let (grid, all) = square(&net);
+    let echoes = [Echo::new(grid.node("d")), Echo::new(grid.node("d"))];
+    let load = Load::new(grid.node("a"), forwarded(&all[0], "d", &echoes[0]));
+    let pulse = Pulse::new(grid.node("a"), forwarded(&all[0], "d", &echoes[1]));
+    let passes = |more: u64| {
+        let before = load.bytes();
+        until("much passes", || (load.bytes() > before + more || load.ended()).then_some(()));
+    };
+    passes(8 << 20);
+    kill_the_hop(&all);
+    passes(8 << 20);
+    let beats = pulse.stop();
+    assert_eq!(beats.broken, None);
+    assert_eq!(load.stop(), None);
+    println!("a stream stood still for {:?} when its hop died under load", beats.longest);
     assert!(beats.longest < Duration::from_secs(20), "it was not the other way that carried it on: {beats:?}");
 }
 
@@ -127,6 +158,7 @@ fn a_stream_outlives_a_change_of_address() {
     let beats = pulse.stop();
     assert_eq!(beats.broken, None);
     println!("a stream stood still for {:?} when its end roamed", beats.longest);
+    assert!(beats.longest < Duration::from_secs(20), "it was a time-out that carried it on: {beats:?}");
 }
 
 #[test]

@@ -64,6 +64,10 @@ pub enum MeshEvent {
     Traffic {
         link: LinkId,
     },
+    /// This machine has lost the address on which the link stands.
+    Stranded {
+        link: LinkId,
+    },
     /// The main endpoint reaches the peer without a hop, or does not any more.
     Direct {
         peer: NodeId,

@@ -147,6 +147,7 @@ impl Mesh {
             MeshEvent::Frame { link, bytes } => self.frame(link, &bytes, out),
             MeshEvent::Datagram { link, bytes } => self.datagram(link, &bytes, out),
             MeshEvent::Traffic { link } => self.traffic(link),
+            MeshEvent::Stranded { link } => self.stranded(link),
             MeshEvent::Direct { peer, direct } => {
                 if let Some(known) = self.nodes.get_mut(&peer) {
                     known.direct = direct;
@@ -171,6 +172,20 @@ impl Mesh {
         if addresses {
             self.gained();
         }
+    }
+
+    /// This machine has lost the address on which a link stands: another is dialled at once, and the silence of this one is
+    /// not waited for. Nothing is said of it until then: it mostly takes a moment.
+    fn stranded(&mut self, link: LinkId) {
+        let now = self.now.boot;
+        let Some(peer) = self.peer_of(link) else { return };
+        if let Some(link) = self.links.get_mut(&peer) {
+            link.stranded = true;
+        }
+        if let Some(known) = self.nodes.get_mut(&peer) {
+            (known.failures, known.dial_at) = (0, now);
+        }
+        self.next_tend_now();
     }
 
     fn settle(&mut self, out: &mut Vec<MeshEffect>) {

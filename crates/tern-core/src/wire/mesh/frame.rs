@@ -19,6 +19,8 @@ pub enum LinkFrame {
     /// The first frame in each direction.
     Hello {
         incarnation: u64,
+        /// Takes the place of the link that there was: its end has lost the ground under it.
+        instead: bool,
     },
     /// From now on the sender takes what it is sent; before, it only listens to introductions. With the digest of its roll:
     /// where the other end's differs, that one sends what it has.

@@ -11,7 +11,8 @@ use iroh::endpoint::{AckFrequencyConfig, BindOpts, IdleTimeout, PortmapperConfig
 use iroh::{Endpoint, RelayMode, SecretKey};
 
 use crate::overlay::carry::fabric::{DATAGRAMS_OUT, Fabric, MAIN_MTU};
-use crate::overlay::carry::transport::{Directory, Mesh, PreferDirect};
+use crate::overlay::carry::transport::Mesh;
+use crate::overlay::carry::ways::{Directory, PreferDirect};
 use crate::overlay::door::members::Members;
 use crate::overlay::{CALL_ALPN, JOIN_ALPN, LINK_ALPN, OverlayError};
 
@@ -86,6 +87,7 @@ impl Making<'_> {
         let made = async {
             let alpns = vec![LINK_ALPN.to_vec(), JOIN_ALPN.to_vec()];
             let builder = self.builder(listen)?.transport_config(config).alpns(alpns);
+            let builder = builder.path_selector(Arc::new(PreferDirect { directory: None }));
             builder.bind().await.map_err(|error| error.to_string())
         };
         made.await.map_err(|why| OverlayError::Listen { address: listen, why })
@@ -116,7 +118,7 @@ impl Making<'_> {
                 .transport_config(config)
                 .alpns(vec![CALL_ALPN.to_vec()])
                 .add_custom_transport(Mesh::new(fabric.clone(), packets))
-                .path_selector(Arc::new(PreferDirect(directory.clone())))
+                .path_selector(Arc::new(PreferDirect { directory: Some(directory.clone()) }))
                 .address_lookup(directory.clone());
             builder.bind().await.map_err(|error| error.to_string())
         };

@@ -11,6 +11,7 @@
 //! A packet that a narrow link cannot take whole travels as two parts, which meet again at its end.
 
 mod end;
+mod onward;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU16, AtomicU64, Ordering::Relaxed};
@@ -24,6 +25,7 @@ use tern_core::words::NodeId;
 use tokio::sync::mpsc;
 
 pub use end::{DATAGRAMS_OUT, LinkEnd};
+use onward::Onward;
 
 /// Bytes of a packet that is carried in any case, in two parts if need be. With its header it fits into a datagram of most links.
 pub const MAIN_MTU: u16 = 1_350;
@@ -77,6 +79,8 @@ pub struct Fabric {
     numbers: AtomicU16,
     halves: std::sync::Mutex<HashMap<(Prefix, u16), (u8, Bytes)>>,
     pub counts: Counts,
+    /// A link that was idle carries packets: both its ends must promise more heartbeats before it dies, not half a second later.
+    pub stirred: tokio::sync::Notify,
 }
 
 impl std::fmt::Debug for Fabric {
@@ -96,6 +100,7 @@ impl Fabric {
             numbers: AtomicU16::default(),
             halves: std::sync::Mutex::default(),
             counts: Counts::default(),
+            stirred: tokio::sync::Notify::new(),
         };
         (Arc::new(fabric), packets)
     }
@@ -149,6 +154,11 @@ impl Fabric {
         change(&mut self.tables.write().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Whether packets to that node go anywhere.
+    pub fn has_way(&self, to: &Prefix) -> bool {
+        self.tables.read().unwrap_or_else(PoisonError::into_inner).routes.contains_key(to)
+    }
+
     fn next(&self, to: &Prefix) -> Option<Arc<LinkEnd>> {
         let tables = self.tables.read().unwrap_or_else(PoisonError::into_inner);
         tables.routes.get(to).or_else(|| tables.far.get(to)).cloned()
@@ -199,18 +209,24 @@ impl Fabric {
         let count = end.admit(batch);
         self.counts.dropped.fetch_add((batch.len() - count) as u64, Relaxed);
         let batch = &batch[..count];
-        if !end.used.load(Relaxed) {
-            end.used.store(true, Relaxed);
-        }
+        self.carried(end, count);
         let sent = end.connection.send_many_datagrams(batch).unwrap_or(0);
         if sent < batch.len() {
             self.counts.dropped.fetch_add((batch.len() - sent) as u64, Relaxed);
         }
     }
 
+    /// A link carries so many packets more.
+    pub fn carried(&self, end: &LinkEnd, count: usize) {
+        if end.carry(count) {
+            self.stirred.notify_one();
+        }
+    }
+
     /// Takes packets that came over a link: those for this node go up, others on.
     pub fn receive(&self, packets: &mut [Bytes]) {
-        let mut onward: Vec<(Arc<LinkEnd>, Vec<Bytes>)> = Vec::new();
+        let mut onward: Vec<Onward> = Vec::new();
+        let bytes = packets.iter().map(Bytes::len).sum();
         for packet in packets {
             let packet = std::mem::take(packet);
             if packet.len() < HEADER {
@@ -218,30 +234,35 @@ impl Fabric {
             } else if packet[2..10] == self.me {
                 self.deliver(packet);
             } else {
-                self.pass_on(packet, &mut onward);
+                self.pass_on(&packet, bytes, &mut onward);
             }
         }
-        for (end, batch) in onward {
-            self.counts.forwarded.fetch_add(batch.len() as u64, Relaxed);
-            self.put(&end, &batch);
+        for way in onward {
+            let end = way.end.clone();
+            self.counts.forwarded.fetch_add(way.count() as u64, Relaxed);
+            self.put(&end, &way.packets());
         }
     }
 
-    fn pass_on(&self, packet: Bytes, onward: &mut Vec<(Arc<LinkEnd>, Vec<Bytes>)>) {
+    fn pass_on(&self, packet: &[u8], bytes: usize, onward: &mut Vec<Onward>) {
         let to: Prefix = std::array::from_fn(|at| packet[2 + at]);
-        let next = if packet[1] == 0 { None } else { self.next(&to) };
-        let fits = |end: &Arc<LinkEnd>| packet.len() <= end.connection.max_datagram_size().unwrap_or(0);
-        // A packet of full size that meets a narrower link is lost; the endpoint that sent it then probes for a smaller size.
-        let Some(end) = next.filter(fits) else {
-            self.counts.dropped.fetch_add(1, Relaxed);
-            return;
+        // Mostly all of a batch go to one node.
+        let at = match onward.iter().position(|way| way.to == to) {
+            Some(at) => at,
+            None => {
+                let Some(end) = self.next(&to) else {
+                    self.counts.dropped.fetch_add(1, Relaxed);
+                    return;
+                };
+                onward.push(Onward::new(to, end, bytes));
+                onward.len() - 1
+            }
         };
-        // Its buffer is often still that of other packets.
-        let mut copy = packet.try_into_mut().unwrap_or_else(|packet| BytesMut::from(&packet[..]));
-        copy[1] -= 1;
-        match onward.iter_mut().find(|(other, _)| other.id == end.id) {
-            Some((_, batch)) => batch.push(copy.freeze()),
-            None => onward.push((end, vec![copy.freeze()])),
+        // A packet of full size that meets a narrower link is lost; the endpoint that sent it then probes for a smaller size.
+        if packet[1] == 0 || packet.len() > onward[at].room {
+            self.counts.dropped.fetch_add(1, Relaxed);
+        } else {
+            onward[at].add(packet);
         }
     }
 

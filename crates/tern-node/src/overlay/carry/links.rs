@@ -6,17 +6,17 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use bytes::Bytes;
-use iroh::endpoint::{Connection, ConnectionError, RecvStream};
+use iroh::endpoint::{ConnectError, Connection, ConnectionError, RecvStream};
 use iroh::{Endpoint, EndpointAddr, EndpointId, TransportAddr};
 use tern_core::machine::mesh::{CloseReason, LinkId, MeshEvent};
 use tern_core::wire::mesh::beat::PACKET;
 use tern_core::words::NodeId;
 use tern_core::words::limits::LINK_FRAME_BYTES_MAX;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc, watch};
 
 use crate::overlay::actor::Said;
 use crate::overlay::carry::fabric::{BATCH, Fabric, PART};
-use crate::overlay::carry::transport::Directory;
+use crate::overlay::carry::ways::Directory;
 use crate::overlay::door::join;
 use crate::overlay::door::members::FORBIDDEN;
 use crate::overlay::{JOIN_ALPN, LINK_ALPN};
@@ -42,6 +42,8 @@ pub struct Shared {
     pub to_actor: mpsc::Sender<Said>,
     pub numbers: Arc<AtomicU64>,
     pub directory: Directory,
+    /// Moves when this machine's addresses change.
+    pub ground: watch::Receiver<u64>,
 }
 
 /// A new link, for the actor.
@@ -79,7 +81,7 @@ pub async fn dial(peer: NodeId, addresses: Vec<SocketAddr>, shared: Shared) {
     let connected = match EndpointId::from_bytes(&peer.0) {
         Ok(id) => {
             let target = EndpointAddr::from_parts(id, addresses.into_iter().map(TransportAddr::Ip));
-            tokio::time::timeout(DIAL_TIMEOUT, shared.endpoint.connect(target, LINK_ALPN)).await
+            tokio::time::timeout(DIAL_TIMEOUT, connect(&shared, target)).await
         }
         Err(_) => return,
     };
@@ -91,6 +93,18 @@ pub async fn dial(peer: NodeId, addresses: Vec<SocketAddr>, shared: Shared) {
     let _ended = shared.to_actor.send(Said::Mesh(MeshEvent::DialFailed { peer })).await;
 }
 
+/// Begins anew when this machine's addresses change meanwhile: what was sent from nowhere would be repeated after a second only.
+async fn connect(shared: &Shared, target: EndpointAddr) -> Result<Connection, ConnectError> {
+    let mut ground = shared.ground.clone();
+    loop {
+        ground.mark_unchanged();
+        tokio::select! {
+            connected = shared.endpoint.connect(target.clone(), LINK_ALPN) => return connected,
+            Ok(()) = ground.changed() => {}
+        }
+    }
+}
+
 /// Carries a link until it ends.
 pub async fn run(connection: Connection, outgoing: bool, shared: Shared) {
     let peer = NodeId(*connection.remote_id().as_bytes());
@@ -100,6 +114,7 @@ pub async fn run(connection: Connection, outgoing: bool, shared: Shared) {
     let link = LinkId(shared.numbers.fetch_add(1, Relaxed));
     let (frames, to_write) = mpsc::channel(FRAMES_MAX);
     shared.fabric.add(link, connection.clone());
+    shared.directory.linked(&peer, &connection);
     if shared.to_actor.send(Said::Opened(Opened { peer, link, outgoing, frames })).await.is_err() {
         return;
     }
@@ -178,7 +193,7 @@ async fn read_datagrams(connection: &Connection, link: LinkId, shared: &Shared) 
         }
         if !packets.is_empty() {
             if let Some(end) = shared.fabric.link(link) {
-                end.used.store(true, Relaxed);
+                shared.fabric.carried(&end, packets.len());
             }
             shared.fabric.receive(&mut packets);
             packets.clear();

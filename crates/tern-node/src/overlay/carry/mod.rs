@@ -2,5 +2,7 @@
 
 pub mod endpoints;
 pub mod fabric;
+pub mod ground;
 pub mod links;
 pub mod transport;
+pub mod ways;

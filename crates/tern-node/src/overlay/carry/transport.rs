@@ -1,23 +1,15 @@
 //! The mesh as a transport of the main endpoint: its packets go over links, unless there is a direct path.
 
-use std::collections::{BTreeSet, HashMap};
 use std::io;
-use std::net::SocketAddr;
 use std::num::NonZeroUsize;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
-use iroh::address_lookup::{AddressLookup, EndpointData, EndpointInfo, Error as LookupError, Item};
-use iroh::endpoint::transports::{
-    Addr, CustomEndpoint, CustomSender, CustomTransport, PathSelection, PathSelectionContext, PathSelector, RecvInfo,
-    Transmit,
-};
-use iroh::{EndpointId, TransportAddr};
+use iroh::endpoint::transports::{CustomEndpoint, CustomSender, CustomTransport, RecvInfo, Transmit};
 use iroh_base::CustomAddr;
-use tern_core::words::NodeId;
 use tokio::sync::mpsc;
 
-use crate::overlay::carry::fabric::{Fabric, Packet, Prefix, prefix};
+use crate::overlay::carry::fabric::{Fabric, Packet, Prefix};
 
 /// Names the mesh among custom transports: `tern` in ASCII.
 const MESH: u64 = 0x7465_726e;
@@ -52,7 +44,7 @@ impl CustomTransport for Mesh {
         let packets = self.packets.lock().unwrap_or_else(PoisonError::into_inner).take();
         let packets = packets.ok_or_else(|| io::Error::other("the mesh is bound already"))?;
         let here = n0_watcher::Watchable::new(vec![address(&self.fabric.me)]);
-        Ok(Box::new(Bound { fabric: self.fabric.clone(), packets, here }))
+        Ok(Box::new(Bound { fabric: self.fabric.clone(), packets, next: None, here }))
     }
 }
 
@@ -60,6 +52,8 @@ impl CustomTransport for Mesh {
 struct Bound {
     fabric: Arc<Fabric>,
     packets: mpsc::Receiver<Packet>,
+    /// Taken, but not handed over yet.
+    next: Option<Packet>,
     here: n0_watcher::Watchable<Vec<CustomAddr>>,
 }
 
@@ -85,21 +79,38 @@ impl CustomEndpoint for Bound {
         metas: &mut [noq_udp::RecvMeta],
         infos: &mut [RecvInfo],
     ) -> Poll<io::Result<usize>> {
-        let mut count = 0;
-        while count < buffers.len() {
-            match self.packets.poll_recv(cx) {
-                Poll::Ready(Some(packet)) => {
-                    let length = packet.data.len();
-                    // Larger than anything that an endpoint sends: nobody's.
-                    let Some(room) = buffers[count].get_mut(..length) else { continue };
-                    room.copy_from_slice(&packet.data);
-                    (metas[count].len, metas[count].stride) = (length, length);
-                    infos[count] = RecvInfo::new(address(&packet.from), Some(address(&self.fabric.me)));
-                    count += 1;
-                }
-                Poll::Ready(None) => return Poll::Ready(Err(io::Error::other("the mesh is closed"))),
-                Poll::Pending => break,
+        let (mut count, mut last) = (0, None);
+        loop {
+            let packet = match self.next.take() {
+                Some(packet) => packet,
+                None => match self.packets.poll_recv(cx) {
+                    Poll::Ready(Some(packet)) => packet,
+                    Poll::Ready(None) => return Poll::Ready(Err(io::Error::other("the mesh is closed"))),
+                    Poll::Pending => break,
+                },
+            };
+            let length = packet.data.len();
+            // Behind others from the same node, all as long as the first; a shorter one is the last of its row.
+            if last == Some(packet.from)
+                && let (buffer, meta) = (&mut buffers[count - 1], &mut metas[count - 1])
+                && length <= meta.stride
+                && meta.len.is_multiple_of(meta.stride)
+                && let Some(room) = buffer.get_mut(meta.len..meta.len + length)
+            {
+                room.copy_from_slice(&packet.data);
+                meta.len += length;
+                continue;
             }
+            if count == buffers.len() {
+                self.next = Some(packet);
+                break;
+            }
+            // Larger than anything that an endpoint sends: nobody's.
+            let Some(room) = buffers[count].get_mut(..length).filter(|_| length > 0) else { continue };
+            room.copy_from_slice(&packet.data);
+            (metas[count].len, metas[count].stride) = (length, length);
+            infos[count] = RecvInfo::new(address(&packet.from), Some(address(&self.fabric.me)));
+            (count, last) = (count + 1, Some(packet.from));
         }
         if count > 0 { Poll::Ready(Ok(count)) } else { Poll::Pending }
     }
@@ -130,73 +141,44 @@ impl CustomSender for Sender {
     }
 }
 
-/// Where members' main endpoints are reached without a hop.
-#[derive(Clone, Debug, Default)]
-pub struct Directory {
-    known: Arc<RwLock<HashMap<[u8; 32], Vec<SocketAddr>>>>,
-    /// Some: everybody else is reached over the mesh alone.
-    only: Option<Arc<BTreeSet<NodeId>>>,
-}
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use tern_core::words::NodeId;
 
-impl Directory {
-    pub fn new(only: Option<BTreeSet<NodeId>>) -> Self {
-        Self { known: Arc::default(), only: only.map(Arc::new) }
-    }
+    use super::*;
 
-    /// Whether a link to this node may be made, and a direct path be used.
-    pub fn is_near(&self, node: &NodeId) -> bool {
-        self.only.as_ref().is_none_or(|only| only.contains(node))
-    }
-
-    pub fn set(&self, node: &NodeId, addresses: Vec<SocketAddr>) {
-        if self.is_near(node) {
-            self.known.write().unwrap_or_else(PoisonError::into_inner).insert(node.0, addresses);
+    /// The rows that the endpoint gets of packets of these senders and lengths: length, stride and sender, which is their content.
+    fn rows(packets: &[(u8, usize)], room: usize) -> Vec<(usize, usize, u8)> {
+        let (fabric, _) = Fabric::new(&NodeId([9; 32]));
+        let (inbox, receiver) = mpsc::channel(packets.len());
+        for (from, length) in packets {
+            let packet = Packet { from: [*from; 8], data: Bytes::from(vec![*from; *length]) };
+            assert!(inbox.try_send(packet).is_ok());
+        }
+        let mut bound = Mesh::new(fabric, receiver).bind().unwrap();
+        let mut context = Context::from_waker(std::task::Waker::noop());
+        let mut rows = Vec::new();
+        loop {
+            let mut memory = vec![vec![0; room]; 2];
+            let mut buffers: Vec<_> = memory.iter_mut().map(|bytes| io::IoSliceMut::new(bytes)).collect();
+            let mut metas = [noq_udp::RecvMeta::default(); 2];
+            let mut infos: [RecvInfo; 2] = std::array::from_fn(|_| RecvInfo::default());
+            let polled = bound.poll_recv(&mut context, &mut buffers, &mut metas, &mut infos);
+            let Poll::Ready(count) = polled else { return rows };
+            rows.extend((0..count.unwrap()).map(|at| (metas[at].len, metas[at].stride, memory[at][0])));
         }
     }
 
-    /// Whether packets may go to this address. Endpoints also find ways that nobody told them of.
-    fn is_allowed(&self, address: &Addr) -> bool {
-        let (Some(_), Addr::Ip(address)) = (&self.only, address) else { return true };
-        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        known.values().flatten().any(|near| near == address)
+    #[test]
+    fn packets_of_one_sender_come_in_rows_that_end_with_a_shorter_one() {
+        let sent = [(1, 100), (1, 100), (1, 40), (1, 100), (2, 100), (2, 120), (2, 120), (2, 120), (2, 120)];
+        let expected = [(240, 100, 1), (100, 100, 1), (100, 100, 2), (240, 120, 2), (240, 120, 2)];
+        assert_eq!(rows(&sent, 300), expected);
     }
 
-    /// All ways to a member: over the mesh, and those without a hop.
-    pub fn ways(&self, id: &EndpointId) -> Vec<TransportAddr> {
-        let over_mesh = TransportAddr::Custom(address(&prefix(&NodeId(*id.as_bytes()))));
-        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        let direct = known.get(id.as_bytes()).into_iter().flatten().copied().map(TransportAddr::Ip);
-        std::iter::once(over_mesh).chain(direct).collect()
-    }
-}
-
-impl AddressLookup for Directory {
-    fn resolve(&self, id: EndpointId) -> Option<n0_future::boxed::BoxStream<Result<Item, LookupError>>> {
-        let info = EndpointInfo { endpoint_id: id, data: EndpointData::from_iter(self.ways(&id)) };
-        Some(Box::pin(n0_future::stream::once(Ok(Item::new(info, "tern", None)))))
-    }
-}
-
-/// A path without a hop is taken before one over others, whatever their times; of several the fastest, but the one in use stays
-/// unless another is faster by a quarter.
-#[derive(Debug)]
-pub struct PreferDirect(pub Directory);
-
-impl PathSelector for PreferDirect {
-    fn select(&self, context: &PathSelectionContext<'_>) -> PathSelection {
-        let mut selection = PathSelection::none();
-        let current = context.current();
-        let allowed = context.paths().filter(|path| self.0.is_allowed(&path.network_path().remote()));
-        let ranked = allowed.filter_map(|path| {
-            let rtt = path.stats()?.rtt;
-            let over_mesh = matches!(path.network_path().remote(), Addr::Custom(_));
-            // The path in use counts as faster than it is, so that two alike do not take turns.
-            let stays = current == Some(path.network_path());
-            Some(((over_mesh, if stays { rtt * 3 / 4 } else { rtt }), path))
-        });
-        if let Some((_, best)) = ranked.min_by_key(|(rank, _)| *rank) {
-            selection.set(&best);
-        }
-        selection
+    #[test]
+    fn a_packet_that_no_buffer_holds_is_nobodys() {
+        assert_eq!(rows(&[(1, 301), (1, 0), (1, 8)], 300), [(8, 8, 1)]);
     }
 }

@@ -35,6 +35,8 @@ pub(in crate::machine::mesh) struct Greeting {
     welcome: bool,
     /// The other end listens, its roll has this digest, and it belongs to this zone.
     listens: Option<(u64, Option<String>)>,
+    /// One of both ends has lost the link that there was, and dialled because of it.
+    instead: bool,
 }
 
 impl Mesh {
@@ -64,9 +66,10 @@ impl Mesh {
         }
         let judged_at = Some(self.now.boot + GREETING_PATIENCE);
         let (incarnation, contested, listens) = (None, None, None);
-        let greeting = Greeting { peer, outgoing, incarnation, judged_at, contested, welcome: false, listens };
+        let instead = self.links.get(&peer).is_some_and(|older| !older.carries());
+        let greeting = Greeting { peer, outgoing, incarnation, judged_at, contested, welcome: false, listens, instead };
         self.greetings.insert(link, greeting);
-        let hello = LinkFrame::Hello { incarnation: self.incarnation };
+        let hello = LinkFrame::Hello { incarnation: self.incarnation, instead };
         out.push(MeshEffect::Frame { link, bytes: encode_frame(&hello) });
     }
 
@@ -82,7 +85,7 @@ impl Mesh {
             }
         };
         match frame {
-            LinkFrame::Hello { incarnation } => return self.hello(link, incarnation, out),
+            LinkFrame::Hello { incarnation, instead } => return self.hello(link, incarnation, instead, out),
             LinkFrame::Listening { roll, area } => return self.listening(link, roll, area, out),
             _ => {}
         }
@@ -101,12 +104,13 @@ impl Mesh {
         }
     }
 
-    fn hello(&mut self, link: LinkId, incarnation: u64, out: &mut Vec<MeshEffect>) {
+    fn hello(&mut self, link: LinkId, incarnation: u64, instead: bool, out: &mut Vec<MeshEffect>) {
         let now = self.now.boot;
         let Some(greeting) = self.greetings.get_mut(&link).filter(|greeting| greeting.incarnation.is_none()) else {
             return;
         };
         greeting.incarnation = Some(incarnation);
+        greeting.instead |= instead;
         let peer = greeting.peer;
         let believes = self.planted(Plant::MeshCopyBelieved);
         let linked = self.links.get_mut(&peer).filter(|known| known.counts() && known.incarnation != incarnation);
@@ -162,17 +166,19 @@ impl Mesh {
             incarnation: Some(incarnation),
             welcome: true,
             listens: Some((roll, area)),
+            instead,
             ..
         }) = self.greetings.get(&link)
         else {
             return;
         };
-        let (peer, outgoing, incarnation, roll, area) = (*peer, *outgoing, *incarnation, *roll, area.clone());
+        let (peer, outgoing, incarnation, roll, instead) = (*peer, *outgoing, *incarnation, *roll, *instead);
+        let area = area.clone();
         self.greetings.remove(&link);
         if let Some(older) = self.links.get(&peer) {
             let by_smaller = |outgoing: bool| outgoing == (self.me < peer);
             // One that the other end does not hear is closed there now: that end dials because of it.
-            let twin = older.incarnation == incarnation && older.counts() && older.peer_hears;
+            let twin = older.incarnation == incarnation && older.counts() && older.peer_hears && !instead;
             if twin && by_smaller(older.outgoing) && !by_smaller(outgoing) {
                 return out.push(MeshEffect::Close { link, why: CloseReason::Replaced });
             }

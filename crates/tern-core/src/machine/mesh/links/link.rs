@@ -86,6 +86,8 @@ pub(in crate::machine::mesh) struct Link {
     pub surplus_since: Option<u64>,
     /// It is told of no more, and closed when all have heard that.
     pub retires_at: Option<u64>,
+    /// This machine lost the address that it stands on, and nothing was heard over it since.
+    pub stranded: bool,
     /// Digests that are answered.
     pub digests: Budget,
 }
@@ -120,12 +122,18 @@ impl Link {
             peer_hears: true,
             surplus_since: None,
             retires_at: None,
+            stranded: false,
             digests: Budget::default(),
         }
     }
 
     pub fn counts(&self) -> bool {
         self.pulse != Pulse::Silent && self.retires_at.is_none()
+    }
+
+    /// Whether it needs no other in its place.
+    pub fn carries(&self) -> bool {
+        self.counts() && !self.stranded
     }
 
     fn suspect_at(&self) -> u64 {
@@ -208,7 +216,7 @@ impl Link {
         if self.heard_sequence != 0 && (ahead > 1 || late) {
             self.rough_until = now + ROUGH_LASTS;
         }
-        self.heard_sequence = beat.sequence;
+        (self.heard_sequence, self.stranded) = (beat.sequence, false);
         self.measure(beat, now);
         self.heard_at = now;
         self.interval = Span::ms(u64::from(beat.interval_ms)).clamp(BEAT_BUSY, BEAT_BATTERY);

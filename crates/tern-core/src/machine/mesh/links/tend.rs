@@ -153,7 +153,7 @@ impl Mesh {
         let room = LINKS_MAX.saturating_sub(self.links.len() + self.greetings.len());
         let mut due: Vec<(bool, u64, NodeId)> = Vec::new();
         for (peer, known) in &self.nodes {
-            let linked = self.links.get(peer).is_some_and(Link::counts);
+            let linked = self.links.get(peer).is_some_and(Link::carries);
             let greets = self.greetings.values().any(|greeting| greeting.peer == *peer);
             let first = few || chosen.contains(peer);
             let wish = first || !known.up;
