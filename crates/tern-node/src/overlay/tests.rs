@@ -2,6 +2,8 @@
 //!
 //! All that a peer can change goes through the queue of the node's loop: what never comes out of it changed nothing.
 
+mod bytes;
+
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Duration;
 
@@ -9,12 +11,10 @@ use iroh::endpoint::{Connection, ConnectionError, presets};
 use iroh::{EndpointAddr, RelayMode};
 use tempfile::TempDir;
 use tern_core::observe::LinkTrit;
-use tern_core::trust::Name;
 
 use super::*;
 use crate::home::Home;
 use crate::node::input::Peer;
-use crate::store::key;
 
 /// What has not come by then will not come.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -34,25 +34,10 @@ impl Node {
     async fn new(name: &str) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let home = Home::new(folder.path());
-        let secret = key::secret(&home).expect("a key");
-        let id = public(&secret);
-        let (store, durable) = GridStore::found(&home, &Name::near(name)).expect("a grid");
         let (to_loop, inputs) = sync_channel(1024);
         let (outbound, frames) = mpsc::channel(OUTBOUND_MAX);
-        let options = OverlayOptions {
-            secret,
-            incarnation: 7,
-            listen: LOOPBACK,
-            any_port: false,
-            port_mapping: false,
-            mdns: false,
-            only: None,
-            files: true,
-            here: Here::default(),
-            store,
-            durable,
-            addresses: BTreeMap::new(),
-        };
+        let options = OverlayOptions::on_loopback(&home, name).expect("a grid");
+        let id = public(&options.secret);
         let overlay = Overlay::start(options, frames, to_loop).await.expect("it listens");
         Self { overlay, id, inputs, outbound, _folder: folder }
     }
