@@ -38,7 +38,7 @@ use carry::fabric::Fabric;
 use carry::links;
 use carry::transport::Directory;
 use door::members::Members;
-use door::nearby;
+use door::{join, nearby};
 pub use grid::Grid;
 use peers::Peers;
 
@@ -159,6 +159,7 @@ impl Overlay {
             to_actor: to_actor.clone(),
             numbers,
             directory: directory.clone(),
+            door: join::Door::default(),
         };
         let mut here = options.here;
         here.link_addresses = addresses(&link);

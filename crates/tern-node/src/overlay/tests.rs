@@ -3,6 +3,7 @@
 //! All that a peer can change goes through the queue of the node's loop: what never comes out of it changed nothing.
 
 mod bytes;
+mod doors;
 
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Duration;
@@ -18,7 +19,7 @@ use crate::node::input::Peer;
 
 /// What has not come by then will not come.
 const PATIENCE: Duration = Duration::from_secs(60);
-const LOOPBACK: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
+const LOOPBACK: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
 /// A node with a grid of its own, and the end of its loop's queue.
 struct Node {
@@ -27,7 +28,7 @@ struct Node {
     inputs: Receiver<Input>,
     /// Open as long as the node.
     outbound: mpsc::Sender<(NodeId, Vec<u8>)>,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Node {
@@ -39,7 +40,7 @@ impl Node {
         let options = OverlayOptions::on_loopback(&home, name).expect("a grid");
         let id = public(&options.secret);
         let overlay = Overlay::start(options, frames, to_loop).await.expect("it listens");
-        Self { overlay, id, inputs, outbound, _folder: folder }
+        Self { overlay, id, inputs, outbound, folder }
     }
 
     async fn joins(&self, other: &Self) {

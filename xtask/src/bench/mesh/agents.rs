@@ -51,7 +51,7 @@ pub fn joins(bench: &Bench, sheet: &mut Sheet) -> Result<(), String> {
             }
         }
         taken.push(began.elapsed().as_secs_f64());
-        capture(new.command(&["leave"])).or_else(|_| capture(new.command(&["leave", "--yes"])))?;
+        capture(new.command(&["leave", "--yes"]))?;
     }
     sheet.value("join with a ticket, until a ping is answered", &taken, "s", Goal::Most(1.0));
     Ok(())
@@ -67,17 +67,21 @@ pub fn idle(bench: &Bench, on_battery: bool, sheet: &mut Sheet) -> Result<(), St
     for new in &agents[1..] {
         capture(new.command(&["join", &ticket(&agents[0])?]))?;
     }
-    let status = agents[0].json(&["status", "--json"])?;
-    println!("{status}");
+    let nodes = agents[0].json(&["members", "--json"])?["members"].as_array().map_or(0, Vec::len);
+    if nodes != GRID {
+        return Err(format!("the grid has {nodes} members instead of {GRID}"));
+    }
     std::thread::sleep(SETTLE);
     let used = |agent: &Agent| Ok::<f64, String>(cpu_seconds(agent.pid)? + cpu_seconds(agent.warden_pid)?);
     let all = || agents.iter().map(used).collect::<Result<Vec<f64>, String>>();
     let (before, began) = (all()?, Instant::now());
     std::thread::sleep(WATCHED / bench.divide as u32);
     let seconds = began.elapsed().as_secs_f64();
-    let shares: Vec<f64> = all()?.iter().zip(&before).map(|(after, before)| (after - before) / seconds * 100.0).collect();
+    let shares: Vec<f64> =
+        all()?.iter().zip(&before).map(|(after, before)| (after - before) / seconds * 100.0).collect();
     let most = if on_battery { 0.3 } else { 1.0 };
-    let words = if on_battery { "the same on battery" } else { "an idle node in a grid of five, agent and warden, of a core" };
+    let words =
+        if on_battery { "the same on battery" } else { "an idle node in a grid of five, agent and warden, of a core" };
     sheet.value(words, &shares, "%", Goal::Most(most));
     if !on_battery {
         let memory = |agent: &Agent| mebibytes(agent.pid, "VmRSS");

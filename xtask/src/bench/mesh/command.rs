@@ -61,7 +61,8 @@ pub fn bench(options: &[&str]) -> Result<(), String> {
 }
 
 fn facts(bench: &Bench) -> String {
-    let quick = if bench.divide > 1 { " **A quick run: fewer calls, bytes and seconds than an honest one.**" } else { "" };
+    let quick =
+        if bench.divide > 1 { " **A quick run: fewer calls, bytes and seconds than an honest one.**" } else { "" };
     format!(
         "{}. Medians, least and greatest in parentheses; × is a ratio within one of {} interleaved rounds.{quick}",
         machine(),

@@ -36,7 +36,13 @@ pub fn measure(bench: &Bench, sheet: &mut Sheet) -> Result<(), String> {
     tell(sheet, "bulk over the mesh, direct, to TCP", "bulk_direct_mib_s", "bulk_tcp_mib_s", Goal::Least(0.20))?;
     let work = "the same, to a bare iroh stream";
     tell(sheet, work, "bulk_direct_mib_s", "bulk_bare_mib_s", Goal::Least(0.95))?;
-    tell(sheet, "bulk over three hops, four processes, to direct", "bulk_chain_mib_s", "bulk_direct_mib_s", Goal::None)?;
+    tell(
+        sheet,
+        "bulk over three hops, four processes, to direct",
+        "bulk_chain_mib_s",
+        "bulk_direct_mib_s",
+        Goal::None,
+    )?;
     let chain = of(&figures, "bulk_chain_mib_s")?;
     sheet.value("the same, absolute (aim: 200 MiB/s)", chain, "MiB/s", Goal::Least(130.0));
     tell(sheet, "a file (`tern cp`) to a neighbour, to TCP", "blob_direct_mib_s", "bulk_tcp_mib_s", Goal::None)?;

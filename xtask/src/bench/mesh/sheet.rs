@@ -66,7 +66,8 @@ impl Sheet {
     }
 
     fn add(&mut self, work: &str, samples: Vec<f64>, unit: &'static str, besides: String, goal: Goal) {
-        let row = Row { work: work.to_string(), samples: samples.len(), spread: Spread::of(samples), unit, besides, goal };
+        let row =
+            Row { work: work.to_string(), samples: samples.len(), spread: Spread::of(samples), unit, besides, goal };
         println!("{}: {} ({})", row.work, row.figure(), row.goal.text(unit));
         self.0.push(row);
     }
@@ -144,7 +145,11 @@ mod tests {
         sheet.failed("c", "no root\nand more");
         let met: Vec<&str> = sheet.0.iter().map(Row::met).collect();
         assert_eq!(met, ["no", "yes", "no"]);
-        assert!(sheet.text().contains("| a | 3.00 × (2.00 to 4.00); 8.00 against 2.00 | ≤ 2.90 × | no |"), "{}", sheet.text());
+        assert!(
+            sheet.text().contains("| a | 3.00 × (2.00 to 4.00); 8.00 against 2.00 | ≤ 2.90 × | no |"),
+            "{}",
+            sheet.text()
+        );
         assert_eq!(sheet.json()[2]["median"], serde_json::Value::Null);
     }
 }

@@ -42,6 +42,7 @@ pub struct Shared {
     pub to_actor: mpsc::Sender<Said>,
     pub numbers: Arc<AtomicU64>,
     pub directory: Directory,
+    pub door: join::Door,
 }
 
 /// A new link, for the actor.
@@ -64,7 +65,7 @@ pub async fn accept(shared: Shared) {
             drop(place);
             let Ok(Ok(connection)) = connected else { return };
             if connection.alpn() == JOIN_ALPN {
-                join::serve(connection, shared.to_actor).await;
+                join::serve(connection, shared.to_actor, &shared.door).await;
             } else {
                 run(connection, false, shared).await;
             }

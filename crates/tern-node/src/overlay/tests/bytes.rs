@@ -104,7 +104,9 @@ fn mutated_introductions_on_the_local_network_steer_nothing() {
         let (name, grid) = introduced(&String::from_utf8_lossy(bytes));
         assert!(grid.is_none_or(|grid| grid.len() == 8 && grid.is_ascii()));
         let plain = |name: &str| !name.contains(|letter: char| letter.is_control() || letter == '/');
-        assert!(name.as_ref().is_none_or(|name| plain(&name.to_string()) && Path::new(&name.to_string()).is_relative()));
+        assert!(
+            name.as_ref().is_none_or(|name| plain(&name.to_string()) && Path::new(&name.to_string()).is_relative())
+        );
         name.is_some()
     });
 }

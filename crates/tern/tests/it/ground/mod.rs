@@ -17,7 +17,7 @@ pub use capture::Capture;
 pub use grid::Grid;
 pub use link::Link;
 pub use machine::Machine;
-pub use net::{Need, Net, left, remove_stale};
+pub use net::{Need, Net, left, remove_stale, skip};
 pub use node::Node;
 pub use run::until;
 pub use traffic::{Echo, Pulse, answers, reaches};
