@@ -60,7 +60,10 @@ fn say(line: &str) {
 
 async fn act(nodes: &[Node], numbers: &Range<usize>, words: &[&str]) -> String {
     match words {
-        ["invite"] => nodes[0].overlay.grid().invite(false, 600_000).await.expect("a ticket").ticket.to_text(),
+        ["invite", kind] => {
+            let invited = nodes[0].overlay.grid().invite(*kind == "admin", 600_000).await;
+            invited.expect("a ticket").ticket.to_text()
+        }
         ["join", number, ticket] => {
             let node = &nodes[number.parse::<usize>().expect("a number") - numbers.start];
             let joined = node.overlay.grid().join(Ticket::parse(ticket).expect("a ticket"), None).await;

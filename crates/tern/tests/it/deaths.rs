@@ -29,15 +29,16 @@ fn lists(machine: &Machine, name: &str) -> Option<bool> {
     Some(members.iter().find(|member| member["name"] == name)?["up"] == true)
 }
 
-/// Everybody reaches everybody, and knows of the busy one that it is busy.
-fn until_well(all: &[Machine]) {
+/// Everybody reaches everybody, and has heard since then of the busy one that it is busy.
+fn until_well(all: &[Machine], since: Instant) {
     for machine in all {
         for label in LABELS {
             until("everybody is up", || lists(machine, label).filter(|up| *up));
         }
         until("it is known who is busy", || {
-            let busy = machine.ask("/v1/nodes/busy")?;
-            (busy["vitals"]["running"].as_u64()? > 0).then_some(())
+            let vitals = &machine.ask("/v1/nodes/busy")?["vitals"];
+            let heard = u128::from(vitals["age_ms"].as_u64()?) < since.elapsed().as_millis();
+            (heard && vitals["running"].as_u64()? > 0).then_some(())
         });
     }
 }
@@ -59,11 +60,12 @@ fn dies(grid: &Grid, all: &[Machine], which: usize, how: Death) -> Duration {
         others.is_empty().then_some(())
     });
     let took = died.elapsed();
+    let back = Instant::now();
     match how {
         Death::Killed => victim.up(),
         Death::Unplugged => grid.link(name, "lan").restore(),
     }
-    until_well(all);
+    until_well(all, back);
     took
 }
 
@@ -75,7 +77,7 @@ fn lives(net: &Net, deaths: usize) -> [Vec<Duration>; 2] {
         admit(&all[0], other);
     }
     all[2].good(&["submit", "--", "sleep", "100000"]);
-    until_well(&all);
+    until_well(&all, Instant::now());
     let how = |round: usize| if round.is_multiple_of(2) { Death::Killed } else { Death::Unplugged };
     let busy = (0..deaths).map(|round| dies(&grid, &all, 2, how(round))).collect();
     let idle = (0..deaths.div_ceil(4)).map(|round| dies(&grid, &all, 3, how(round))).collect();
@@ -88,7 +90,7 @@ fn tell(kind: &str, mut took: Vec<Duration>, [half, most]: [Duration; 2]) {
     let (p50, p99) = (at(0.5), at(0.99));
     let met = if p50 <= half && p99 <= most { "met" } else { "missed" };
     println!(
-        "{} deaths of {kind} nodes, known to all: p50 {p50:.0?}, p99 {p99:.0?} (to reach: {half:?}, {most:?}: {met})",
+        "{} deaths of {kind} nodes, known to all: p50 {p50:.2?}, p99 {p99:.2?} (to reach: {half:?}, {most:?}: {met})",
         took.len()
     );
 }
