@@ -113,7 +113,7 @@ pub fn soak(options: &[&str]) -> Result<(), String> {
     ];
     for (name, which, filter) in mesh {
         parts.part(name, || {
-            let mut command = cargo(&[&tests[..], which, &["--", filter, "--nocapture"]].concat());
+            let mut command = cargo(&[&tests[..], which, &["--", filter, "--include-ignored", "--nocapture"]].concat());
             command.envs(SOAK);
             run(command)
         });
