@@ -21,12 +21,15 @@ usage: cargo xtask COMMAND
   ci                       test, then check
   policy                   licences, sources, bans, duplicates and weight of the dependencies, offline
   shape [--bless]          sizes, names and the module graph; --bless rewrites the golden graph
-  sim [--seeds N]          N lives of a simulated grid from a fresh seed (default 10000)
+  sim [--seeds N]          N lives of a simulated grid from a fresh seed (default 10000), and a tenth as many of a mesh
   soak [--rounds N]        kill agent, warden, both, and the warden's client at random instants, N times each
-                           (default 100)
+                           (default 100); ten times the deaths, restarts and mutated bytes of the tests of the mesh
   bench spine [--pairs N] [--quick]
                            measure against bare loops, xargs and GNU parallel; writes docs/benchmarks.md, except
                            where --quick or fewer than 5 pairs make its figures too rough
+  bench mesh [--pairs N] [--quick] [--json]
+                           measure the mesh against raw TCP and a bare iroh connection, joining, and an idle grid; the
+                           table goes into docs/benchmarks.md as above, and with --json the last line is the same as JSON
   dist                     a binary that runs on any Linux of this architecture, in target/dist with its checksum";
 
 fn main() -> ExitCode {
@@ -44,6 +47,7 @@ fn main() -> ExitCode {
         Some((&"dist", options)) => dist::dist(options),
         // What the benchmark runs of itself.
         Some((&"loop", arguments)) => bench::spin(arguments),
+        Some((&"on-battery", arguments)) => bench::on_battery(arguments),
         Some((&"burn", [])) => {
             bench::burn();
             Ok(())

@@ -8,6 +8,9 @@ pub mod config;
 pub mod control;
 pub mod files;
 pub mod home;
+#[cfg(test)]
+#[path = "../../tern-core/tests/shared/mutated.rs"]
+mod mutated;
 pub mod node;
 pub mod overlay;
 pub mod process;

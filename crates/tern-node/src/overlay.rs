@@ -15,7 +15,7 @@ mod tests;
 mod work;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::mpsc::SyncSender;
@@ -24,13 +24,16 @@ use iroh::{Endpoint, SecretKey, TransportAddr, Watcher};
 use n0_future::StreamExt;
 use tern_core::machine::mesh::{Here, MeshEvent};
 use tern_core::observe::Vitals;
+use tern_core::trust::Name;
 use tern_core::words::NodeId;
 use tern_core::words::limits::NODE_ADDRESSES_MAX;
 use tokio::sync::{mpsc, watch};
 
+use crate::home::Home;
 use crate::node::input::Input;
 use crate::sense::Conditions;
 use crate::store::grid::{self as durable, GridStore, public};
+use crate::store::{StoreError, key};
 use actor::{Actor, Parts, SAID_MAX, Said};
 use carry::endpoints::Making;
 use carry::fabric::Fabric;
@@ -38,9 +41,8 @@ use carry::ground;
 use carry::links;
 use carry::ways::Directory;
 use door::members::Members;
-use door::nearby;
-use door::tailnet;
 pub use door::tailnet::Tailnet;
+use door::{join, nearby, tailnet};
 pub use grid::Grid;
 use peers::Peers;
 
@@ -75,6 +77,35 @@ pub struct OverlayOptions {
     pub only: Option<BTreeSet<NodeId>>,
     /// Give and receive files.
     pub files: bool,
+}
+
+impl OverlayOptions {
+    /// On a free port of loopback and looking for nobody, with the grid that the folder has or a new one; for tests and benchmarks.
+    ///
+    /// # Errors
+    /// The folder's key or grid cannot be read or made.
+    pub fn on_loopback(home: &Home, name: &str) -> Result<Self, StoreError> {
+        let secret = key::secret(home)?;
+        let (store, durable) = match GridStore::open(home)? {
+            Some(known) => known,
+            None => GridStore::found(home, &Name::near(name))?,
+        };
+        let random = SecretKey::generate().to_bytes();
+        Ok(Self {
+            secret,
+            incarnation: u64::from_le_bytes(std::array::from_fn(|at| random[at])),
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            any_port: false,
+            port_mapping: false,
+            mdns: false,
+            here: Here::default(),
+            store,
+            durable,
+            addresses: BTreeMap::new(),
+            only: None,
+            files: true,
+        })
+    }
 }
 
 /// Why the overlay did not start. Nothing was changed.
@@ -136,6 +167,7 @@ impl Overlay {
             numbers,
             directory: directory.clone(),
             ground: ground.clone(),
+            door: join::Door::default(),
         };
         let mut here = options.here;
         here.link_addresses = addresses(&link);

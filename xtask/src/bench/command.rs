@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::loops::Loops;
 use super::node::{Agent, Folder};
-use super::table::{Rows, facts, write};
+use super::table::{Rows, facts, put};
 use super::{idle, latency, throughput};
 use crate::run::{Parts, cargo, number, root, run};
 
@@ -35,11 +35,17 @@ pub struct Bench {
     pub cores: usize,
 }
 
-/// `bench spine [--pairs N] [--quick]`.
+/// `bench spine …` or `bench mesh …`.
 pub fn bench(options: &[&str]) -> Result<(), String> {
-    let Some((&"spine", options)) = options.split_first() else {
-        return Err("usage: cargo xtask bench spine [--pairs N] [--quick]".to_string());
-    };
+    match options.split_first() {
+        Some((&"spine", options)) => spine(options),
+        Some((&"mesh", options)) => super::mesh::bench(options),
+        _ => Err("usage: cargo xtask bench spine|mesh [--pairs N] [--quick]".to_string()),
+    }
+}
+
+/// `bench spine [--pairs N] [--quick]`.
+fn spine(options: &[&str]) -> Result<(), String> {
     let quick = options.contains(&"--quick");
     let pairs = number(options, "--pairs", if quick { 2 } else { PAIRS_HONEST as u64 })? as usize;
     let size = Size { pairs: pairs.max(1), divide: if quick { 10 } else { 1 } };
@@ -58,7 +64,7 @@ pub fn bench(options: &[&str]) -> Result<(), String> {
     measure(&bench, &mut parts, &mut rows);
     if bench.size.is_honest() {
         let path = root().join("docs/benchmarks.md");
-        parts.part("table", || write(&path, &bench, &rows));
+        parts.part("table", || put(&path, "spine", &format!("{}\n\n{}", facts(&bench), rows.text())));
     }
     println!("\n{}\n\n{}", facts(&bench), rows.text());
     if !bench.size.is_honest() {

@@ -1,4 +1,5 @@
-//! `cargo xtask bench spine`: Tern's cost beside the least that the kernel asks for the same work, and beside others.
+//! `cargo xtask bench spine`: Tern's cost beside the least that the kernel asks for the same work, and beside others;
+//! `cargo xtask bench mesh`: the mesh beside raw TCP and a bare iroh connection.
 //!
 //! Everything is measured in interleaved pairs on the same machine in the same minutes, and told as the ratio of a pair:
 //! seconds say little on a machine that does other things. The table goes into `docs/benchmarks.md`.
@@ -8,6 +9,7 @@ mod http;
 mod idle;
 mod latency;
 mod loops;
+mod mesh;
 mod node;
 mod pairs;
 mod table;
@@ -15,3 +17,4 @@ mod throughput;
 
 pub use command::bench;
 pub use loops::{burn, spin};
+pub use mesh::on_battery;

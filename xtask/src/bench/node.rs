@@ -65,9 +65,15 @@ impl Agent {
     pub fn start(bench: &Bench) -> Result<Self, String> {
         let home = bench.folder.path().join("agent");
         let _ = std::fs::remove_dir_all(&home);
-        let mut agent = Self { tern: bench.tern.clone(), home, pid: 0, warden_pid: 0 };
+        Self::on(bench.tern.clone(), home, None)
+    }
+
+    /// The same on this folder; `starter` is the program and its first words by which it is started, if not by its own.
+    pub fn on(tern: PathBuf, home: PathBuf, starter: Option<Command>) -> Result<Self, String> {
+        let mut up = starter.unwrap_or_else(|| Command::new(&tern));
+        let mut agent = Self { tern, home, pid: 0, warden_pid: 0 };
+        up.args(["up", "--detach"]).env("TERN_HOME", &agent.home).stdin(Stdio::null());
         // The detached agent inherits what it is given, so nothing of it may be a pipe that somebody waits on.
-        let mut up = agent.command(&["up", "--detach"]);
         let status = up.stdout(Stdio::null()).status().map_err(|error| format!("tern up: {error}"))?;
         if !status.success() {
             return Err(format!("tern up --detach: {status}"));

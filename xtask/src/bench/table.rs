@@ -6,9 +6,6 @@ use std::path::Path;
 use super::command::Bench;
 use super::pairs::{Paired, median, quantile};
 
-const BEGIN: &str = "<!-- spine: written by `cargo xtask bench spine` -->";
-const END: &str = "<!-- spine: end -->";
-
 /// What was measured, in order.
 #[derive(Debug, Default)]
 pub struct Rows(Vec<Row>);
@@ -96,18 +93,29 @@ fn first_line(text: &str) -> &str {
     text.lines().next().unwrap_or_default()
 }
 
-/// Replaces the marked part of the page, or adds it at the end.
-pub fn write(path: &Path, bench: &Bench, rows: &Rows) -> Result<(), String> {
+/// Replaces the part of the page that `cargo xtask bench NAME` writes, or adds it at the end.
+pub fn put(path: &Path, name: &str, text: &str) -> Result<(), String> {
     let page = std::fs::read_to_string(path).unwrap_or_else(|_| "# Benchmarks\n".to_string());
-    let section = format!("{BEGIN}\n\n{}\n\n{}\n{END}", facts(bench), rows.text());
-    std::fs::write(path, replaced(&page, &section)).map_err(|error| format!("{}: {error}", path.display()))
+    std::fs::write(path, replaced(&page, name, text)).map_err(|error| format!("{}: {error}", path.display()))
 }
 
-fn replaced(page: &str, section: &str) -> String {
-    match (page.find(BEGIN), page.find(END)) {
-        (Some(from), Some(to)) if from < to => format!("{}{section}{}", &page[..from], &page[to + END.len()..]),
+fn replaced(page: &str, name: &str, text: &str) -> String {
+    let begin = format!("<!-- {name}: written by `cargo xtask bench {name}` -->");
+    let end = format!("<!-- {name}: end -->");
+    let section = format!("{begin}\n\n{text}\n{end}");
+    match (page.find(&begin), page.find(&end)) {
+        (Some(from), Some(to)) if from < to => format!("{}{section}{}", &page[..from], &page[to + end.len()..]),
         _ => format!("{}\n\n{section}\n", page.trim_end()),
     }
+}
+
+/// Cores, kernel and load now, without the machine's name.
+pub fn machine() -> String {
+    let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let load = load.split(' ').next().unwrap_or_default();
+    format!("{cores} cores, Linux {}, load average at the end {load}", kernel.trim())
 }
 
 /// The machine in one sentence, without its name.
@@ -135,8 +143,10 @@ mod tests {
 
     #[test]
     fn the_section_is_replaced_and_the_rest_of_the_page_stays() {
-        let one = replaced("# Page\n\nprose\n", &format!("{BEGIN}\nfirst\n{END}"));
-        let two = replaced(&format!("{one}\nafter\n"), &format!("{BEGIN}\nsecond\n{END}"));
+        let one = replaced("# Page\n\nprose\n", "spine", "first");
+        let other = replaced(&one, "mesh", "of another bench");
+        let two = replaced(&format!("{other}\nafter\n"), "spine", "second");
+        assert!(two.contains("of another bench"), "{two}");
         assert!(two.starts_with("# Page\n\nprose\n") && two.ends_with("\nafter\n"), "{two}");
         assert!(two.contains("second") && !two.contains("first"), "{two}");
     }

@@ -1,6 +1,8 @@
 //! The state machine of a node, driven from outside: alone, in pairs, through storms, and by its laws.
 
 mod laws;
+#[path = "../shared/mutated.rs"]
+mod mutated;
 mod one_node;
 mod storms;
 mod two_nodes;

@@ -1,5 +1,6 @@
 //! What arrives from the network is read, or refused: never a panic, never more memory than the limits say.
 
+use crate::mutated::storm;
 use crate::world::{World, ended, spec};
 use proptest::prelude::*;
 use tern_core::machine::Event;
@@ -71,6 +72,16 @@ fn a_list_beyond_its_limit_is_refused_though_its_bytes_would_fit() {
     let mut claim = WIRE_VERSION.to_le_bytes().to_vec();
     claim.extend([4, 0xff, 0xff, 0xff, 0xff, 0x0f]);
     assert_eq!(decode(&claim), Err(WireError::Malformed));
+}
+
+#[test]
+fn mutated_messages_are_read_in_one_form_or_refused() {
+    let samples: Vec<Vec<u8>> = messages().iter().map(encode).collect();
+    storm(&samples, |bytes| {
+        let Ok(message) = decode(bytes) else { return false };
+        assert_eq!(decode(&encode(&message)), Ok(message));
+        true
+    });
 }
 
 proptest! {

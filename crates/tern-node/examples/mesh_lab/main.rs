@@ -139,9 +139,10 @@ fn measure(plan: &Plan) {
 }
 
 fn print(figures: BTreeMap<String, Vec<f64>>) {
-    for (name, mut values) in figures {
-        values.sort_by(f64::total_cmp);
-        let median = values[values.len() / 2];
+    for (name, values) in figures {
+        let mut sorted = values.clone();
+        sorted.sort_by(f64::total_cmp);
+        let median = sorted[sorted.len() / 2];
         println!("{}", serde_json::json!({"figure": name, "median": median, "values": values}));
     }
 }

@@ -6,13 +6,10 @@ use std::path::Path;
 use std::sync::mpsc::{Receiver, sync_channel};
 
 use iroh::SecretKey;
-use tern_core::machine::mesh::Here;
-use tern_core::trust::Name;
 use tern_core::words::NodeId;
 use tern_node::home::Home;
 use tern_node::node::input::Input;
 use tern_node::overlay::{OUTBOUND_MAX, Overlay, OverlayOptions};
-use tern_node::store::grid::GridStore;
 use tokio::sync::mpsc;
 
 /// An overlay and what keeps it alive.
@@ -38,28 +35,19 @@ fn at(index: usize) -> SocketAddr {
 /// Starts node `index` of a chain of `count`.
 pub async fn start(index: usize, count: usize, home: &Path) -> Node {
     let home = Home::new(home);
-    let name = Name::near(&format!("n{index}"));
+    let name = format!("n{index}");
     std::fs::write(home.key(), secret(index).to_bytes()).expect("a key");
     std::fs::set_permissions(home.key(), std::os::unix::fs::PermissionsExt::from_mode(0o600)).expect("a key");
-    let (store, durable) = GridStore::found(&home, &name).expect("a grid");
     let near = |other: usize| other.abs_diff(index) == 1;
     let only: BTreeSet<NodeId> = (0..count).filter(|other| near(*other)).map(id).collect();
     let options = OverlayOptions {
-        secret: secret(index),
-        incarnation: std::process::id().into(),
         listen: at(index),
-        any_port: false,
-        port_mapping: false,
-        mdns: false,
-        here: Here::default(),
-        store,
-        durable,
         addresses: only
             .iter()
             .map(|it| (*it, (0..count).filter(|other| id(*other) == *it).map(at).collect()))
             .collect(),
         only: Some(only),
-        files: true,
+        ..OverlayOptions::on_loopback(&home, &name).expect("a grid")
     };
     let (to_loop, inputs) = sync_channel(1024);
     std::thread::spawn(move || drain(&inputs));

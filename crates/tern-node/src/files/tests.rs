@@ -1,22 +1,18 @@
 //! Copies between real overlays on loopback.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::collections::BTreeSet;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::sync_channel;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
-use tern_core::machine::mesh::Here;
 use tern_core::observe::{NodeTrit, Vitals};
-use tern_core::trust::Name;
 use tern_core::words::NodeId;
 
 use super::*;
 use crate::home::Home;
 use crate::overlay::{OUTBOUND_MAX, Overlay, OverlayOptions};
-use crate::store::grid::GridStore;
 use crate::store::key;
 use wire::Summary;
 
@@ -44,27 +40,11 @@ impl Node {
 
     async fn start(folder: TempDir, name: &str, only: Option<BTreeSet<NodeId>>) -> Self {
         let home = Home::new(folder.path());
-        let secret = key::secret(&home).expect("a key");
         let id = key::node_id(&home).expect("a key");
-        let known = GridStore::open(&home).expect("it is readable");
-        let (store, durable) = known.unwrap_or_else(|| GridStore::found(&home, &Name::near(name)).expect("a grid"));
         let (to_loop, inputs) = sync_channel(1024);
         std::thread::spawn(move || while inputs.recv().is_ok() {});
         let (outbound, frames) = mpsc::channel(OUTBOUND_MAX);
-        let options = OverlayOptions {
-            secret,
-            incarnation: key::random_u64().expect("a number"),
-            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
-            any_port: false,
-            port_mapping: false,
-            mdns: false,
-            here: Here::default(),
-            store,
-            durable,
-            addresses: BTreeMap::new(),
-            only,
-            files: true,
-        };
+        let options = OverlayOptions { only, ..OverlayOptions::on_loopback(&home, name).expect("a grid") };
         let overlay = Overlay::start(options, frames, to_loop).await.expect("it listens");
         Self { overlay, id, folder, _outbound: outbound }
     }

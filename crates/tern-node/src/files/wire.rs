@@ -227,8 +227,7 @@ pub async fn say<T: Serialize>(stream: &mut SendStream, value: &T) -> Result<(),
 pub async fn hear<T: DeserializeOwned>(stream: &mut RecvStream) -> Result<T, Trouble> {
     let broken = |why: String| Trouble::new(Kind::Broken, why);
     let bytes = calls::frame(stream, MESSAGE_BYTES_MAX).await.map_err(broken)?;
-    match postcard::take_from_bytes(&bytes) {
-        Ok((value, [])) => Ok(value),
-        _ => Err(Trouble::new(Kind::Refused, "the other node's message could not be read: another version of tern?")),
-    }
+    let unread =
+        |_| Trouble::new(Kind::Refused, "the other node's message could not be read: another version of tern?");
+    calls::decode(&bytes).map_err(unread)
 }

@@ -2,6 +2,8 @@
 //!
 //! All that a peer can change goes through the queue of the node's loop: what never comes out of it changed nothing.
 
+mod bytes;
+mod doors;
 mod power;
 mod tailnet;
 
@@ -12,17 +14,15 @@ use iroh::endpoint::{Connection, ConnectionError, presets};
 use iroh::{EndpointAddr, RelayMode};
 use tempfile::TempDir;
 use tern_core::observe::LinkTrit;
-use tern_core::trust::Name;
 
 use super::*;
 use crate::home::Home;
 use crate::node::input::Peer;
 use crate::sense::facts;
-use crate::store::key;
 
 /// What has not come by then will not come.
 const PATIENCE: Duration = Duration::from_secs(60);
-const LOOPBACK: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
+const LOOPBACK: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
 /// A node with a grid of its own, and the end of its loop's queue.
 struct Node {
@@ -47,26 +47,12 @@ impl Node {
 
     async fn on(folder: TempDir, name: &str, listen: SocketAddr) -> Self {
         let home = Home::new(folder.path());
-        let secret = key::secret(&home).expect("a key");
-        let id = public(&secret);
-        let known = GridStore::open(&home).expect("it can be read");
-        let (store, durable) = known.unwrap_or_else(|| GridStore::found(&home, &Name::near(name)).expect("a grid"));
         let (to_loop, inputs) = sync_channel(1024);
         let (outbound, frames) = mpsc::channel(OUTBOUND_MAX);
-        let options = OverlayOptions {
-            secret,
-            incarnation: 7,
-            listen,
-            any_port: false,
-            port_mapping: false,
-            mdns: false,
-            only: None,
-            files: true,
-            here: Here { facts: facts::read_at(&facts::Root::at(folder.path()), 1, None), ..Here::default() },
-            store,
-            durable,
-            addresses: BTreeMap::new(),
-        };
+        let options = OverlayOptions::on_loopback(&home, name).expect("a grid");
+        let here = Here { facts: facts::read_at(&facts::Root::at(folder.path()), 1, None), ..Here::default() };
+        let options = OverlayOptions { listen, here, ..options };
+        let id = public(&options.secret);
         let overlay = Overlay::start(options, frames, to_loop).await.expect("it listens");
         Self { overlay, id, inputs, outbound, folder }
     }

@@ -1,13 +1,10 @@
 //! What a node tells its peers of a job: an admitted peer asks for work and keeps every byte that it is sent.
 
-use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Duration;
 
 use tempfile::TempDir;
-use tern_core::machine::mesh::Here;
-use tern_core::trust::Name;
 use tern_core::wire::{Message, decode, encode};
 use tern_core::words::NodeId;
 use tern_node::config::{Config, MeshConfig};
@@ -17,7 +14,6 @@ use tern_node::home::Home;
 use tern_node::node::input::{Input, Peer};
 use tern_node::node::{self, StartOptions};
 use tern_node::overlay::{OUTBOUND_MAX, Overlay, OverlayOptions};
-use tern_node::store::grid::GridStore;
 use tern_node::store::key;
 use tokio::sync::mpsc;
 
@@ -109,24 +105,9 @@ impl Guest {
     async fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let home = Home::new(folder.path());
-        let secret = key::secret(&home).expect("a key");
-        let (store, durable) = GridStore::found(&home, &Name::near("guest")).expect("a grid");
         let (to_loop, inputs) = sync_channel(4096);
         let (outbound, frames) = mpsc::channel(OUTBOUND_MAX);
-        let options = OverlayOptions {
-            secret,
-            incarnation: 1,
-            listen: LOOPBACK,
-            any_port: false,
-            port_mapping: false,
-            mdns: false,
-            only: None,
-            files: true,
-            here: Here::default(),
-            store,
-            durable,
-            addresses: BTreeMap::new(),
-        };
+        let options = OverlayOptions::on_loopback(&home, "guest").expect("a grid");
         let overlay = Overlay::start(options, frames, to_loop).await.expect("it listens");
         Self { overlay, inputs, outbound, _folder: folder }
     }

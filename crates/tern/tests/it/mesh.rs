@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use crate::ground::{Capture, Echo, Grid, Load, Machine, Need, Net, Pulse, reaches, until};
 
+/// Several groups, so that each hop passes on what it does not hold as a whole.
+const FILE_BYTES: usize = 3 << 20;
 /// Settings of every machine here: nothing is looked for that the test did not build.
-const QUIET: &str = "[mesh]\nmdns = false\nport_mapping = false\n";
+pub const QUIET: &str = "[mesh]\nmdns = false\nport_mapping = false\n";
 /// What travels, and must be seen by nobody on the way.
 const SECRET: &[u8] = b"the-plaintext-that-nobody-on-the-way-may-see";
 
@@ -48,6 +50,20 @@ fn forwarded(from: &Machine, name: &str, echo: &Echo) -> SocketAddr {
     shown["local"].as_str().unwrap().parse().unwrap()
 }
 
+/// A file of many groups goes there, and another one comes from there.
+fn copied_both_ways(here: &Machine, there: &Machine, name: &str) {
+    let text = SECRET.repeat(FILE_BYTES / SECRET.len());
+    for (from, to) in [(here, there), (there, here)] {
+        std::fs::write(from.file("source"), &text).unwrap();
+        let at = |machine: &Machine, file: &str| {
+            let path = machine.file(file).to_str().unwrap().to_owned();
+            if std::ptr::eq(machine, there) { format!("{name}:{path}") } else { path }
+        };
+        here.good(&["cp", "--quiet", &at(from, "source"), &at(to, "copy")]);
+        assert!(std::fs::read(to.file("copy")).unwrap() == text, "another content came");
+    }
+}
+
 #[test]
 fn the_ends_of_a_chain_reach_each_other_and_those_between_see_no_plaintext() {
     let name = "the_ends_of_a_chain_reach_each_other_and_those_between_see_no_plaintext";
@@ -70,6 +86,7 @@ fn the_ends_of_a_chain_reach_each_other_and_those_between_see_no_plaintext() {
     let echo = Echo::new(grid.node("d"));
     let local = forwarded(a, "d", &echo);
     assert!(reaches(grid.node("a"), local, SECRET), "a TCP connection over three hops");
+    copied_both_ways(a, d, "d");
     for capture in captures {
         let packets = capture.stop();
         assert!(packets.count() > 0, "something passed");
@@ -173,6 +190,7 @@ fn a_machine_that_lets_nobody_in_joins_and_is_reached() {
     until_all_reach_all(&all);
     let echo = Echo::new(grid.node("b"));
     assert!(reaches(grid.node("a"), forwarded(a, "b", &echo), SECRET), "a stream into the closed machine");
+    copied_both_ways(a, b, "b");
 }
 
 #[test]

@@ -98,8 +98,14 @@ fn a_speed_is_told_in_steps_and_within_what_is_believed() {
     assert_eq!([0.0, -1.0, f64::NAN].map(speed), [None; 3]);
 }
 
+/// As many as other decoders are given (`tests/shared/mutated.rs`).
+fn mutations() -> u32 {
+    extern crate std;
+    std::env::var("TERN_MUTATIONS").ok().and_then(|text| text.parse().ok()).unwrap_or(200_000)
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200_000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: mutations(), ..ProptestConfig::default() })]
 
     #[test]
     fn mutated_facts_are_believable_or_refused_and_never_a_panic(

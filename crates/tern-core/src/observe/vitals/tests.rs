@@ -79,6 +79,12 @@ fn what_was_not_measured_is_absent_and_what_is_too_large_stops_at_the_end() {
     assert_eq!([reading(None, Some(5)), reading(Some(0), Some(5))], [None, None]);
 }
 
+/// As many as other decoders are given (`tests/shared/mutated.rs`).
+fn mutations() -> u32 {
+    extern crate std;
+    std::env::var("TERN_MUTATIONS").ok().and_then(|text| text.parse().ok()).unwrap_or(200_000)
+}
+
 prop_compose! {
     /// Any figures at all, in and out of their bounds.
     fn any_vitals()(
@@ -96,7 +102,7 @@ prop_compose! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200_000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: mutations(), ..ProptestConfig::default() })]
 
     #[test]
     fn what_is_sent_is_always_read_and_says_the_same_again(vitals in any_vitals()) {

@@ -48,8 +48,12 @@ pub async fn write<T: Serialize>(stream: &mut SendStream, value: &T) -> Result<(
 /// Reads one question or answer.
 pub async fn read<T: DeserializeOwned>(stream: &mut RecvStream) -> Result<T, String> {
     let framed = tokio::time::timeout(CALL_TIMEOUT, frame(stream, CALL_BYTES_MAX));
-    let bytes = framed.await.map_err(|_| "nothing was said in time".to_owned())??;
-    match postcard::take_from_bytes(&bytes) {
+    decode(&framed.await.map_err(|_| "nothing was said in time".to_owned())??)
+}
+
+/// One question or answer, and nothing after it.
+pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
+    match postcard::take_from_bytes(bytes) {
         Ok((value, [])) => Ok(value),
         Ok((_, rest)) => Err(format!("{} bytes too many", rest.len())),
         Err(_) => Err("not of this version".to_owned()),

@@ -44,6 +44,7 @@ pub struct Shared {
     pub directory: Directory,
     /// Moves when this machine's addresses change.
     pub ground: watch::Receiver<u64>,
+    pub door: join::Door,
 }
 
 /// A new link, for the actor.
@@ -66,7 +67,7 @@ pub async fn accept(shared: Shared) {
             drop(place);
             let Ok(Ok(connection)) = connected else { return };
             if connection.alpn() == JOIN_ALPN {
-                join::serve(connection, shared.to_actor).await;
+                join::serve(connection, shared.to_actor, &shared.door).await;
             } else {
                 run(connection, false, shared).await;
             }

@@ -1,12 +1,14 @@
 //! The door for joining: four messages on a connection of their own, on either side of it.
 
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use iroh::endpoint::{Connection, RecvStream, SendStream};
 use iroh::{Endpoint, EndpointAddr, EndpointId, SecretKey, TransportAddr};
 use tern_core::trust::{Answer, Challenge, Hello, Name, Proof, Statement, Talk, Ticket};
 use tern_core::words::limits::{STATEMENT_BYTES_MAX, STATEMENT_LIST_BYTES_MAX};
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 
 use crate::clock;
 use crate::overlay::JOIN_ALPN;
@@ -16,9 +18,9 @@ use crate::store::grid::{public, with_signer};
 
 /// All of it, from the first byte to the last.
 const JOIN_TIMEOUT: Duration = Duration::from_secs(20);
-/// Strangers at the door at once; more are turned away.
+/// Strangers at the door at once. With one more, the one who has stood there longest is turned away: who has a ticket is in
+/// within moments, and who says nothing keeps nobody out.
 const KNOCKS_MAX: usize = 8;
-static KNOCKS: Semaphore = Semaphore::const_new(KNOCKS_MAX);
 
 /// Why this node is in no other grid than before.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -50,11 +52,37 @@ pub struct Welcome {
     pub admin: SecretKey,
 }
 
+/// Those who stand at the door, the longest first; all copies are one.
+#[derive(Clone, Default)]
+pub struct Door(Arc<Mutex<VecDeque<Connection>>>);
+
+/// A place at the door, until it is dropped.
+struct Place<'a>(&'a Door, usize);
+
+impl Door {
+    fn take(&self, connection: &Connection) -> Place<'_> {
+        let mut knocking = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        knocking.push_back(connection.clone());
+        if knocking.len() > KNOCKS_MAX
+            && let Some(longest) = knocking.pop_front()
+        {
+            tracing::info!(key = %longest.remote_id(), "somebody stood at the door for too long");
+            longest.close(503u32.into(), b"too many at the door; try again");
+        }
+        Place(self, connection.stable_id())
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        let mut knocking = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
+        knocking.retain(|connection| connection.stable_id() != self.1);
+    }
+}
+
 /// The issuer's side of one connection.
-pub async fn serve(connection: Connection, to_actor: mpsc::Sender<Said>) {
-    let Ok(_place) = KNOCKS.try_acquire() else {
-        return connection.close(503u32.into(), b"too many at the door; try again");
-    };
+pub async fn serve(connection: Connection, to_actor: mpsc::Sender<Said>, door: &Door) {
+    let _place = door.take(&connection);
     let talked = tokio::time::timeout(JOIN_TIMEOUT, talk(&connection, &to_actor)).await;
     match talked {
         Ok(Ok(())) => {

@@ -88,12 +88,14 @@ fn read(info: &iroh::address_lookup::EndpointInfo) -> Nearby {
         _ => None,
     });
     let said = info.data.user_data().map(ToString::to_string).unwrap_or_default();
-    let (name, grid) = said.split_once(' ').unwrap_or((&said, ""));
+    let (name, grid) = introduced(&said);
+    let node = NodeId(*info.endpoint_id.as_bytes());
+    Nearby { node, name, grid, addresses: addresses.take(NODE_ADDRESSES_MAX).collect() }
+}
+
+/// Name and grid in what a machine says of itself, each only where it could be one.
+pub fn introduced(said: &str) -> (Option<Name>, Option<String>) {
+    let (name, grid) = said.split_once(' ').unwrap_or((said, ""));
     let is_id = grid.len() == 8 && grid.bytes().all(|byte| byte.is_ascii_hexdigit());
-    Nearby {
-        node: NodeId(*info.endpoint_id.as_bytes()),
-        name: Name::parse(name),
-        grid: is_id.then(|| grid.to_owned()),
-        addresses: addresses.take(NODE_ADDRESSES_MAX).collect(),
-    }
+    (Name::parse(name), is_id.then(|| grid.to_owned()))
 }

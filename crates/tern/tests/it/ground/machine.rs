@@ -3,8 +3,11 @@
 //! It need not be told to end: what it runs is ended with it. A test that ends it tests how it ends.
 
 use std::fs;
+use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -16,6 +19,7 @@ pub struct Machine {
     node: Node,
     folder: TempDir,
     home: PathBuf,
+    variables: Vec<(&'static str, String)>,
 }
 
 impl Machine {
@@ -25,7 +29,7 @@ impl Machine {
         let home = folder.path().join("home");
         fs::create_dir(&home).unwrap();
         fs::set_permissions(&home, PermissionsExt::from_mode(0o700)).unwrap();
-        Self { node: node.clone(), folder, home }
+        Self { node: node.clone(), folder, home, variables: Vec::new() }
     }
 
     /// Where it stands.
@@ -48,10 +52,16 @@ impl Machine {
         fs::write(self.home.join("config.toml"), text).unwrap();
     }
 
+    /// What is started from now on has this variable.
+    pub fn set(&mut self, name: &'static str, value: &str) {
+        self.variables.push((name, value.to_owned()));
+    }
+
     /// Starts `tern WORDS` and goes on beside it.
     pub fn start(&self, words: &[&str]) -> Running {
         let mut command = self.node.command(env!("CARGO_BIN_EXE_tern"));
         command.args(words).env("TERN_HOME", &self.home).env_remove("NO_COLOR").current_dir(self.folder.path());
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         Running::start(command)
     }
 
@@ -72,6 +82,15 @@ impl Machine {
         serde_json::from_str(&self.good(words)).unwrap()
     }
 
+    /// What the API answers to `GET PATH`: asked without a program in between, where time matters.
+    pub fn ask(&self, path: &str) -> Option<Value> {
+        let mut stream = UnixStream::connect(self.home.join("control.sock")).ok()?;
+        write!(stream, "GET {path} HTTP/1.1\r\nhost: tern\r\nconnection: close\r\n\r\n").ok()?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).ok()?;
+        serde_json::from_str(answer.split_once("\r\n\r\n")?.1).ok()
+    }
+
     /// Starts the agent, and returns when it answers.
     pub fn up(&self) {
         self.good(&["up", "--detach"]);
@@ -90,9 +109,12 @@ impl Machine {
     }
 
     /// `kill -9` for agent and warden, neither of which gets to see that the other died. Their tasks live on.
-    pub fn kill9(&self) {
+    /// Returns the instant at which they stopped.
+    pub fn kill9(&self) -> Instant {
         let (agent, warden) = until("agent and warden", || self.pids());
+        let stopped = Instant::now();
         end(&[agent, warden]);
+        stopped
     }
 
     /// What the agent has logged, for the message of a test that failed.

@@ -19,7 +19,7 @@ pub use grid::Grid;
 pub use link::Link;
 pub use load::Load;
 pub use machine::Machine;
-pub use net::{Need, Net, left, remove_stale};
+pub use net::{Need, Net, left, remove_stale, skip};
 pub use node::Node;
 pub use run::until;
 pub use traffic::{Echo, Pulse, answers, reaches};

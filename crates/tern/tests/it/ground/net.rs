@@ -111,7 +111,7 @@ fn has(need: Need) -> Result<(), String> {
 }
 
 /// This test cannot run here; `cargo xtask test` counts it as skipped.
-fn skip(name: &str, reason: &str) {
+pub fn skip(name: &str, reason: &str) {
     use std::io::Write;
     eprintln!("SKIP {name}: {reason}");
     if let Some(path) = std::env::var_os("TERN_SKIP_LOG") {

@@ -13,8 +13,10 @@ use crate::machine::mesh::node::Mesh;
 use crate::wire::mesh::Roster;
 use crate::words::{NodeId, Span};
 
-/// Between two drawings of the graph of zones, for each roster: they come in swarms.
-const DRAW_GAP: Span = Span::ms(2);
+/// Between two drawings of the graph of zones, for each roster: they come in swarms …
+const DRAW_GAP: Span = Span::ms(10);
+/// … and at most.
+const DRAW_GAP_MOST: Span = Span::secs(1);
 
 /// The way to what one roster names.
 #[derive(Clone, Copy, Debug)]
@@ -51,7 +53,8 @@ fn mix(mixed: u64, word: u64) -> u64 {
 impl Areas {
     /// When the ways between zones are to be drawn anew, if they are.
     pub fn draws_at(&self) -> Option<u64> {
-        self.changed.then_some(self.drawn_at + Span(DRAW_GAP.0 * self.held.len() as u64))
+        let gap = (DRAW_GAP.0 * self.held.len() as u64).min(DRAW_GAP_MOST.0);
+        self.changed.then_some(self.drawn_at + Span(gap))
     }
 }
 
