@@ -68,6 +68,10 @@ pub enum MeshEvent {
     Stranded {
         link: LinkId,
     },
+    /// Packets came over the link: its other end lives, though its heartbeats wait behind them. Told a few times a second.
+    Alive {
+        link: LinkId,
+    },
     /// The main endpoint reaches the peer without a hop, or does not any more.
     Direct {
         peer: NodeId,

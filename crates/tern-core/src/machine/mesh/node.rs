@@ -147,6 +147,7 @@ impl Mesh {
             MeshEvent::Frame { link, bytes } => self.frame(link, &bytes, out),
             MeshEvent::Datagram { link, bytes } => self.datagram(link, &bytes, out),
             MeshEvent::Traffic { link } => self.traffic(link),
+            MeshEvent::Alive { link } => self.alive(link),
             MeshEvent::Stranded { link } => self.stranded(link),
             MeshEvent::Direct { peer, direct } => {
                 if let Some(known) = self.nodes.get_mut(&peer) {

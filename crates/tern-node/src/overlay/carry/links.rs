@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use iroh::endpoint::{ConnectError, Connection, ConnectionError, RecvStream};
@@ -29,6 +29,8 @@ const FRAME_TIMEOUT: Duration = Duration::from_secs(10);
 pub const LAST_WORDS: Duration = Duration::from_millis(300);
 /// Frames that may wait for one neighbour; one that reads slower is closed.
 const FRAMES_MAX: usize = 1024;
+/// How often it is told that packets come over a link: several times before it would be suspect without its heartbeats.
+const ALIVE_EVERY: Duration = Duration::from_millis(150);
 /// Handshakes at once; more wait.
 const HANDSHAKES_MAX: usize = 64;
 /// A handshake that takes longer is a stranger's game.
@@ -181,6 +183,7 @@ pub async fn frame(stream: &mut RecvStream, most: usize) -> Result<Vec<u8>, Stri
 async fn read_datagrams(connection: &Connection, link: LinkId, shared: &Shared) -> Result<(), String> {
     let mut batch: Vec<Bytes> = vec![Bytes::new(); BATCH];
     let mut packets: Vec<Bytes> = Vec::with_capacity(BATCH);
+    let mut told = Instant::now();
     loop {
         let count = connection.read_many_datagrams(&mut batch).await.map_err(|error| error.to_string())?;
         for datagram in &mut batch[..count] {
@@ -195,6 +198,10 @@ async fn read_datagrams(connection: &Connection, link: LinkId, shared: &Shared) 
         if !packets.is_empty() {
             if let Some(end) = shared.fabric.link(link) {
                 shared.fabric.carried(&end, packets.len());
+            }
+            if told.elapsed() >= ALIVE_EVERY {
+                told = Instant::now();
+                let _lost = shared.to_actor.try_send(Said::Mesh(MeshEvent::Alive { link }));
             }
             shared.fabric.receive(&mut packets);
             packets.clear();

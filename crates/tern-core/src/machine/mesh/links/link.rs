@@ -58,6 +58,8 @@ pub(in crate::machine::mesh) struct Link {
     pub pulse: Pulse,
     /// When the last heartbeat was heard, boot time.
     pub heard_at: u64,
+    /// When packets were heard last.
+    pub alive_at: u64,
     /// When the peer promised the next one.
     interval: Span,
     heard_sequence: u32,
@@ -101,6 +103,7 @@ impl Link {
             area: None,
             pulse: Pulse::Alive,
             heard_at: now,
+            alive_at: now,
             interval: BEAT_IDLE,
             heard_sequence: 0,
             sent_sequence: 0,
@@ -136,13 +139,17 @@ impl Link {
         self.counts() && !self.stranded
     }
 
+    fn alive_at(&self) -> u64 {
+        self.heard_at.max(self.alive_at)
+    }
+
     fn suspect_at(&self) -> u64 {
-        self.heard_at + Span((3 * self.interval.0).max(BEAT_SUSPECT_LEAST.0))
+        self.alive_at() + Span((3 * self.interval.0).max(BEAT_SUSPECT_LEAST.0))
     }
 
     fn silent_at(&self) -> u64 {
         let least = if self.heard_at < self.rough_until { BEAT_DOWN_ROUGH } else { BEAT_DOWN_LEAST };
-        self.heard_at + Span((4 * self.interval.0).max(least.0))
+        self.alive_at() + Span((4 * self.interval.0).max(least.0))
     }
 
     /// When something of it falls due.

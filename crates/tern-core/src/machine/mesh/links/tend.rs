@@ -69,6 +69,15 @@ impl Mesh {
         }
     }
 
+    pub(in crate::machine::mesh) fn alive(&mut self, link: LinkId) {
+        let now = self.now.boot;
+        let Some(link) = self.links.values_mut().find(|known| known.id == link) else { return };
+        link.alive_at = now;
+        if link.pulse == Pulse::Suspect {
+            link.pulse = Pulse::Alive;
+        }
+    }
+
     pub(in crate::machine::mesh) fn traffic(&mut self, link: LinkId) {
         let Some(peer) = self.peer_of(link) else { return };
         let until = self.now.boot + TRAFFIC_LASTS;

@@ -1,4 +1,4 @@
-//! One end of a link, and how much may wait on it: what waits there delays the heartbeats by which the link is judged.
+//! One end of a link, and how much may wait on it: what waits there delays the calls of everybody else.
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
@@ -11,8 +11,8 @@ use tern_core::machine::mesh::LinkId;
 pub const DATAGRAMS_OUT: usize = 2 * 1024 * 1024;
 /// How long a packet may wait there, by the link's own speed.
 const QUEUE_TIME: Duration = Duration::from_millis(100);
-/// Bytes that may wait on a link whose speed is not known, and on the slowest.
-const QUEUE_FIRST: usize = 256 * 1024;
+/// Bytes that may wait on a link whose speed is not known: a stream may send as much before it hears of anything. And on the slowest.
+const QUEUE_FIRST: usize = DATAGRAMS_OUT;
 const QUEUE_LEAST: usize = 32 * 1024;
 
 /// Packets between two looks that are somebody's: connections that only stay open send one or two a second.
@@ -26,14 +26,16 @@ pub struct LinkEnd {
     packets: AtomicUsize,
     /// Bytes put on it since somebody looked.
     put: AtomicUsize,
-    /// Bytes that may wait on it: heartbeats wait behind them, and a link whose heartbeats are late is taken for dead.
+    /// What waited on it then.
+    waited: AtomicUsize,
+    /// Bytes that may wait on it. Heartbeats wait behind them; where packets come, the link lives.
     most: AtomicUsize,
 }
 
 impl LinkEnd {
     pub fn new(id: LinkId, connection: Connection) -> Self {
-        let (packets, put, most) = (AtomicUsize::default(), AtomicUsize::default(), AtomicUsize::new(QUEUE_FIRST));
-        Self { id, connection, packets, put, most }
+        let (packets, put, waited) = Default::default();
+        Self { id, connection, packets, put, waited, most: AtomicUsize::new(QUEUE_FIRST) }
     }
 
     /// It carries so many more packets. True once they are more than what keeps idle connections open.
@@ -67,10 +69,14 @@ impl LinkEnd {
     /// Looks how fast it is, so long after the last time, and begins to count its packets anew.
     pub fn look(&self, after: Duration) {
         self.packets.store(0, Relaxed);
-        let a_second = self.put.swap(0, Relaxed) as f64 / after.as_secs_f64().max(1e-3);
-        let in_time = (a_second * QUEUE_TIME.as_secs_f64()) as usize;
-        // One that has nothing waiting is faster than what it was given.
-        let least = if self.waiting() > 0 { QUEUE_LEAST } else { QUEUE_FIRST };
-        self.most.store(in_time.clamp(least, DATAGRAMS_OUT), Relaxed);
+        let (put, waiting) = (self.put.swap(0, Relaxed), self.waiting());
+        let waited = self.waited.swap(waiting, Relaxed);
+        if waited < QUEUE_LEAST || waiting < QUEUE_LEAST {
+            // It has kept up: nothing is known of its speed but that it is faster than what it was given.
+            return self.most.store(QUEUE_FIRST, Relaxed);
+        }
+        let drained = (put + waited).saturating_sub(waiting) as f64 / after.as_secs_f64().max(1e-3);
+        let in_time = (drained * QUEUE_TIME.as_secs_f64()) as usize;
+        self.most.store(in_time.clamp(QUEUE_LEAST, DATAGRAMS_OUT), Relaxed);
     }
 }
