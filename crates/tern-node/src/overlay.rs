@@ -31,7 +31,8 @@ use tokio::sync::{mpsc, watch};
 
 use crate::home::Home;
 use crate::node::input::Input;
-use crate::sense::Conditions;
+use crate::sense::facts::Root;
+use crate::sense::{self, Conditions};
 use crate::store::grid::{self as durable, GridStore, public};
 use crate::store::{StoreError, key};
 use actor::{Actor, Parts, SAID_MAX, Said};
@@ -98,7 +99,7 @@ impl OverlayOptions {
             any_port: false,
             port_mapping: false,
             mdns: false,
-            here: Here::default(),
+            here: Here { facts: sense::facts::read(&Root::default(), None).fitted(), ..Here::default() },
             store,
             durable,
             addresses: BTreeMap::new(),

@@ -15,6 +15,9 @@ use crate::words::NodeId;
 /// Machines with a shorter round trip are near, microseconds.
 pub const NEAR_US: u32 = 5_000;
 
+/// Machines that were near are far with a longer one.
+pub const FAR_US: u32 = 100_000;
+
 /// What is known of where a machine stands.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Place {

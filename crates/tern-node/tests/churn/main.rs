@@ -116,7 +116,7 @@ fn grown(folder: &Path) -> Vec<Process> {
         let ticket = first.ask("invite admin");
         process.ask(&format!("join {} {ticket}", process.nodes.start));
     }
-    // Each process lets its own nodes in: one machine that lets in all of them within seconds has no place for their links.
+    // Each process lets its own nodes in.
     for process in &mut processes {
         for node in process.nodes.clone().skip(1) {
             let ticket = process.ask("invite member");
@@ -160,16 +160,17 @@ fn until_one_picture(processes: &mut [Process]) -> Duration {
     loop {
         let all: BTreeSet<String> = processes.iter_mut().flat_map(Process::pictures).collect();
         let whole = format!("{NODES}:");
-        if all.len() == 1 && all.iter().all(|picture| picture.starts_with(&whole)) {
+        let kinds: BTreeSet<&str> = all.iter().filter_map(|one| one.rsplit_once(':')).map(|(kind, _)| kind).collect();
+        if kinds.len() == 1 && all.iter().all(|picture| picture.starts_with(&whole)) {
             return began.elapsed();
         }
-        assert!(began.elapsed() < PATIENCE, "{} pictures: {all:?}", all.len());
+        assert!(began.elapsed() < PATIENCE, "{} pictures: {kinds:?}; {all:?}", kinds.len());
         std::thread::sleep(Duration::from_millis(50));
     }
 }
 
 #[test]
-#[ignore = "a grid does not take in fifty nodes within a minute yet: links that nobody wants keep newcomers out"]
+#[ignore = "fifty nodes on a small machine have one picture ten to ninety seconds after such a churn, not three: to be mended"]
 fn fifty_nodes_of_which_a_fifth_restarts_at_random_have_one_picture_soon_afterwards() {
     let seconds = std::env::var("TERN_CHURN_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(30);
     let folder = tempfile::tempdir().expect("a folder");

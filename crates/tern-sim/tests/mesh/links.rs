@@ -90,3 +90,21 @@ fn a_new_link_costs_what_is_missing_and_not_the_whole_picture_again() {
     // The whole picture over each of its links at the worst, and every changed adjacency twice over every link.
     assert!(spent < 4_000, "{spent} KiB for one restart among 50");
 }
+
+/// Addresses of one machine are all that newcomers have: of the one that let them in.
+#[test]
+fn sixty_newcomers_who_know_one_machine_only_are_soon_one_grid() {
+    for seed in 0..3 {
+        let mut world = crate::world(seed, 60, Quality::LAN);
+        let first = (world.nodes[0].key, world.nodes[0].here.link_addresses.clone());
+        for node in 1..60 {
+            world.nodes[node].addresses = [first.clone()].into();
+        }
+        for node in 0..60 {
+            world.start(node);
+            world.run_ms(100);
+        }
+        let took = well(&mut world, 10_000);
+        println!("seed {seed}: one grid after {took} ms");
+    }
+}

@@ -13,7 +13,7 @@ mod speak;
 mod view;
 mod ways;
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -47,6 +47,8 @@ pub(super) struct Areas {
     drawn_at: u64,
     ways: Vec<FarWay>,
     borders_seen: u64,
+    /// Pairs of nodes with short ways between them, in a grid without areas.
+    near: BTreeSet<(NodeId, NodeId)>,
     published: u64,
 }
 

@@ -4,7 +4,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use crate::decide::zones::{NEAR_US, Place, infer, private_network};
+use crate::decide::zones::{FAR_US, NEAR_US, Place, infer, private_network};
 use crate::machine::mesh::node::Mesh;
 use crate::observe::{LinkTrit, ZoneLoad};
 use crate::words::NodeId;
@@ -112,8 +112,18 @@ impl Mesh {
         self.topology.index_of(node).and_then(|at| self.topology.zones.get(at as usize)).cloned().unwrap_or_default()
     }
 
+    /// Pairs with a short way, each in both orders. Who was near stays so until it is far: round trips of busy machines tremble.
+    fn near(&self) -> BTreeSet<(NodeId, NodeId)> {
+        let (keys, edges) = (&self.topology.keys, &self.topology.graph.edges);
+        let pairs = keys.iter().zip(edges).flat_map(|(from, list)| list.iter().map(move |(to, rtt)| (from, to, *rtt)));
+        let pairs = pairs.map(|(from, to, rtt)| ((*from, keys[*to as usize]), rtt));
+        let near = pairs.filter(|(pair, rtt)| *rtt < NEAR_US || *rtt < FAR_US && self.areas.near.contains(pair));
+        near.map(|(pair, _)| pair).collect()
+    }
+
     /// Zones of all nodes of a flat grid, in the order of its keys.
-    pub(in crate::machine::mesh) fn inferred(&self) -> Vec<String> {
+    pub(in crate::machine::mesh) fn inferred(&mut self) -> Vec<String> {
+        self.areas.near = self.near();
         let topology = &self.topology;
         let places: Vec<Place> = topology
             .keys
@@ -124,12 +134,13 @@ impl Mesh {
                 let said = known.and_then(|known| known.adjacency.as_ref());
                 let addresses = said.map_or(self.here.link_addresses.as_slice(), |held| &held.value.link_addresses);
                 let addresses = if known.is_some() && said.is_none() { &[] } else { addresses };
-                let near = topology.graph.edges.get(at).into_iter().flatten().filter(|(_, rtt)| *rtt < NEAR_US);
+                let near = topology.graph.edges.get(at).into_iter().flatten().map(|(to, _)| *to);
+                let near = near.filter(|to| self.areas.near.contains(&(*key, topology.keys[*to as usize])));
                 Place {
                     declared: known.map_or_else(|| self.here.zone.clone(), |known| known.zone().to_string()),
                     network: private_network(addresses),
                     tag: key.tag(),
-                    near: near.map(|(to, _)| *to).collect(),
+                    near: near.collect(),
                 }
             })
             .collect();
