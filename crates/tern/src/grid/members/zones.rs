@@ -88,7 +88,9 @@ fn write_zones(view: &ZonesView, out: &mut impl Write) -> io::Result<()> {
         );
     }
     let mut table = Table::new(&HEADS);
-    view.zones.iter().for_each(|zone| table.row(cells(zone)));
+    for zone in &view.zones {
+        table.row(cells(zone));
+    }
     table.write(out)?;
     match view.left_out {
         0 => Ok(()),
