@@ -119,7 +119,10 @@ fn three_machines_make_a_grid_and_agree_on_who_is_in_it() {
     // Facts travel at once, vitals within seconds.
     a.0.until(|| a.json(&["status", "attic"])["vitals"]["slots"] == 1);
     let node = a.json(&["status", "attic"]);
-    assert_eq!((&node["zone"], &node["facts"]["arch"]), (&Value::from(""), &Value::from(std::env::consts::ARCH)));
+    assert_eq!(node["facts"]["arch"], std::env::consts::ARCH);
+    // Nobody said where it stands: nowhere, or near the others.
+    let zone = node["zone"].as_str().unwrap();
+    assert!(zone.is_empty() || zone.starts_with("near-"), "{zone}");
     let key = node["key"].as_str().unwrap();
     for name in [key, &key[..8]] {
         assert_eq!(a.json(&["status", name])["name"], "attic", "{name}");
