@@ -119,7 +119,10 @@ fn three_machines_make_a_grid_and_agree_on_who_is_in_it() {
     // Facts travel at once, vitals within seconds.
     a.0.until(|| a.json(&["status", "attic"])["vitals"]["slots"] == 1);
     let node = a.json(&["status", "attic"]);
-    assert_eq!((&node["zone"], &node["facts"]["arch"]), (&Value::from(""), &Value::from(std::env::consts::ARCH)));
+    assert_eq!(node["facts"]["arch"], std::env::consts::ARCH);
+    // Nobody said where it stands: nowhere, or near the others.
+    let zone = node["zone"].as_str().unwrap();
+    assert!(zone.is_empty() || zone.starts_with("near-"), "{zone}");
     let key = node["key"].as_str().unwrap();
     for name in [key, &key[..8]] {
         assert_eq!(a.json(&["status", name])["name"], "attic", "{name}");
@@ -235,6 +238,43 @@ fn ping_path_and_netcheck_tell_the_way() {
     a.0.until(|| a.run(&["path", "b"]).code == 69);
     let lost = a.json(&["netcheck"]);
     assert_eq!(lost["without_a_way"][0]["name"], "b", "{lost}");
+}
+
+#[test]
+fn nodes_that_say_where_they_stand_make_zones_that_are_shown_like_nodes() {
+    let zoned = |name: &str, zone: &str| {
+        let machine = Machine::new(name);
+        let out = machine.command(&["up", "--detach"]).env("TERN_MESH__ZONE", zone).output().unwrap();
+        assert!(out.status.success(), "{out:?}");
+        machine
+    };
+    let [a, b] = [zoned("a", "home"), zoned("b", "home/attic")];
+    a.admit(&b);
+    a.until_sees(&["a", "b"]);
+    // Facts travel at once, vitals within seconds.
+    a.0.until(|| {
+        let home = a.json(&["status", "home"]);
+        home["up"] == 2 && home["vitals"]["slots"] == 2
+    });
+    let zones = a.json(&["zones"]);
+    let names: Vec<_> = zones["zones"].as_array().unwrap().iter().map(|zone| zone["zone"].as_str().unwrap()).collect();
+    assert_eq!(names, ["home", "home/attic"], "{zones}");
+    assert_eq!(zones["zones"][0]["inner"], serde_json::json!(["home/attic"]), "{zones}");
+    let attic = a.json(&["status", "home/attic"]);
+    assert_eq!(
+        (&attic["up"], &attic["here"], &attic["link"]["trit"]),
+        (&1.into(), &false.into(), &1.into()),
+        "{attic}"
+    );
+    let node = a.json(&["status", "b"]);
+    assert_eq!((&node["name"], &node["zone"]), (&"b".into(), &"home/attic".into()), "a node comes before a zone");
+    let table = a.good(&["zones"]);
+    assert!(table.lines().any(|line| line.starts_with("home/attic  1 ") && line.ends_with("+1 direct")), "{table}");
+    let shown = a.good(&["status", "home"]);
+    assert!(shown.starts_with("zone home  2 nodes up  here\n") && shown.contains("\nb  "), "{shown}");
+    let unknown = a.run(&["status", "cellar"]);
+    refused(&unknown, 68, "no member and no zone is called \"cellar\"");
+    refused(&unknown, 68, "a, b. Zones (`tern zones`): home, home/attic");
 }
 
 /// Answers one HTTP request after the other with `body`, on a port of loopback.

@@ -8,6 +8,7 @@ pub mod files;
 pub mod grid;
 pub mod machine;
 pub mod ways;
+pub mod zones;
 
 use serde::{Deserialize, Serialize};
 use tern_core::observe::NodeTrit;

@@ -36,6 +36,8 @@ use super::{api, routes};
         routes::grid::members,
         routes::grid::nodes,
         routes::grid::node,
+        routes::grid::zones,
+        routes::grid::zone,
         routes::grid::entry::remove,
         routes::grid::entry::invite,
         routes::grid::entry::join,

@@ -75,6 +75,9 @@ pub(crate) fn table() -> Vec<Route> {
         ("/v1/members/{node}", &["delete"], delete(grid::entry::remove)),
         ("/v1/nodes", &["get"], get(grid::nodes)),
         ("/v1/nodes/{node}", &["get"], get(grid::node)),
+        ("/v1/zones", &["get"], get(grid::zones)),
+        // A zone inside another has a slash in its name.
+        ("/v1/zones/{*zone}", &["get"], get(grid::zone)),
         ("/v1/invitations", &["post"], post(grid::entry::invite)),
         ("/v1/join", &["post"], post(grid::entry::join)),
         ("/v1/leave", &["post"], post(grid::entry::leave)),

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use iroh::SecretKey;
-use tern_core::machine::mesh::{LinkView, NodeView, Reach};
+use tern_core::machine::mesh::{LinkView, NodeView, Reach, ZoneView};
 use tern_core::trust::{Admin, GridId, Name, Ticket};
 use tern_core::words::NodeId;
 use tokio::sync::{mpsc, oneshot};
@@ -32,6 +32,8 @@ pub enum GridError {
     InAGrid { others: usize },
     #[error("no member is called {0:?}: `tern members` lists them. Nothing was changed")]
     NoSuchNode(String),
+    #[error("no zone is called {0:?}: `tern zones` lists them. Nothing was changed")]
+    NoSuchZone(String),
     #[error("{0}. Nothing was changed")]
     Ticket(String),
     #[error(transparent)]
@@ -72,6 +74,8 @@ pub struct GridView {
     pub admins: Vec<Admin>,
     pub nodes: Vec<NodeView>,
     pub links: Vec<LinkView>,
+    /// Where they stand; zones in which others lie are among them.
+    pub zones: Vec<ZoneView>,
     /// Messages that were not believed, by reason.
     pub refused: Vec<(&'static str, u64)>,
     pub strangers: u64,

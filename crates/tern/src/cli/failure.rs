@@ -13,7 +13,7 @@ pub const USAGE: u8 = 64;
 pub const DATAERR: u8 = 65;
 /// No such job, no such file.
 pub const NOINPUT: u8 = 66;
-/// No such node.
+/// No such node, no such zone.
 pub const NOHOST: u8 = 68;
 /// No agent, or a node that cannot be reached.
 pub const UNAVAILABLE: u8 = 69;
@@ -121,7 +121,7 @@ pub fn code_of(kind: &str) -> u8 {
         "wrong_state" | "bad_argument" | "damaged" | "newer_format" | "bad_ticket" | "changed" | "in_a_grid"
         | "itself" => DATAERR,
         "no_such_job" | "no_result" | "not_throttled" | "no_journal" | "no_such_forward" | "no_such_file" => NOINPUT,
-        "no_such_node" => NOHOST,
+        "no_such_node" | "no_such_zone" => NOHOST,
         "no_agent" | "agent_gone" | "no_mesh" | "no_warden" | "unreachable" | "refused_there" => UNAVAILABLE,
         "inputs_not_written" | "exists" | "not_listened" => CANTCREAT,
         "bad_answer" => PROTOCOL,

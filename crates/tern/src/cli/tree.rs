@@ -54,7 +54,7 @@ pub enum Command {
     Retry(RetryArgs),
     /// Remove jobs that are over, and their results
     Forget(JobsArgs),
-    /// Show this node and all nodes of the grid, or one of them in full
+    /// Show this node and all nodes of the grid, or one of them, or a zone, in full
     Status(StatusArgs),
     /// Show the grid live: q ends it
     Top(TopArgs),
@@ -208,7 +208,7 @@ pub struct WaitArgs {
 
 #[derive(Debug, Args)]
 pub struct StatusArgs {
-    /// Its name, its short key or its whole key
+    /// Its name, its short key or its whole key; or the name of a zone
     pub node: Option<String>,
 }
 

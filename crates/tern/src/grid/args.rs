@@ -16,6 +16,8 @@ pub enum GridCommand {
     Join(JoinArgs),
     /// List the members of the grid
     Members,
+    /// List the zones in which the nodes stand, each like one large node
+    Zones,
     /// Leave the grid and be one of its own again
     Leave(LeaveArgs),
     /// Send a machine away from the grid for good
@@ -40,6 +42,7 @@ impl GridCommand {
             Self::Invite(args) => block_on(entry::invite(context, args)),
             Self::Join(args) => block_on(entry::join(context, args)),
             Self::Members => block_on(members::members(context)),
+            Self::Zones => block_on(members::zones::zones(context)),
             Self::Leave(args) => block_on(entry::leave(context, args)),
             Self::Remove(args) => block_on(members::remove(context, args)),
             Self::Rotate => block_on(members::rotate(context)),

@@ -1,5 +1,7 @@
 //! `tern members`, `tern remove`, `tern rotate`, `tern recover`.
 
+pub mod zones;
+
 use std::io::{self, Read, Write};
 use std::process::ExitCode;
 

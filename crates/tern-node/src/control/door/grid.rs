@@ -9,6 +9,7 @@ use crate::control::api::entry::{
 };
 use crate::control::api::grid::{MembersView, NodeEntry, NodesView};
 use crate::control::api::ways::{ForwardRequest, ForwardView, NetcheckView, PathView, PingRequest, PingView};
+use crate::control::api::zones::{ZoneEntry, ZonesView};
 
 impl Door {
     pub async fn members(&self) -> Result<MembersView, DoorError> {
@@ -22,6 +23,15 @@ impl Door {
     /// By name, short key or whole key, as everywhere here.
     pub async fn node(&self, node: &str) -> Result<NodeEntry, DoorError> {
         self.get(&format!("/v1/nodes/{}", segment(node))).await
+    }
+
+    pub async fn zones(&self) -> Result<ZonesView, DoorError> {
+        self.get("/v1/zones").await
+    }
+
+    /// By its whole name.
+    pub async fn zone(&self, zone: &str) -> Result<ZoneEntry, DoorError> {
+        self.get(&format!("/v1/zones/{}", segment(zone))).await
     }
 
     pub async fn invite(&self, request: &InviteRequest) -> Result<InvitationView, DoorError> {

@@ -11,6 +11,7 @@ use tern_core::machine::mesh::NodeView;
 use super::App;
 use crate::control::api::Refusal;
 use crate::control::api::grid::{MembersView, NodeEntry, NodesView};
+use crate::control::api::zones::{ZoneEntry, ZonesView};
 use crate::control::words::Refused;
 use crate::overlay::grid::{GridError, GridView};
 
@@ -41,4 +42,20 @@ pub async fn nodes(State(app): State<App>) -> Result<Json<NodesView>, Refused> {
 pub async fn node(State(app): State<App>, Path(text): Path<String>) -> Result<Json<NodeEntry>, Refused> {
     let (view, node) = view_and_node(&app, &text).await?;
     Ok(Json(NodeEntry::new(&view, &node)))
+}
+
+/// All zones in which nodes of the grid stand, those in which others lie among them.
+#[utoipa::path(get, path = "/v1/zones", tag = "grid", responses((status = 200, body = ZonesView), (status = 409, body = Refusal)))]
+pub async fn zones(State(app): State<App>) -> Result<Json<ZonesView>, Refused> {
+    let view = app.meshed()?.grid.view().await?;
+    Ok(Json(ZonesView::new(&view)))
+}
+
+/// One zone, by its whole name; it may hold slashes.
+#[utoipa::path(get, path = "/v1/zones/{zone}", tag = "grid", params(("zone" = String, Path)),
+    responses((status = 200, body = ZoneEntry), (status = 404, body = Refusal)))]
+pub async fn zone(State(app): State<App>, Path(text): Path<String>) -> Result<Json<ZoneEntry>, Refused> {
+    let view = app.meshed()?.grid.view().await?;
+    let zone = view.zones.iter().find(|zone| zone.zone == text).ok_or(GridError::NoSuchZone(text))?;
+    Ok(Json(ZoneEntry::new(zone)))
 }

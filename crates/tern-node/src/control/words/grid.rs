@@ -47,6 +47,7 @@ impl From<GridError> for Refused {
             ),
             GridError::InAGrid { .. } => (StatusCode::CONFLICT, "in_a_grid", ""),
             GridError::NoSuchNode(_) => (StatusCode::NOT_FOUND, "no_such_node", ""),
+            GridError::NoSuchZone(_) => (StatusCode::NOT_FOUND, "no_such_zone", ""),
             GridError::Ticket(_) => (StatusCode::BAD_REQUEST, "bad_ticket", ""),
             GridError::Join(join) => join_words(join),
             GridError::Call(call) => call_words(call),

@@ -44,6 +44,7 @@ impl Actor {
             admins: roll.admins(),
             nodes: self.mesh.nodes(),
             links: self.mesh.links(),
+            zones: self.mesh.zones(),
             refused: self.mesh.refused().map(|(refusal, count)| (refusal.name(), count)).collect(),
             strangers: self.members.refused(),
             nearby: self.neighbourhood.list().filter(|one| !roll.is_member(one.node)).cloned().collect(),

@@ -4,13 +4,16 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use serde_json::json;
+use tern_core::words::limits::ZONE_BYTES_MAX;
 use tern_node::control::api::StatusView;
 use tern_node::control::api::grid::{NodeEntry, NodesView};
 use tern_node::control::api::machine::{FactsView, VitalsView};
 use tern_node::control::{Door, DoorError, Entry};
 
+use crate::cli::print::plain;
 use crate::cli::tree::StatusArgs;
 use crate::cli::{Context, Failure, Outcome};
+use crate::grid::members::zones;
 use crate::grid::table::{self, sign};
 
 pub async fn status(context: &Context, args: StatusArgs) -> Outcome {
@@ -50,9 +53,17 @@ fn meshed(nodes: Result<NodesView, DoorError>) -> Result<Option<NodesView>, Fail
     }
 }
 
-async fn one(context: &Context, node: &str) -> Outcome {
+/// The node of this name, else the zone of this name.
+async fn one(context: &Context, name: &str) -> Outcome {
     let door = Door::open(&context.home, Entry::Agent, None).await?;
-    let entry = door.node(node).await?;
+    let entry = match door.node(name).await {
+        Err(DoorError::Refused { kind, .. }) if kind == "no_such_node" => {
+            let zone = zones::status(context, &door, name).await;
+            door.close(true).await?;
+            return zone;
+        }
+        entry => entry?,
+    };
     door.close(true).await?;
     if context.printer.json {
         context.printer.value(&entry)?;
@@ -129,7 +140,7 @@ fn write_node(entry: &NodeEntry, out: &mut impl Write) -> io::Result<()> {
     let admin = if member.admin { "an admin" } else { "no admin" };
     writeln!(out, "  member    {admin}{}", if member.disputed { "; two machines claim its key" } else { "" })?;
     if !member.zone.is_empty() {
-        writeln!(out, "  zone      {}", member.zone)?;
+        writeln!(out, "  zone      {}", plain(&member.zone, ZONE_BYTES_MAX))?;
     }
     if !entry.path.is_empty() {
         writeln!(out, "  path      {}", entry.path.join(" → "))?;
