@@ -115,7 +115,7 @@ fn measure(count: usize) {
     let hops = hops(&world, &mut dice);
     let (busy, mut known) = (Instant::now(), 0);
     world.crash(count / 2);
-    let witnesses = if zones > 0 { count / zones } else { count } as u64 - 1;
+    let witnesses = count.checked_div(zones).unwrap_or(count) as u64 - 1;
     while total(&world).downs < downs + witnesses && known < 10_000 {
         world.run_ms(20);
         known += 20;

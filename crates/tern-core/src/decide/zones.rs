@@ -68,7 +68,9 @@ pub fn infer(places: &[Place]) -> Vec<String> {
                 (false, 0) => network.to_string(),
                 (false, _) => format!("{network}-{tag:08x}"),
             };
-            part.iter().for_each(|at| zones[*at as usize].clone_from(&name));
+            for at in part {
+                zones[*at as usize].clone_from(&name);
+            }
         }
     }
     zones

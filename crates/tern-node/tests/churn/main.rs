@@ -177,7 +177,7 @@ fn fifty_nodes_of_which_a_fifth_restarts_at_random_have_one_picture_soon_afterwa
     let began = Instant::now();
     let mut processes = grown(folder.path());
     let took = until_one_picture(&mut processes);
-    println!("{NODES} nodes joined in {:.1?}, one picture {took:.1?} later", began.elapsed() - took);
+    println!("{NODES} nodes joined in {:.1?}, one picture {took:.1?} later", began.elapsed().saturating_sub(took));
     let restarts = churn(&mut processes[STEADY.0..], Duration::from_secs(seconds));
     let took = until_one_picture(&mut processes);
     let met = if took <= ONE_PICTURE { "met" } else { "missed" };

@@ -52,7 +52,9 @@ impl Mesh {
                 zones.entry(&roster.zone).or_default().extend(doors);
             }
         }
-        zones.values_mut().for_each(|doors| doors.retain(|(node, _)| *node != self.me));
+        for doors in zones.values_mut() {
+            doors.retain(|(node, _)| *node != self.me);
+        }
         let own = zones.remove(area);
         let names: Vec<&str> = zones.keys().copied().collect();
         let place = names.partition_point(|zone| *zone < area);

@@ -57,7 +57,9 @@ impl Mesh {
                 inside = Some(name);
             }
         }
-        zones.values_mut().for_each(|view| view.inner.sort_unstable());
+        for view in zones.values_mut() {
+            view.inner.sort_unstable();
+        }
         zones.into_values().collect()
     }
 
