@@ -50,7 +50,7 @@ impl Node {
         let (to_loop, inputs) = sync_channel(1024);
         let (outbound, frames) = mpsc::channel(OUTBOUND_MAX);
         let options = OverlayOptions::on_loopback(&home, name).expect("a grid");
-        let here = Here { facts: facts::read_at(&facts::Root::at(folder.path()), 1, None), ..Here::default() };
+        let here = Here { facts: facts::read_at(&Root::at(folder.path()), 1, None), ..Here::default() };
         let options = OverlayOptions { listen, here, ..options };
         let id = public(&options.secret);
         let overlay = Overlay::start(options, frames, to_loop).await.expect("it listens");
