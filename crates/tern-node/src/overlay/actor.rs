@@ -13,6 +13,7 @@ use tern_core::wire::Message;
 use tern_core::words::NodeId;
 use tern_core::words::limits::FLAT_MEMBERS_MAX;
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::grid::GridAsk;
@@ -27,6 +28,7 @@ use crate::overlay::carry::ways::Directory;
 use crate::overlay::door::join::Knock;
 use crate::overlay::door::members::Members;
 use crate::overlay::door::nearby::{self, Nearby, Neighbourhood};
+use crate::store::StoreError;
 use crate::store::grid::{self as durable, GridStore, public, sign, verify};
 
 /// What may wait for the actor.
@@ -91,6 +93,8 @@ pub struct Actor {
     wake_at: u64,
     looked: Instant,
     save_at: Option<Instant>,
+    /// A write that goes on: a slow disk must not keep this task from its heartbeats.
+    saving: Option<JoinHandle<Result<(), StoreError>>>,
 }
 
 /// What an actor is made of.
@@ -135,6 +139,7 @@ impl Actor {
             wake_at: 0,
             looked: Instant::now(),
             save_at: None,
+            saving: None,
         }
     }
 
@@ -157,7 +162,7 @@ impl Actor {
                 _ = look.tick() => self.look().await,
             }
         }
-        self.save();
+        self.save().await;
     }
 
     /// Tells the mesh of itself what it does not know after a start: where members were last seen, and who may connect.
@@ -188,7 +193,7 @@ impl Actor {
                 self.handle(MeshEvent::Leave).await;
                 // What was to be written together a little later is written before the end.
                 if self.save_at.is_some() {
-                    self.save();
+                    self.save().await;
                 }
             }
             Said::Nearby(nearby) => self.nearby(*nearby).await,
@@ -272,8 +277,9 @@ impl Actor {
         for (peer, direct) in self.peers.paths() {
             self.handle(MeshEvent::Direct { peer, direct }).await;
         }
-        if self.save_at.is_some_and(|at| at <= Instant::now()) {
-            self.save();
+        let free = self.saving.as_ref().is_none_or(JoinHandle::is_finished);
+        if free && self.save_at.is_some_and(|at| at <= Instant::now()) {
+            self.begin_to_save().await;
         }
     }
 
@@ -385,11 +391,25 @@ impl Actor {
     }
 
     /// Writes roll and addresses down; a failure is told and tried again with the next change.
-    pub(super) fn save(&mut self) {
+    async fn save(&mut self) {
+        self.begin_to_save().await;
+        self.saved().await;
+    }
+
+    /// One write at a time, so that an older one never ends after a newer.
+    async fn begin_to_save(&mut self) {
+        self.saved().await;
         self.save_at = None;
         self.durable.roll = self.mesh.roll().clone();
         self.durable.addresses = self.mesh.known_addresses().collect();
-        if let Err(error) = self.store.save(&self.durable) {
+        let (store, durable) = (self.store.clone(), self.durable.clone());
+        self.saving = Some(tokio::task::spawn_blocking(move || store.save(&durable)));
+    }
+
+    /// Waits for the write that goes on, if one does.
+    pub(super) async fn saved(&mut self) {
+        let Some(saving) = self.saving.take() else { return };
+        if let Ok(Err(error)) = saving.await {
             self.note(format!("what this node knows of its grid could not be written: {error}"));
         }
     }

@@ -24,7 +24,7 @@ impl Actor {
         match ask {
             GridAsk::View(reply) => drop(reply.send(self.view())),
             GridAsk::Reach { node, reply } => drop(reply.send(self.mesh.reach(&node))),
-            GridAsk::Invite { admin, lasts_ms, reply } => drop(reply.send(self.invite(admin, lasts_ms))),
+            GridAsk::Invite { admin, lasts_ms, reply } => drop(reply.send(self.invite(admin, lasts_ms).await)),
             GridAsk::Join { ticket, name, reply } => drop(reply.send(self.join(&ticket, name).await)),
             GridAsk::Leave { reply } => drop(reply.send(self.leave().await)),
             GridAsk::Remove { node, reply } => drop(reply.send(self.remove(node).await)),
@@ -73,7 +73,7 @@ impl Actor {
         self.members.set_inviting(!self.durable.invitations.list().is_empty());
     }
 
-    fn invite(&mut self, admin: bool, lasts_ms: u64) -> Result<Invited, GridError> {
+    async fn invite(&mut self, admin: bool, lasts_ms: u64) -> Result<Invited, GridError> {
         self.admin_or_who_is()?;
         let secret = SecretKey::generate();
         let made_ms = clock::now().wall_ms;
@@ -83,7 +83,7 @@ impl Actor {
         if !invitations.add(Invitation { ticket, made_ms, expires_ms, admin, used_by: None }) {
             return Err(GridError::TooManyInvitations);
         }
-        self.keep(self.mesh.roll().clone(), invitations)?;
+        self.keep(self.mesh.roll().clone(), invitations).await?;
         self.tell_inviting();
         let addresses: Vec<SocketAddr> = self.here.link_addresses.iter().copied().take(NODE_ADDRESSES_MAX).collect();
         let issuer = public(&self.secret);
@@ -136,7 +136,7 @@ impl Actor {
         }
         let mut after: Roll = roll.clone();
         after.merge(&list, verify);
-        if let Err(error) = self.keep(after, invitations) {
+        if let Err(error) = self.keep(after, invitations).await {
             self.note(format!("a machine could not be let in: {error}"));
             return Err(JoinRefusal::Full);
         }
@@ -145,7 +145,8 @@ impl Actor {
     }
 
     /// Makes roll and invitations durable.
-    fn keep(&mut self, roll: Roll, invitations: Invitations) -> Result<(), GridError> {
+    async fn keep(&mut self, roll: Roll, invitations: Invitations) -> Result<(), GridError> {
+        self.saved().await;
         let addresses = self.mesh.known_addresses().collect();
         let durable = durable::Grid { roll, invitations, addresses };
         self.store.save(&durable).map_err(unwritten)?;
@@ -192,7 +193,7 @@ impl Actor {
     async fn say(&mut self, list: Vec<Statement>) -> Result<(), GridError> {
         let mut after = self.mesh.roll().clone();
         after.merge(&list, verify);
-        self.keep(after, self.durable.invitations.clone())?;
+        self.keep(after, self.durable.invitations.clone()).await?;
         self.handle(MeshEvent::Statements(list)).await;
         Ok(())
     }

@@ -35,7 +35,8 @@ impl Budget {
         let regained = now.saturating_sub(self.since) / RECORD_EVERY.0;
         if regained > 0 {
             self.spent = self.spent.saturating_sub(u32::try_from(regained).unwrap_or(u32::MAX));
-            self.since = now;
+            // What is left over counts towards the next.
+            self.since += regained * RECORD_EVERY.0;
         }
         self.spent < burst
     }
