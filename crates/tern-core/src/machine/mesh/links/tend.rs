@@ -13,6 +13,7 @@ use crate::decide::links::{Candidate, LINKS_WANTED_MAX, wanted};
 use crate::decide::route::{Graph, lost_parts, ways};
 use crate::machine::mesh::effect::{CloseReason, LinkId, MeshEffect};
 use crate::machine::mesh::node::Mesh;
+use crate::machine::mesh::topology::Known;
 use crate::wire::mesh::beat::{self, Beat};
 use crate::words::limits::{
     ADDRESSES_GATHER, BEAT_BATTERY, BEAT_BUSY, BEAT_IDLE, CUT_MENDERS, CUT_PATIENCE, DIAL_AGAIN_FIRST, DIAL_AGAIN_MOST,
@@ -250,10 +251,12 @@ impl Mesh {
         let far = self.far_doors();
         let keys: Vec<NodeId> = self.nodes.keys().copied().collect();
         let above = keys.partition_point(|key| *key < self.me);
-        let zones: Vec<String> =
-            keys.iter().map(|key| if self.areas.areal { String::new() } else { self.zone_of(key) }).collect();
-        let zone_index = |zone: &str| zones.iter().position(|other| *other == zone).map_or(u32::MAX, |at| at as u32);
         let own = if self.areas.areal { String::new() } else { self.zone_of(&self.me) };
+        // Of one that cannot be reached nobody sees where it stands: not in another zone, or all would look for it.
+        let unseen = |known: &Known| self.areas.areal || !known.up && known.zone().is_empty();
+        let zone = |(key, known): (&NodeId, &Known)| if unseen(known) { own.clone() } else { self.zone_of(key) };
+        let zones: Vec<String> = self.nodes.iter().map(zone).collect();
+        let zone_index = |zone: &str| zones.iter().position(|other| *other == zone).map_or(u32::MAX, |at| at as u32);
         let candidates: Vec<Candidate> = keys
             .iter()
             .zip(self.nodes.values())
