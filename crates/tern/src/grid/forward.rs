@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_json::json;
 use tern_node::control::api::ways::{ForwardRequest, ForwardView};
 use tern_node::control::{Door, Entry};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::args::ForwardArgs;
 use super::table::Table;
@@ -30,12 +30,14 @@ pub async fn forward(context: &Context, args: ForwardArgs) -> Outcome {
     }
     let request = request(&args.places).map_err(|message| Failure::new(USAGE, "invalid", message))?;
     let open = door.forward(&request).await?;
+    // Before it is said that it is open: who reads that may end it at once.
+    let mut signals = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let ForwardView { local, name, port, .. } = &open;
     said(context, &open, &format!("{local} leads to port {port} of {name}"))?;
     if args.detach {
         return Ok(ExitCode::SUCCESS);
     }
-    let ended = until_told(&door, &open).await;
+    let ended = until_told(&door, &open, &mut signals).await;
     if ended.is_ok() {
         door.close_forward(&open.local.to_string()).await?;
     }
@@ -43,8 +45,11 @@ pub async fn forward(context: &Context, args: ForwardArgs) -> Outcome {
 }
 
 /// Returns on a signal, as a shell shows it; fails when nothing is forwarded any more.
-async fn until_told(door: &Door, open: &ForwardView) -> Result<u8, Failure> {
-    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+async fn until_told(
+    door: &Door,
+    open: &ForwardView,
+    (interrupt, terminate): &mut (Signal, Signal),
+) -> Result<u8, Failure> {
     let mut look = tokio::time::interval(LOOK);
     loop {
         tokio::select! {
