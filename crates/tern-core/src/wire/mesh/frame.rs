@@ -8,7 +8,7 @@ use super::record::{Record, Stamp};
 use crate::trust::Statement;
 use crate::wire::{WireError, bounded};
 use crate::words::NodeId;
-use crate::words::limits::LINK_FRAME_BYTES_MAX;
+use crate::words::limits::{LINK_FRAME_BYTES_MAX, ZONE_BYTES_MAX};
 
 /// Version of everything under `wire/mesh`; a peer with another one is told so and left alone.
 pub const LINK_VERSION: u16 = 1;
@@ -64,5 +64,8 @@ pub fn decode_frame(bytes: &[u8]) -> Result<LinkFrame, WireError> {
         return Err(WireError::Version { theirs });
     }
     let (frame, rest) = postcard::take_from_bytes(body).map_err(|_| WireError::Malformed)?;
+    if matches!(&frame, LinkFrame::Listening { area: Some(zone), .. } if zone.len() > ZONE_BYTES_MAX) {
+        return Err(WireError::Malformed);
+    }
     if rest.is_empty() { Ok(frame) } else { Err(WireError::Trailing { bytes: rest.len() }) }
 }
