@@ -17,7 +17,7 @@ use crate::promise::Refusal;
 use crate::wire::mesh::{LinkFrame, decode_frame, encode_frame};
 use crate::words::NodeId;
 use crate::words::limits::{
-    DISPUTE_TOLD, DUPLICATE_WAIT, DUPLICATE_WAIT_FAR, GREETING_PATIENCE, GREETINGS_PER_PEER, LINKS_MAX,
+    DIAL_AGAIN_SOON, DISPUTE_TOLD, DUPLICATE_WAIT, DUPLICATE_WAIT_FAR, GREETING_PATIENCE, GREETINGS_PER_PEER, LINKS_MAX,
 };
 
 /// A connection that does not count yet.
@@ -25,6 +25,8 @@ use crate::words::limits::{
 pub(in crate::machine::mesh) struct Greeting {
     pub peer: NodeId,
     pub outgoing: bool,
+    /// When it began.
+    since: u64,
     /// None until it has said so.
     pub incarnation: Option<u64>,
     /// When its fate is decided, at the latest.
@@ -40,6 +42,13 @@ pub(in crate::machine::mesh) struct Greeting {
 }
 
 impl Mesh {
+    /// Whether a connection to this member has just begun. One that drags on may be dead, where one end has moved in the middle
+    /// of it: another is dialled beside it.
+    pub(in crate::machine::mesh) fn greets(&self, peer: &NodeId) -> bool {
+        let lately = |greeting: &Greeting| greeting.since + DIAL_AGAIN_SOON > self.now.boot;
+        self.greetings.values().any(|greeting| greeting.peer == *peer && lately(greeting))
+    }
+
     pub(in crate::machine::mesh) fn link_up(
         &mut self,
         peer: NodeId,
@@ -64,10 +73,12 @@ impl Mesh {
             }
             return;
         }
-        let judged_at = Some(self.now.boot + GREETING_PATIENCE);
+        let since = self.now.boot;
+        let judged_at = Some(since + GREETING_PATIENCE);
         let (incarnation, contested, listens) = (None, None, None);
         let instead = self.links.get(&peer).is_some_and(|older| !older.carries());
-        let greeting = Greeting { peer, outgoing, incarnation, judged_at, contested, welcome: false, listens, instead };
+        let greeting =
+            Greeting { peer, outgoing, since, incarnation, judged_at, contested, welcome: false, listens, instead };
         self.greetings.insert(link, greeting);
         let hello = LinkFrame::Hello { incarnation: self.incarnation, instead };
         out.push(MeshEffect::Frame { link, bytes: encode_frame(&hello) });

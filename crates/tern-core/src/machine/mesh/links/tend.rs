@@ -164,12 +164,11 @@ impl Mesh {
         let mut due: Vec<(bool, u64, NodeId)> = Vec::new();
         for (peer, known) in &self.nodes {
             let linked = self.links.get(peer).is_some_and(Link::carries);
-            let greets = self.greetings.values().any(|greeting| greeting.peer == *peer);
             let first = few || chosen.contains(peer);
             let wish = first || !known.up;
             if wish
                 && !linked
-                && !greets
+                && !self.greets(peer)
                 && !known.dialling
                 && known.dial_at <= now
                 && (first || !self.is_elsewhere(peer))
