@@ -51,6 +51,10 @@ pub enum Plant {
     MeshRollsUnlike,
     /// Mesh: what a dead node said for its zone counts as long as it is remembered.
     MeshDeadRoster,
+    /// Mesh: what was forgotten of a node bars what a later life of it says.
+    MeshForgottenBars,
+    /// Mesh: who speaks for nobody takes back nothing that an earlier life said.
+    MeshOldVoice,
 }
 
 impl super::Machine {

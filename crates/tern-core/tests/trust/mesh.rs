@@ -36,6 +36,7 @@ fn adjacency() -> Adjacency {
 fn roster() -> Roster {
     let addresses = adjacency().link_addresses;
     Roster {
+        incarnation: 7,
         zone: "cellar".into(),
         members: Roster::pack([GUEST, 105, 106].map(|number| key(number).mark()).into_iter()),
         borders: vec![Border { to: key(DESK).mark(), cost_us: 2_048 }],
@@ -44,7 +45,11 @@ fn roster() -> Roster {
 }
 
 fn load() -> Load {
-    Load { zone: "cellar".into(), load: ZoneLoad { nodes: 3, load_milli: 900, cores: 12, ..ZoneLoad::default() } }
+    Load {
+        incarnation: 7,
+        zone: "cellar".into(),
+        load: ZoneLoad { nodes: 3, load_milli: 900, cores: 12, ..ZoneLoad::default() },
+    }
 }
 
 fn record(kind: Kind, sequence: u64) -> Record {

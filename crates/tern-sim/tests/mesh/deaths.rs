@@ -44,6 +44,32 @@ fn a_rough_network_hides_a_death_no_longer() {
 }
 
 #[test]
+pub fn a_node_that_was_off_for_an_hour_is_seen_again() {
+    for seed in 0..6 {
+        let mut world = grown(4, Quality::LAN, seed);
+        world.crash(3);
+        // Longer than anybody keeps what it said.
+        world.run_ms(3_600_000);
+        world.start(3);
+        well(&mut world, 6_000);
+    }
+}
+
+#[test]
+fn a_node_that_moves_before_it_is_believed_again_is_looked_for_where_it_is() {
+    for seed in 0..8 {
+        let mut world = grown(2 + seed as usize, Quality::LAN, seed);
+        world.crash(1);
+        world.run_ms(500);
+        world.start(1);
+        // The others still wait whether its earlier life answers.
+        world.run_ms(100 + 50 * seed);
+        world.moves(1, false);
+        well(&mut world, 6_000);
+    }
+}
+
+#[test]
 fn a_node_that_starts_again_is_believed_and_nobody_speaks_of_copies() {
     for seed in 0..20 {
         let quality = if seed % 2 == 0 { Quality::LAN } else { Quality { loss: 0, ..Quality::ROUGH } };

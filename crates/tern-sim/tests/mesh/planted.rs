@@ -42,6 +42,16 @@ fn rolls_that_are_not_compared() {
 }
 
 #[test]
+fn a_later_life_that_what_was_forgotten_bars() {
+    is_found(Plant::MeshForgottenBars, deaths::a_node_that_was_off_for_an_hour_is_seen_again);
+}
+
+#[test]
+fn an_old_voice_that_is_still_believed() {
+    is_found(Plant::MeshOldVoice, zones::one_that_spoke_while_it_was_alone_takes_that_back_in_its_next_life);
+}
+
+#[test]
 fn a_dead_speaker_that_is_believed() {
     is_found(Plant::MeshDeadRoster, zones::a_dead_speaker_is_not_believed_any_more);
 }

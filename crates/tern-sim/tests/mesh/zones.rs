@@ -71,6 +71,27 @@ pub fn a_dead_speaker_is_not_believed_any_more() {
 }
 
 #[test]
+pub fn one_that_spoke_while_it_was_alone_takes_that_back_in_its_next_life() {
+    for seed in 0..6 {
+        let mut world = zoned(seed, 3, 4);
+        let order = order(&world, 1, 4);
+        for away in &order[..3] {
+            world.crash(*away);
+        }
+        // The last one says that it is all there is of its zone.
+        world.run_ms(20_000);
+        world.crash(order[3]);
+        for back in &order[..3] {
+            world.start(*back);
+        }
+        world.run_ms(5_000);
+        world.start(order[3]);
+        world.run_ms(3_000);
+        well(&mut world, 20_000);
+    }
+}
+
+#[test]
 fn zones_that_lie_in_others_add_up_as_all_nodes_at_once() {
     let mut world = World::new(3, 12, Quality::LAN, Story::default());
     world.zone(3);

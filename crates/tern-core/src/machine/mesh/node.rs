@@ -201,6 +201,7 @@ impl Mesh {
             self.age();
             self.age_spoken();
             self.speak();
+            self.infer_zones();
             self.tend_links(out);
             self.ask_for_missed(out);
             if let Some(link) = self.digest_due() {

@@ -99,11 +99,8 @@ impl Mesh {
     /// How a member can be reached. A link of its own or a direct path is +1, a way over others 0, none −1.
     #[must_use]
     pub fn reach(&self, to: &NodeId) -> Reach {
-        let mut path = self.topology.path(&self.me, to);
-        let near = !path.is_empty();
-        if !near {
-            path = self.far_path(to);
-        }
+        let near = self.topology.path(&self.me, to);
+        let path = if near.is_empty() { self.far_path(to) } else { near };
         let linked = self.links.get(to).is_some_and(super::links::Link::counts);
         let direct = linked || self.nodes.get(to).is_some_and(|known| known.direct && known.up);
         let trit = match path.is_empty() {

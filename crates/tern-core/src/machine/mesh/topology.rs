@@ -22,13 +22,36 @@ pub(super) struct Held<T> {
     pub heard_at: u64,
 }
 
+/// Up to where records of one kind were forgotten. They must not come back, as others may hold them longer. What another life of
+/// that node says counts, wherever it counts from: nobody may be left who could show it what it has to overtake.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Forgotten {
+    incarnation: u64,
+    sequence: u64,
+}
+
+impl Forgotten {
+    pub fn at(record: &Record) -> Self {
+        Self { incarnation: record.incarnation().unwrap_or_default(), sequence: record.stamp.sequence }
+    }
+
+    /// This very record may come again.
+    fn before(record: &Record) -> Self {
+        Self { sequence: record.stamp.sequence - 1, ..Self::at(record) }
+    }
+
+    pub fn bars(&self, record: &Record, anew: bool) -> bool {
+        record.stamp.sequence <= self.sequence && (!anew || record.incarnation() == Some(self.incarnation))
+    }
+}
+
 /// What this node knows of another member.
 #[derive(Debug, Default)]
 pub(super) struct Known {
     pub profile: Option<Held<Profile>>,
     pub adjacency: Option<Held<Adjacency>>,
-    /// The sequence of an adjacency that was forgotten for its age: an old one must not come back.
-    forgotten: u64,
+    /// The adjacency that was forgotten.
+    forgotten: Forgotten,
     pub budget: Budget,
     /// A record of it came too often, from this neighbour.
     pub missed: Option<NodeId>,
@@ -45,22 +68,31 @@ pub(super) struct Known {
 }
 
 impl Known {
-    pub fn sequence(&self, kind: Kind) -> u64 {
-        match kind {
-            Kind::Profile => self.profile.as_ref().map_or(0, |held| held.record.stamp.sequence),
-            _ => self.adjacency.as_ref().map_or(self.forgotten, |held| held.record.stamp.sequence),
+    /// The record of this kind that counts.
+    pub fn record(&self, kind: Kind) -> Option<&Record> {
+        self.records().find(|record| record.stamp.kind == kind)
+    }
+
+    /// Whether it says nothing new. `anew`: another life of the node counts from elsewhere.
+    pub fn is_old(&self, record: &Record, anew: bool) -> bool {
+        match self.record(record.stamp.kind) {
+            Some(held) => held.stamp.sequence >= record.stamp.sequence,
+            None => record.stamp.kind == Kind::Adjacency && self.forgotten.bars(record, anew),
         }
     }
 
     pub fn forget_adjacency(&mut self) {
-        self.forgotten = self.sequence(Kind::Adjacency);
-        self.adjacency = None;
+        if let Some(held) = self.adjacency.take() {
+            self.forgotten = Forgotten::at(&held.record);
+        }
     }
 
     /// It went to another zone, or everybody is told of everybody again: what it says there counts, were it the same.
     pub fn forget_what_was_said(&mut self) {
-        self.forgotten = self.sequence(Kind::Adjacency).saturating_sub(1);
-        (self.profile, self.adjacency) = (None, None);
+        self.profile = None;
+        if let Some(held) = self.adjacency.take() {
+            self.forgotten = Forgotten::before(&held.record);
+        }
     }
 
     /// Somebody says where it may be. Returns whether that is new.
@@ -109,8 +141,10 @@ impl Known {
 pub(super) struct Topology {
     /// Members in the order of keys, this node among them; the graph's indices.
     pub keys: Vec<NodeId>,
-    /// Zones by the same indices, as far as they can be seen; in a grid without areas only.
-    pub zones: Vec<String>,
+    /// Zones as far as they can be seen; in a grid without areas only.
+    pub zones: BTreeMap<NodeId, String>,
+    /// Drawn anew since they were inferred.
+    pub zones_due: bool,
     pub graph: Graph,
     pub ways: Vec<Option<Way>>,
     /// Neighbours to which common news are passed on.
@@ -210,8 +244,7 @@ impl Mesh {
         let tree = route::tree_neighbours(&graph, root as u32, place as u32);
         topology.tree = tree.into_iter().map(|at| keys[at as usize]).collect();
         (topology.graph, topology.keys) = (graph, keys);
-        let inferred = if self.areas.areal { Vec::new() } else { self.inferred() };
-        self.topology.zones = inferred;
+        self.topology.zones_due = true;
     }
 
     fn tell_comings(&mut self, out: &mut Vec<MeshEffect>) {

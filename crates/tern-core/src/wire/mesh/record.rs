@@ -47,7 +47,7 @@ pub struct Stamp {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
     pub stamp: Stamp,
-    /// A [`Profile`] or an [`Adjacency`].
+    /// A [`Profile`], an [`Adjacency`], a [`Roster`] or a [`Load`]; each begins with the incarnation of its origin.
     pub body: Bytes,
     pub signature: Signature,
 }
@@ -128,6 +128,12 @@ impl Record {
     #[must_use]
     pub fn is_genuine(&self, grid: &GridId, verify: Verify) -> bool {
         verify(&self.stamp.origin, &Self::signed_text(grid, &self.stamp, &self.body), &self.signature)
+    }
+
+    /// The life of its origin in which it was said: that stands first in every body. Nothing is checked.
+    #[must_use]
+    pub fn incarnation(&self) -> Option<u64> {
+        postcard::take_from_bytes(&self.body).ok().map(|(incarnation, _)| incarnation)
     }
 
     /// # Errors

@@ -19,6 +19,8 @@ const MARK: usize = 8;
 /// Who is in a zone, as one of its nodes sees it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Roster {
+    /// Of the node that says it.
+    pub incarnation: u64,
     pub zone: String,
     /// The [marks](NodeId::mark) of the nodes that can be reached, in ascending order, eight bytes each. Empty: the sender speaks for
     /// its zone no more.
@@ -48,6 +50,8 @@ pub struct Door {
 /// How loaded a zone is.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Load {
+    /// Of the node that says it.
+    pub incarnation: u64,
     pub zone: String,
     pub load: ZoneLoad,
 }

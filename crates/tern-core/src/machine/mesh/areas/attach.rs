@@ -65,6 +65,9 @@ impl Mesh {
     pub(in crate::machine::mesh) fn follow_area(&mut self, out: &mut Vec<MeshEffect>) {
         let areal = self.roll_size > self.areas.above;
         self.areas.areal = areal;
+        if !areal && self.areas.told.is_none() {
+            return;
+        }
         self.stray();
         if self.areas.told.as_deref() == self.area() {
             return;

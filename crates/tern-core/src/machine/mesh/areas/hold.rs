@@ -5,7 +5,8 @@ use alloc::vec::Vec;
 
 use crate::machine::mesh::links::Budget;
 use crate::machine::mesh::node::Mesh;
-use crate::machine::mesh::topology::Held;
+use crate::machine::mesh::records::overtakes;
+use crate::machine::mesh::topology::{Forgotten, Held};
 use crate::machine::plant::Plant;
 use crate::promise::Refusal;
 use crate::wire::mesh::{Kind, Load, Record, Roster};
@@ -17,20 +18,20 @@ use crate::words::limits::{RECORD_AGE_MOST, RECORD_BURST, ROSTERS_MAX};
 pub(in crate::machine::mesh) struct Spoken {
     pub roster: Option<Held<Roster>>,
     pub load: Option<Held<Load>>,
-    /// The sequence of a roster that was forgotten for its age: it must not come back.
-    forgotten: u64,
+    /// The roster that was forgotten for its age.
+    forgotten: Forgotten,
     pub budget: Budget,
     /// It came too often, from this neighbour.
     pub missed: Option<NodeId>,
 }
 
 impl Spoken {
-    pub fn sequence(&self, kind: Kind) -> u64 {
-        let held = match kind {
-            Kind::Load => self.load.as_ref().map(|held| &held.record),
-            _ => self.roster.as_ref().map(|held| &held.record),
-        };
-        held.map_or(if kind == Kind::Load { 0 } else { self.forgotten }, |record| record.stamp.sequence)
+    /// Whether it says nothing new.
+    fn is_old(&self, record: &Record) -> bool {
+        match self.record(record.stamp.kind) {
+            Some(held) => held.stamp.sequence >= record.stamp.sequence,
+            None => record.stamp.kind == Kind::Roster && self.forgotten.bars(record, true),
+        }
     }
 
     pub fn records(&self) -> impl Iterator<Item = &Record> {
@@ -56,7 +57,10 @@ impl Mesh {
             return Err(Refusal::NotAMember);
         }
         if let Some(spoken) = self.areas.held.get_mut(&stamp.origin) {
-            if spoken.sequence(stamp.kind) >= stamp.sequence {
+            if spoken.is_old(&record) {
+                if let Some(newer) = spoken.record(stamp.kind).and_then(|held| overtakes(held, &record)) {
+                    self.answer(newer, from);
+                }
                 return Err(Refusal::OldRecord);
             }
             if !spoken.budget.has(now, RECORD_BURST) {
@@ -102,9 +106,8 @@ impl Mesh {
         let now = self.now.boot;
         let old = |heard_at: u64| heard_at + RECORD_AGE_MOST <= now;
         for spoken in self.areas.held.values_mut() {
-            if spoken.roster.as_ref().is_some_and(|held| old(held.heard_at)) {
-                spoken.forgotten = spoken.sequence(Kind::Roster);
-                spoken.roster = None;
+            if let Some(held) = spoken.roster.take_if(|held| old(held.heard_at)) {
+                spoken.forgotten = Forgotten::at(&held.record);
                 self.areas.changed = true;
             }
             if spoken.load.as_ref().is_some_and(|held| old(held.heard_at)) {

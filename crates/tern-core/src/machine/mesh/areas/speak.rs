@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 
 use crate::decide::route::RTT_US_MAX;
 use crate::machine::mesh::node::Mesh;
+use crate::machine::mesh::topology::Known;
 use crate::observe::ZoneLoad;
 use crate::wire::mesh::record::body;
 use crate::wire::mesh::{Border, Door, Kind, Load, Roster};
@@ -36,6 +37,14 @@ fn coarse(rtt_us: u32) -> u32 {
     rtt_us.clamp(LEAST, RTT_US_MAX).next_power_of_two()
 }
 
+impl Known {
+    /// This member as a zone of one.
+    pub(super) fn load(&self) -> ZoneLoad {
+        let facts = self.profile.as_ref().map(|held| &held.value.facts);
+        ZoneLoad::of(facts, self.vitals.as_ref().map(|(vitals, _)| vitals))
+    }
+}
+
 impl Mesh {
     pub(in crate::machine::mesh) fn own_roster_overtaken(&mut self) {
         self.areas.speech.overtaken = true;
@@ -55,10 +64,11 @@ impl Mesh {
             (speech.speaks, speech.turn_since) = (turn, None);
         }
         let speaks = speech.speaks;
-        let roster = if speaks { self.own_roster(&order) } else { Roster::default() };
+        let roster = if speaks { self.own_roster(&order) } else { self.no_roster() };
         let speech = &self.areas.speech;
+        let news = roster != speech.said && (speaks || !speech.said.members.is_empty());
         let refresh = speaks && speech.said_at + RECORD_REFRESH <= now;
-        if roster != speech.said || refresh || speech.overtaken {
+        if news || refresh || speech.overtaken {
             let bytes = body(&roster);
             let speech = &mut self.areas.speech;
             (speech.said, speech.said_at, speech.overtaken) = (roster, now, false);
@@ -81,18 +91,24 @@ impl Mesh {
         if due {
             self.areas.speech.load = Some((load, now));
             let zone = self.area().unwrap_or_default().to_string();
-            self.sign_own(Kind::Load, body(&Load { zone, load }));
+            self.sign_own(Kind::Load, body(&Load { incarnation: self.incarnation, zone, load }));
         }
     }
 
     /// The nodes of this zone together.
     pub(in crate::machine::mesh) fn own_load(&self) -> ZoneLoad {
-        let own = ZoneLoad::of(Some(&self.here.facts), self.pulse.own.as_ref());
         let up = self.nodes.values().filter(|known| known.up);
-        up.fold(own, |all, known| {
-            let facts = known.profile.as_ref().map(|held| &held.value.facts);
-            all.join(ZoneLoad::of(facts, known.vitals.as_ref().map(|(vitals, _)| vitals)))
-        })
+        up.fold(self.load_here(), |all, known| all.join(known.load()))
+    }
+
+    /// This machine as a zone of one.
+    pub(super) fn load_here(&self) -> ZoneLoad {
+        ZoneLoad::of(Some(&self.here.facts), self.pulse.own.as_ref())
+    }
+
+    /// What one says who speaks for nobody.
+    fn no_roster(&self) -> Roster {
+        Roster { incarnation: self.incarnation, ..Roster::default() }
     }
 
     /// This zone as this node sees it; `order` are its nodes.
@@ -112,6 +128,7 @@ impl Mesh {
             (!addresses.is_empty()).then_some(Door { node: *node, addresses })
         });
         Roster {
+            incarnation: self.incarnation,
             zone: self.area().unwrap_or_default().to_string(),
             members: Roster::pack(order.iter().map(NodeId::mark)),
             borders,

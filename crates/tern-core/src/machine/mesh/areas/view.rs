@@ -64,17 +64,11 @@ impl Mesh {
     }
 
     fn parts(&self) -> Vec<(String, Part)> {
-        let own = Part {
-            here: true,
-            up: 1,
-            link: LinkTrit::Direct,
-            load: ZoneLoad::of(Some(&self.here.facts), self.pulse.own.as_ref()),
-        };
+        let own = Part { here: true, up: 1, link: LinkTrit::Direct, load: self.load_here() };
         let mut parts = Vec::from([(self.zone_of(&self.me), own)]);
         for (key, known) in self.nodes.iter().filter(|(_, known)| known.up) {
-            let facts = known.profile.as_ref().map(|held| &held.value.facts);
-            let load = ZoneLoad::of(facts, known.vitals.as_ref().map(|(vitals, _)| vitals));
-            parts.push((self.zone_of(key), Part { here: false, up: 1, link: self.reach(key).trit, load }));
+            let link = self.reach(key).trit;
+            parts.push((self.zone_of(key), Part { here: false, up: 1, link, load: known.load() }));
         }
         let mut told = BTreeSet::new();
         for way in &self.areas.ways {
@@ -111,7 +105,7 @@ impl Mesh {
             let roster = self.far_way(node).and_then(|way| self.spoken_by(&way.speaker));
             return roster.map(|roster| roster.zone.clone()).unwrap_or_default();
         }
-        self.topology.index_of(node).and_then(|at| self.topology.zones.get(at as usize)).cloned().unwrap_or_default()
+        self.topology.zones.get(node).cloned().unwrap_or_default()
     }
 
     /// Pairs with a short way, each in both orders. Who was near stays so until it is far: round trips of busy machines tremble.
@@ -123,8 +117,16 @@ impl Mesh {
         near.map(|(pair, _)| pair).collect()
     }
 
-    /// Zones of all nodes of a flat grid, in the order of its keys.
-    pub(in crate::machine::mesh) fn inferred(&mut self) -> Vec<String> {
+    /// Sees who stands where in a flat grid. With the thinking about links, not at every drawing: it looks at every way between
+    /// two nodes.
+    pub(in crate::machine::mesh) fn infer_zones(&mut self) {
+        if !core::mem::take(&mut self.topology.zones_due) {
+            return;
+        }
+        self.topology.zones = if self.areas.areal { BTreeMap::new() } else { self.inferred() };
+    }
+
+    fn inferred(&mut self) -> BTreeMap<NodeId, String> {
         self.areas.near = self.near();
         let topology = &self.topology;
         let places: Vec<Place> = topology
@@ -146,6 +148,6 @@ impl Mesh {
                 }
             })
             .collect();
-        infer(&places)
+        topology.keys.iter().copied().zip(infer(&places)).collect()
     }
 }

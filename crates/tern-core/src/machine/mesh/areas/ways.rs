@@ -10,7 +10,7 @@ use super::Areas;
 use crate::decide::route::{Graph, ways};
 use crate::machine::mesh::effect::{FarRoute, LinkId, MeshEffect};
 use crate::machine::mesh::node::Mesh;
-use crate::wire::mesh::Roster;
+use crate::wire::mesh::{Kind, Roster};
 use crate::words::{NodeId, Span};
 
 /// Between two drawings of the graph of zones, for each roster: they come in swarms …
@@ -112,8 +112,8 @@ impl Mesh {
         let mut published = u64::from(!self.areas.ways.is_empty());
         for way in &self.areas.ways {
             let members = self.spoken_by(&way.speaker).map_or(&empty, |roster| &roster.members.0);
-            let sequence =
-                self.areas.held.get(&way.speaker).map_or(0, |spoken| spoken.sequence(crate::wire::mesh::Kind::Roster));
+            let held = self.areas.held.get(&way.speaker).and_then(|spoken| spoken.record(Kind::Roster));
+            let sequence = held.map_or(0, |record| record.stamp.sequence);
             published = [way.speaker.mark(), way.link.0, sequence].into_iter().fold(published, mix);
             routes.push(FarRoute { link: way.link, members: members.clone().into() });
         }

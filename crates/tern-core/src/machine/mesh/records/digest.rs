@@ -7,8 +7,10 @@ use alloc::vec::Vec;
 use core::ops::RangeInclusive;
 
 use super::flood::send_records;
+use crate::machine::mesh::areas::Spoken;
 use crate::machine::mesh::effect::{LinkId, MeshEffect};
 use crate::machine::mesh::node::Mesh;
+use crate::machine::mesh::topology::Known;
 use crate::promise::Refusal;
 use crate::wire::mesh::{Kind, LinkFrame, Record, Stamp, encode_frame};
 use crate::words::limits::{DIGEST_BURST, DIGEST_EVERY, RECORD_OWN_BURST, RECORDS_PER_FRAME};
@@ -76,20 +78,19 @@ impl Mesh {
     /// Asks again for what came too often, from whom it came.
     pub(in crate::machine::mesh) fn ask_for_missed(&mut self, out: &mut Vec<MeshEffect>) {
         let now = self.now.boot;
-        for (origin, known) in &mut self.nodes {
-            let Some(peer) = known.missed.filter(|_| known.budget.has(now, RECORD_OWN_BURST)) else { continue };
-            known.missed = None;
+        let near = self.nodes.iter_mut().map(|(origin, it)| (*origin, &mut it.missed, &mut it.budget));
+        let far = self.areas.held.iter_mut().map(|(origin, it)| (*origin, &mut it.missed, &mut it.budget));
+        let asked = near.chain(far).filter_map(|(origin, missed, budget)| {
+            let free = missed.is_some() && budget.has(now, RECORD_OWN_BURST);
+            Some((origin, free.then(|| missed.take())??))
+        });
+        let asked: Vec<(NodeId, NodeId)> = asked.collect();
+        for (origin, peer) in asked {
             let Some(link) = self.links.get(&peer).or_else(|| self.links.values().next()) else { continue };
-            let stamps: Vec<Stamp> = known.records().map(|record| record.stamp).collect();
-            let digest = LinkFrame::Digest { from: *origin, to: *origin, stamps };
-            out.push(MeshEffect::Frame { link: link.id, bytes: encode_frame(&digest) });
-        }
-        for (origin, spoken) in &mut self.areas.held {
-            let Some(peer) = spoken.missed.filter(|_| spoken.budget.has(now, RECORD_OWN_BURST)) else { continue };
-            spoken.missed = None;
-            let Some(link) = self.links.get(&peer).or_else(|| self.links.values().next()) else { continue };
-            let stamps: Vec<Stamp> = spoken.records().map(|record| record.stamp).collect();
-            let digest = LinkFrame::Digest { from: *origin, to: *origin, stamps };
+            let near = self.nodes.get(&origin).into_iter().flat_map(Known::records);
+            let far = self.areas.held.get(&origin).into_iter().flat_map(Spoken::records);
+            let stamps: Vec<Stamp> = near.chain(far).map(|record| record.stamp).collect();
+            let digest = LinkFrame::Digest { from: origin, to: origin, stamps };
             out.push(MeshEffect::Frame { link: link.id, bytes: encode_frame(&digest) });
         }
     }

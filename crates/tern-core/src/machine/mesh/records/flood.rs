@@ -16,13 +16,14 @@ use crate::promise::Refusal;
 use crate::wire::mesh::record::body;
 use crate::wire::mesh::{Adjacency, Kind, LinkFrame, Neighbour, Profile, Record, Stamp, encode_frame};
 use crate::words::limits::{
-    ADJACENCY_GAIN_GAP, ADJACENCY_GAP_MOST, ADJACENCY_GAP_NODES, LINK_FRAME_BYTES_MAX, LINKS_MAX, RECORD_AGE_MOST,
-    RECORD_BURST, RECORD_EVERY, RECORD_OWN_BURST, RECORD_REFRESH, RECORD_SEQUENCE_MAX, RECORDS_PER_FRAME,
+    ADJACENCY_GAIN_GAP, ADJACENCY_GAP_MOST, ADJACENCY_GAP_NODES, DIGEST_BURST, LINK_FRAME_BYTES_MAX, LINKS_MAX,
+    RECORD_AGE_MOST, RECORD_BURST, RECORD_EVERY, RECORD_OWN_BURST, RECORD_REFRESH, RECORD_SEQUENCE_MAX,
+    RECORDS_PER_FRAME,
 };
 use crate::words::{NodeId, Span};
 
 /// A life is overtaken once by each kind of record of an earlier one, and seldom more often.
-const OVERTAKEN_MOST: u32 = 8;
+const OVERTAKEN_MOST: u32 = 4;
 
 /// Bits of the incarnation in the sequence from which a life counts, and in how far it goes beyond one that it overtakes.
 const LIFE_BITS: u32 = 20;
@@ -44,6 +45,8 @@ pub(in crate::machine::mesh) struct Flood {
     pub(in crate::machine::mesh) digest_at: u64,
     /// To be sent, with the neighbour that it came from.
     pending: Vec<(Stamp, Option<NodeId>)>,
+    /// To be sent back to who is behind.
+    answers: Vec<(NodeId, Stamp)>,
     /// Sequences of this node's key that somebody else made after this node had overtaken them.
     overtaken: u32,
 }
@@ -164,9 +167,13 @@ impl Mesh {
         }
         let grid = self.roll.grid();
         let verify = self.verify;
+        let anew = !self.planted(Plant::MeshForgottenBars);
         let known = self.know(&stamp.origin).ok_or(Refusal::NotAMember)?;
         // Floods meet: most of these are the same record by another way.
-        if known.sequence(stamp.kind) >= stamp.sequence && !any {
+        if known.is_old(&record, anew) && !any {
+            if let Some(newer) = known.record(stamp.kind).and_then(|held| overtakes(held, &record)) {
+                self.answer(newer, from);
+            }
             return Err(Refusal::OldRecord);
         }
         if !known.budget.has(now, RECORD_BURST) {
@@ -191,6 +198,16 @@ impl Mesh {
         }
         self.flood_on(stamp, from);
         Ok(())
+    }
+
+    /// Who sent a record of an earlier or a later life gets the one that counts here: a node that began anew learns in this moment what it
+    /// has to overtake. No more often than digests are answered.
+    pub(in crate::machine::mesh) fn answer(&mut self, newer: Stamp, to: NodeId) {
+        let now = self.now.boot;
+        let allowed = self.links.get_mut(&to).is_some_and(|link| link.digests.take(now, DIGEST_BURST));
+        if allowed {
+            self.flood.answers.push((to, newer));
+        }
     }
 
     /// What is new goes on to the other neighbours.
@@ -223,18 +240,21 @@ impl Mesh {
     /// machine with the same key.
     fn own_record(&mut self, record: &Record) -> Result<(), Refusal> {
         let kind = record.stamp.kind;
+        let old_voice = self.planted(Plant::MeshOldVoice);
         let mine = self.flood.sequences.entry(kind).or_insert(self.flood.first);
         let own = self.flood.own.get(&kind);
         // The same one comes from each neighbour; after the first it is overtaken.
         let unlike = own.is_some_and(|own| own.stamp == record.stamp && own != record);
-        if record.stamp.sequence <= *mine && !unlike {
+        // One that speaks for nobody in this life may have spoken in another, and is still believed.
+        let silent = kind == Kind::Roster && own.is_none() && !old_voice;
+        if record.stamp.sequence <= *mine && !unlike && !silent {
             return Ok(());
         }
         if !record.is_genuine(&self.roll.grid(), self.verify) {
             return Err(Refusal::Forged);
         }
         // Far beyond it: the earlier life may have said more, to somebody who is not here, and one number must not stand for both.
-        *mine = record.stamp.sequence + 1 + (self.incarnation >> LIFE_BITS) % (1 << LIFE_BITS);
+        *mine = (*mine).max(record.stamp.sequence) + 1 + (self.incarnation >> LIFE_BITS) % (1 << LIFE_BITS);
         self.flood.overtaken += 1;
         match kind {
             Kind::Profile => self.flood.profile_due = true,
@@ -250,11 +270,12 @@ impl Mesh {
 
     /// Sends on what came in during this event, one frame a link.
     pub(in crate::machine::mesh) fn send_flood(&mut self, out: &mut Vec<MeshEffect>) {
-        let pending = core::mem::take(&mut self.flood.pending);
-        if pending.is_empty() {
+        let (pending, answers) = (core::mem::take(&mut self.flood.pending), core::mem::take(&mut self.flood.answers));
+        if pending.is_empty() && answers.is_empty() {
             return;
         }
-        let wanted: BTreeSet<Stamp> = pending.iter().map(|(stamp, _)| *stamp).collect();
+        let stamps = pending.iter().map(|(stamp, _)| stamp).chain(answers.iter().map(|(_, stamp)| stamp));
+        let wanted: BTreeSet<Stamp> = stamps.copied().collect();
         let found: BTreeMap<Stamp, &Record> =
             wanted.iter().filter_map(|stamp| Some((*stamp, self.find(stamp)?))).collect();
         for (peer, link) in &self.links {
@@ -263,7 +284,9 @@ impl Mesh {
             // Loads are told often: inside a zone they travel along its tree.
             let concerns = |kind: Kind| if within { kind != Kind::Load || branch } else { kind.is_for_all() };
             let news = pending.iter().filter(|(stamp, from)| *from != Some(*peer) && concerns(stamp.kind));
-            let records: Vec<Record> = news.filter_map(|(stamp, _)| found.get(stamp)).map(|it| (*it).clone()).collect();
+            let back = answers.iter().filter(|(to, _)| to == peer);
+            let stamps = news.map(|(stamp, _)| stamp).chain(back.map(|(_, stamp)| stamp));
+            let records: Vec<Record> = stamps.filter_map(|stamp| found.get(stamp)).map(|it| (*it).clone()).collect();
             send_records(link.id, records, out);
         }
     }
@@ -339,6 +362,12 @@ impl Mesh {
             self.note_once(self.me, note, out);
         }
     }
+}
+
+/// The stamp of the first, where the second is behind it and from another life of the same node.
+pub(in crate::machine::mesh) fn overtakes(held: &Record, record: &Record) -> Option<Stamp> {
+    let ahead = held.stamp.sequence > record.stamp.sequence && held.incarnation() != record.incarnation();
+    ahead.then_some(held.stamp)
 }
 
 /// Records in as many frames as they need.

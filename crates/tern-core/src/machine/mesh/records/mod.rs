@@ -3,4 +3,4 @@
 mod digest;
 mod flood;
 
-pub(in crate::machine::mesh) use flood::Flood;
+pub(in crate::machine::mesh) use flood::{Flood, overtakes};
