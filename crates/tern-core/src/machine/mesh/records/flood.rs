@@ -4,7 +4,6 @@
 //! swallowed comes with the next [`digest`](super::digest).
 
 use alloc::collections::{BTreeMap, BTreeSet};
-use alloc::format;
 use alloc::vec::Vec;
 
 use crate::machine::mesh::effect::{LinkId, MeshEffect};
@@ -13,20 +12,14 @@ use crate::machine::mesh::node::Mesh;
 use crate::machine::mesh::topology::{Held, Known};
 use crate::machine::plant::Plant;
 use crate::promise::Refusal;
-use crate::wire::mesh::record::body;
-use crate::wire::mesh::{Adjacency, Kind, LinkFrame, Neighbour, Profile, Record, Stamp, encode_frame};
+use crate::wire::mesh::{Adjacency, Kind, LinkFrame, Record, Stamp, encode_frame};
+use crate::words::NodeId;
 use crate::words::limits::{
-    ADJACENCY_GAIN_GAP, ADJACENCY_GAP_MOST, ADJACENCY_GAP_NODES, DIGEST_BURST, LINK_FRAME_BYTES_MAX, LINKS_MAX,
-    RECORD_AGE_MOST, RECORD_BURST, RECORD_EVERY, RECORD_OWN_BURST, RECORD_REFRESH, RECORD_SEQUENCE_MAX,
-    RECORDS_PER_FRAME,
+    DIGEST_BURST, LINK_FRAME_BYTES_MAX, RECORD_AGE_MOST, RECORD_BURST, RECORD_SEQUENCE_MAX, RECORDS_PER_FRAME,
 };
-use crate::words::{NodeId, Span};
-
-/// A life is overtaken once by each kind of record of an earlier one, and seldom more often.
-const OVERTAKEN_MOST: u32 = 4;
 
 /// Bits of the incarnation in the sequence from which a life counts, and in how far it goes beyond one that it overtakes.
-const LIFE_BITS: u32 = 20;
+pub(super) const LIFE_BITS: u32 = 20;
 
 /// Own records and what waits to be sent on.
 #[derive(Debug, Default)]
@@ -34,21 +27,21 @@ pub(in crate::machine::mesh) struct Flood {
     pub profile_due: bool,
     pub adjacency_due: Option<u64>,
     /// The sequence from which this life counts.
-    first: u64,
-    sequences: BTreeMap<Kind, u64>,
+    pub(super) first: u64,
+    pub(super) sequences: BTreeMap<Kind, u64>,
     /// What this node may still say at once.
-    budget: Budget,
+    pub(super) budget: Budget,
     /// The own records as they were last signed.
     pub own: BTreeMap<Kind, Record>,
-    last_adjacency_at: u64,
-    refresh_at: u64,
+    pub(super) last_adjacency_at: u64,
+    pub(super) refresh_at: u64,
     pub(in crate::machine::mesh) digest_at: u64,
     /// To be sent, with the neighbour that it came from.
-    pending: Vec<(Stamp, Option<NodeId>)>,
+    pub(super) pending: Vec<(Stamp, Option<NodeId>)>,
     /// To be sent back to who is behind.
     answers: Vec<(NodeId, Stamp)>,
     /// Sequences of this node's key that somebody else made after this node had overtaken them.
-    overtaken: u32,
+    pub(super) overtaken: u32,
 }
 
 impl Flood {
@@ -65,78 +58,6 @@ impl Flood {
 }
 
 impl Mesh {
-    /// A link is there that was not: told soon, together with others.
-    pub(in crate::machine::mesh) fn gained(&mut self) {
-        let crowd = (self.nodes.len() as u64 / ADJACENCY_GAP_NODES).max(1);
-        let gap = Span((ADJACENCY_GAIN_GAP.0 * crowd).min(ADJACENCY_GAP_MOST.0));
-        let soon = (self.flood.last_adjacency_at + gap).max(self.now.boot);
-        let due = self.flood.adjacency_due.get_or_insert(soon);
-        *due = (*due).min(soon);
-    }
-
-    /// A link is gone: told at once.
-    pub(in crate::machine::mesh) fn lost(&mut self) {
-        if self.planted(Plant::MeshLossDelayed) {
-            self.flood.adjacency_due = Some(self.now.boot + RECORD_EVERY + RECORD_EVERY);
-            return;
-        }
-        self.flood.adjacency_due = Some(self.now.boot);
-        // Known here at once, even where it can only be told later.
-        self.topology.changed = true;
-    }
-
-    /// Signs and sends own records that are due, and no more of them than the others take.
-    pub(in crate::machine::mesh) fn publish(&mut self) {
-        let now = self.now.boot;
-        if self.flood.refresh_at <= now {
-            self.flood.refresh_at = now + RECORD_REFRESH;
-            self.flood.profile_due = true;
-            self.flood.adjacency_due = Some(now);
-        }
-        if core::mem::take(&mut self.flood.profile_due) {
-            let profile =
-                Profile { incarnation: self.incarnation, zone: self.here.zone.clone(), facts: self.here.facts.clone() };
-            self.sign_own(Kind::Profile, body(&profile));
-        }
-        if self.flood.adjacency_due.is_some_and(|at| at <= now) {
-            if !self.flood.budget.take(now, RECORD_OWN_BURST) && !self.leaving {
-                self.flood.adjacency_due = Some(now + RECORD_EVERY);
-                return;
-            }
-            self.flood.adjacency_due = None;
-            self.flood.last_adjacency_at = now;
-            self.topology.changed = true;
-            let adjacency = self.adjacency();
-            self.sign_own(Kind::Adjacency, body(&adjacency));
-        }
-    }
-
-    fn adjacency(&self) -> Adjacency {
-        let counting = |within: bool| {
-            let links = self.links.iter().filter(move |(_, link)| link.counts() && self.is_within(link) == within);
-            let links = links.filter(|_| !self.leaving).take(LINKS_MAX);
-            links.map(|(node, link)| Neighbour { node: *node, rtt_us: link.told_rtt_us }).collect()
-        };
-        Adjacency {
-            incarnation: self.incarnation,
-            link_addresses: self.here.link_addresses.clone(),
-            main_addresses: self.here.main_addresses.clone(),
-            neighbours: counting(true),
-            borders: counting(false),
-            disputed: self.disputed.keys().copied().take(4).collect(),
-            leaving: self.leaving,
-        }
-    }
-
-    pub(in crate::machine::mesh) fn sign_own(&mut self, kind: Kind, body: Vec<u8>) {
-        let sequence = self.flood.sequences.entry(kind).or_insert(self.flood.first);
-        *sequence += 1;
-        let stamp = Stamp { origin: self.me, kind, sequence: *sequence };
-        let record = Record::sign(&self.roll.grid(), stamp, body, self.signer.sign());
-        self.flood.own.insert(kind, record);
-        self.flood.pending.push((stamp, None));
-    }
-
     /// One record from a neighbour. False where that neighbour must have forged it.
     pub(in crate::machine::mesh) fn record(&mut self, record: Record, from: NodeId) -> bool {
         match self.judge_record(record, from) {
@@ -236,38 +157,6 @@ impl Mesh {
         }
     }
 
-    /// A record under this node's own key. One of an earlier life is overtaken; one that overtakes again comes from a second
-    /// machine with the same key.
-    fn own_record(&mut self, record: &Record) -> Result<(), Refusal> {
-        let kind = record.stamp.kind;
-        let old_voice = self.planted(Plant::MeshOldVoice);
-        let mine = self.flood.sequences.entry(kind).or_insert(self.flood.first);
-        let own = self.flood.own.get(&kind);
-        // The same one comes from each neighbour; after the first it is overtaken.
-        let unlike = own.is_some_and(|own| own.stamp == record.stamp && own != record);
-        // One that speaks for nobody in this life may have spoken in another, and is still believed.
-        let silent = kind == Kind::Roster && own.is_none() && !old_voice;
-        if record.stamp.sequence <= *mine && !unlike && !silent {
-            return Ok(());
-        }
-        if !record.is_genuine(&self.roll.grid(), self.verify) {
-            return Err(Refusal::Forged);
-        }
-        // Far beyond it: the earlier life may have said more, to somebody who is not here, and one number must not stand for both.
-        *mine = (*mine).max(record.stamp.sequence) + 1 + (self.incarnation >> LIFE_BITS) % (1 << LIFE_BITS);
-        self.flood.overtaken += 1;
-        match kind {
-            Kind::Profile => self.flood.profile_due = true,
-            Kind::Adjacency => self.gained(),
-            Kind::Roster | Kind::Load => self.own_roster_overtaken(),
-        }
-        if self.flood.overtaken > OVERTAKEN_MOST {
-            self.refuse(Refusal::DuplicateKey);
-            self.topology.own_key_disputed = Some(self.me);
-        }
-        Ok(())
-    }
-
     /// Sends on what came in during this event, one frame a link.
     pub(in crate::machine::mesh) fn send_flood(&mut self, out: &mut Vec<MeshEffect>) {
         let (pending, answers) = (core::mem::take(&mut self.flood.pending), core::mem::take(&mut self.flood.answers));
@@ -337,29 +226,6 @@ impl Mesh {
         for key in gone {
             self.nodes.remove(&key);
             self.topology.changed = true;
-        }
-    }
-
-    /// Says something about a node to people, once in the life of this process.
-    pub(in crate::machine::mesh) fn note_once(
-        &mut self,
-        about: NodeId,
-        note: alloc::string::String,
-        out: &mut Vec<MeshEffect>,
-    ) {
-        if self.noted.insert(about) {
-            out.push(MeshEffect::Note(note));
-        }
-    }
-
-    pub(in crate::machine::mesh) fn tell_own_dispute(&mut self, out: &mut Vec<MeshEffect>) {
-        if let Some(by) = self.topology.own_key_disputed.take() {
-            let by = self.name_of(&by);
-            let note = format!(
-                "another machine uses this node's key (seen by {by}): was this state folder copied? Keep one, and on the \
-                 other `tern leave`, remove the folder, and join anew"
-            );
-            self.note_once(self.me, note, out);
         }
     }
 }

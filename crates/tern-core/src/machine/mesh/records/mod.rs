@@ -2,5 +2,6 @@
 
 mod digest;
 mod flood;
+mod own;
 
 pub(in crate::machine::mesh) use flood::{Flood, overtakes};
