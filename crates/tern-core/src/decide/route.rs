@@ -49,16 +49,27 @@ impl Graph {
             list.sort_unstable();
             list.dedup_by_key(|(to, _)| *to);
         }
-        let claimed = self.edges.clone();
-        for (from, list) in self.edges.iter_mut().enumerate() {
-            list.retain_mut(|(to, rtt)| {
-                let back = &claimed[*to as usize];
+        // No link is that slow.
+        const NONE: u32 = u32::MAX;
+        for from in 0..self.edges.len() {
+            let (lists, above) = self.edges.split_at_mut(from + 1);
+            for (to, rtt) in lists[from].iter_mut().filter(|(to, _)| *to as usize > from) {
+                let back = &mut above[*to as usize - from - 1];
                 let found = back.binary_search_by_key(&(from as u32), |(node, _)| *node);
-                found.is_ok_and(|at| {
-                    *rtt = (*rtt).max(back[at].1);
-                    true
-                })
-            });
+                *rtt = found.map_or(NONE, |at| {
+                    back[at].1 = back[at].1.max(*rtt);
+                    back[at].1
+                });
+            }
+            let (below, lists) = self.edges.split_at_mut(from);
+            for (to, rtt) in lists[0].iter_mut().filter(|(to, _)| (*to as usize) < from) {
+                if below[*to as usize].binary_search_by_key(&(from as u32), |(node, _)| *node).is_err() {
+                    *rtt = NONE;
+                }
+            }
+        }
+        for list in &mut self.edges {
+            list.retain(|(_, rtt)| *rtt != NONE);
         }
     }
 }

@@ -183,6 +183,11 @@ impl Topology {
     }
 }
 
+/// The indices of all members but this node, which has that place among them.
+fn others(place: usize) -> impl Iterator<Item = u32> {
+    (0..).filter(move |at| *at != place as u32)
+}
+
 impl Mesh {
     /// Draws the consequences of what changed: routes, who came, who went.
     pub(super) fn follow_topology(&mut self, out: &mut Vec<MeshEffect>) {
@@ -220,19 +225,19 @@ impl Mesh {
         let mut keys: Vec<NodeId> = self.nodes.keys().copied().collect();
         let place = keys.partition_point(|key| *key < self.me);
         keys.insert(place, self.me);
-        let index: BTreeMap<NodeId, u32> = keys.iter().enumerate().map(|(at, key)| (*key, at as u32)).collect();
+        let index = |key: &NodeId| keys.binary_search(key).ok().map(|at| at as u32);
         let mut graph = Graph::new(keys.len());
         for (peer, link) in self.links.iter().filter(|(_, link)| link.counts() && self.is_within(link) && !self.leaving)
         {
-            if let Some(to) = index.get(peer) {
-                graph.claim(place as u32, *to, link.told_rtt_us);
+            if let Some(to) = index(peer) {
+                graph.claim(place as u32, to, link.told_rtt_us);
             }
         }
-        for (key, known) in &self.nodes {
+        for (from, known) in others(place).zip(self.nodes.values()) {
             let said = known.adjacency.as_ref().map(|held| &held.value).filter(|said| !said.leaving);
             for neighbour in said.into_iter().flat_map(|said| &said.neighbours) {
-                if let (Some(from), Some(to)) = (index.get(key), index.get(&neighbour.node)) {
-                    graph.claim(*from, *to, neighbour.rtt_us);
+                if let Some(to) = index(&neighbour.node) {
+                    graph.claim(from, to, neighbour.rtt_us);
                 }
             }
         }

@@ -96,7 +96,8 @@ impl Mesh {
 
     /// The link of this node that leads over a border.
     fn exit_link(&self, here: &NodeId, far: &NodeId) -> Option<LinkId> {
-        let neighbour = if *here == self.me { *far } else { *self.topology.path(&self.me, here).first()? };
+        let first = || self.topology.keys.get(self.topology.way(here)?.first as usize).copied();
+        let neighbour = if *here == self.me { *far } else { first()? };
         self.links.get(&neighbour).map(|link| link.id)
     }
 

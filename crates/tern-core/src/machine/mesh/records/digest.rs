@@ -6,7 +6,7 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::ops::RangeInclusive;
 
-use super::flood::send_records;
+use super::flood::frames;
 use crate::machine::mesh::areas::Spoken;
 use crate::machine::mesh::effect::{LinkId, MeshEffect};
 use crate::machine::mesh::node::Mesh;
@@ -72,7 +72,7 @@ impl Mesh {
         let asked = self.records(self.tells_all(link)).into_iter();
         let asked = asked.filter(|record| origins.contains(&record.stamp.origin));
         let missing: Vec<Record> = asked.filter(|record| news(&record.stamp)).cloned().collect();
-        send_records(link, missing, out);
+        out.extend(frames(missing.into_iter()).into_iter().map(|bytes| MeshEffect::Frame { link, bytes }));
     }
 
     /// Asks again for what came too often, from whom it came.

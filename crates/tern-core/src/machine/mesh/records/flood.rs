@@ -6,7 +6,7 @@
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
-use crate::machine::mesh::effect::{LinkId, MeshEffect};
+use crate::machine::mesh::effect::MeshEffect;
 use crate::machine::mesh::links::Budget;
 use crate::machine::mesh::node::Mesh;
 use crate::machine::mesh::topology::{Held, Known};
@@ -167,6 +167,8 @@ impl Mesh {
         let wanted: BTreeSet<Stamp> = stamps.copied().collect();
         let found: BTreeMap<Stamp, &Record> =
             wanted.iter().filter_map(|stamp| Some((*stamp, self.find(stamp)?))).collect();
+        // Most links get the same: written once.
+        let (mut written, mut bytes) = (Vec::new(), Vec::new());
         for (peer, link) in &self.links {
             let within = self.is_within(link);
             let branch = self.topology.tree.contains(peer);
@@ -174,9 +176,16 @@ impl Mesh {
             let concerns = |kind: Kind| if within { kind != Kind::Load || branch } else { kind.is_for_all() };
             let news = pending.iter().filter(|(stamp, from)| *from != Some(*peer) && concerns(stamp.kind));
             let back = answers.iter().filter(|(to, _)| to == peer);
-            let stamps = news.map(|(stamp, _)| stamp).chain(back.map(|(_, stamp)| stamp));
-            let records: Vec<Record> = stamps.filter_map(|stamp| found.get(stamp)).map(|it| (*it).clone()).collect();
-            send_records(link.id, records, out);
+            let stamps = news.map(|(stamp, _)| *stamp).chain(back.map(|(_, stamp)| *stamp));
+            let stamps: Vec<Stamp> = stamps.filter(|stamp| found.contains_key(stamp)).collect();
+            if stamps.is_empty() {
+                continue;
+            }
+            if stamps != written {
+                bytes = frames(stamps.iter().map(|stamp| found[stamp].clone()));
+                written = stamps;
+            }
+            out.extend(bytes.iter().map(|bytes| MeshEffect::Frame { link: link.id, bytes: bytes.clone() }));
         }
     }
 
@@ -237,24 +246,24 @@ pub(in crate::machine::mesh) fn overtakes(held: &Record, record: &Record) -> Opt
 }
 
 /// Records in as many frames as they need.
-pub(super) fn send_records(link: LinkId, records: Vec<Record>, out: &mut Vec<MeshEffect>) {
+pub(super) fn frames(records: impl Iterator<Item = Record>) -> Vec<Vec<u8>> {
     /// Beside the body of a record: its stamp, its signature, lengths.
     const AROUND: usize = 128;
-    let (mut part, mut bytes) = (Vec::new(), 0);
-    let mut send = |part: &mut Vec<Record>| {
+    let (mut written, mut part, mut bytes) = (Vec::new(), Vec::new(), 0);
+    let mut write = |part: &mut Vec<Record>| {
         if !part.is_empty() {
-            let frame = LinkFrame::Records(core::mem::take(part));
-            out.push(MeshEffect::Frame { link, bytes: encode_frame(&frame) });
+            written.push(encode_frame(&LinkFrame::Records(core::mem::take(part))));
         }
     };
     for record in records {
         let size = record.body.len() + AROUND;
         if part.len() >= RECORDS_PER_FRAME || bytes + size > LINK_FRAME_BYTES_MAX {
-            send(&mut part);
+            write(&mut part);
             bytes = 0;
         }
         bytes += size;
         part.push(record);
     }
-    send(&mut part);
+    write(&mut part);
+    written
 }
