@@ -109,6 +109,8 @@ pub const RECORD_EVERY: Span = Span::ms(500);
 pub const RECORD_OWN_BURST: u32 = 30;
 /// Digests of one neighbour that are answered at once, and then one in each [`RECORD_EVERY`].
 pub const DIGEST_BURST: u32 = 128;
+/// Lists of statements of one neighbour that are judged at once, and then one in each [`RECORD_EVERY`]: more than whole rolls need.
+pub const STATEMENTS_BURST: u32 = 64;
 /// How often a node sends its own records anew.
 pub const RECORD_REFRESH: Span = Span::secs(600);
 /// An adjacency that was not sent anew for so long is forgotten.
@@ -124,7 +126,7 @@ pub const RTT_TELL_GAP: Span = Span::secs(10);
 /// Between two computations of all ways, for each so many members …
 pub const DRAW_GAP: Span = Span::ms(1);
 /// … of the grid.
-pub const DRAW_GAP_NODES: u64 = 32;
+pub const DRAW_GAP_NODES: u64 = 8;
 /// How often a node compares what it knows with one of its neighbours.
 pub const DIGEST_EVERY: Span = Span::secs(30);
 

@@ -45,17 +45,20 @@ impl Node {
     /// How many it lists as up, and a hash of all that it knows of everybody which does not change while nothing happens.
     async fn picture(&self) -> String {
         let view = self.overlay.grid().view().await.expect("it answers");
-        let mut hash = DefaultHasher::new();
-        view.grid.0.0.hash(&mut hash);
+        // Who is there, who is disputed, what the newest adjacency says, what the newest profile says.
+        let mut parts: [DefaultHasher; 4] = Default::default();
+        view.grid.0.0.hash(&mut parts[0]);
         for node in &view.nodes {
-            (node.node.0, &node.name, node.up, &node.zone, node.disputed).hash(&mut hash);
+            (node.node.0, &node.name, node.up).hash(&mut parts[0]);
+            node.disputed.hash(&mut parts[1]);
             // They change with each start: the newest record is the one that counts.
-            node.main_addresses.hash(&mut hash);
-            node.facts.as_ref().map(|facts| facts.encode()).hash(&mut hash);
+            node.main_addresses.hash(&mut parts[2]);
+            (&node.zone, node.facts.as_ref().map(|facts| facts.encode())).hash(&mut parts[3]);
         }
+        let parts = parts.map(|part| format!("{:08x}", part.finish() as u32)).join("-");
         let (up, down): (Vec<_>, Vec<_>) = view.nodes.iter().partition(|node| node.up);
         let down: Vec<&str> = down.iter().map(|node| node.name.as_str()).collect();
-        format!("{}:{:016x}:{}-misses-{}", up.len(), hash.finish(), self.number, down.join("+"))
+        format!("{}:{parts}:{}-misses-{}", up.len(), self.number, down.join("+"))
     }
 }
 

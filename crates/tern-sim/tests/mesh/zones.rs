@@ -72,7 +72,7 @@ pub fn a_dead_speaker_is_not_believed_any_more() {
 
 #[test]
 pub fn one_that_spoke_while_it_was_alone_takes_that_back_in_its_next_life() {
-    for seed in 0..6 {
+    for seed in 0..16 {
         let mut world = zoned(seed, 3, 4);
         let order = order(&world, 1, 4);
         for away in &order[..3] {

@@ -7,10 +7,10 @@ use super::effect::{CloseReason, LinkId, MeshEffect};
 use super::node::Mesh;
 use super::topology::Known;
 use crate::promise::Refusal;
-use crate::trust::{Roll, Statement};
+use crate::trust::{self, Roll, Statement};
 use crate::wire::mesh::{LinkFrame, encode_frame};
 use crate::words::NodeId;
-use crate::words::limits::STATEMENTS_PER_FRAME;
+use crate::words::limits::{STATEMENTS_BURST, STATEMENTS_PER_FRAME};
 
 impl Mesh {
     #[must_use]
@@ -18,17 +18,36 @@ impl Mesh {
         &self.roll
     }
 
+    /// Statements of a neighbour: no more often than there can be news. Who passes on what nobody signed forges it itself.
+    pub(super) fn heard_statements(&mut self, statements: Vec<Statement>, from: NodeId, out: &mut Vec<MeshEffect>) {
+        let now = self.now.boot;
+        let Some(link) = self.links.get_mut(&from) else { return };
+        if !link.statements.take(now, STATEMENTS_BURST) {
+            return self.refuse(Refusal::TooOften);
+        }
+        let link = link.id;
+        if self.statements(statements, Some(from), out) {
+            self.close(link, CloseReason::Malformed, out);
+        }
+    }
+
     /// Judges statements, each by its own, and passes on a list of which anything was new. What is refused is counted: an older
-    /// roll than the other end's cannot judge everything, so a refusal is not yet an attack.
-    pub(super) fn statements(&mut self, statements: Vec<Statement>, from: Option<NodeId>, out: &mut Vec<MeshEffect>) {
+    /// roll than the other end's cannot judge everything, so a refusal is not yet an attack. Returns whether a signature was wrong.
+    pub(super) fn statements(
+        &mut self,
+        statements: Vec<Statement>,
+        from: Option<NodeId>,
+        out: &mut Vec<MeshEffect>,
+    ) -> bool {
         let (changes, refused) = self.roll.merge(&statements, self.verify);
         let mut good = statements;
         for (at, _) in refused.iter().rev() {
             good.remove(*at);
             self.refuse(Refusal::BadStatement);
         }
+        let forged = refused.iter().any(|(_, why)| *why == trust::Refusal::BadSignature);
         if changes.fresh == 0 {
-            return;
+            return forged;
         }
         // Before the links of those who are gone are closed: they are told why.
         for part in good.chunks(STATEMENTS_PER_FRAME) {
@@ -43,6 +62,7 @@ impl Mesh {
             let note = "this node was removed from its grid: `tern leave` makes it one of its own again".to_string();
             self.note_once(self.me, note, out);
         }
+        forged
     }
 
     /// Takes in new members, forgets those that are none any more, and publishes who may connect.

@@ -74,7 +74,7 @@ impl Mesh {
             vitals_age: self.pulse.own.map(|_| 0),
             addresses: self.here.link_addresses.clone(),
             main_addresses: self.here.main_addresses.clone(),
-            disputed: self.noted.contains(&self.me),
+            disputed: self.disputed.contains_key(&self.me),
         }
     }
 

@@ -69,6 +69,8 @@ pub enum JoinRefusal {
     NotAdmin,
     /// The grid is full.
     Full,
+    /// The issuer could not write down that it lets the node in.
+    Unwritten,
 }
 
 impl JoinRefusal {
@@ -86,6 +88,7 @@ impl JoinRefusal {
             Self::AlreadyMember => "already_member",
             Self::NotAdmin => "not_admin",
             Self::Full => "full",
+            Self::Unwritten => "unwritten",
         }
     }
 }
@@ -99,10 +102,15 @@ impl fmt::Display for JoinRefusal {
             Self::Used => "the ticket was used by another machine; make a new one",
             Self::Expired => "the ticket has expired; make a new one",
             Self::NotYetValid => "the clock of the machine that made the ticket was set back since; make a new one",
-            Self::RevokedKey => "this machine was removed from the grid; to come back it needs a new key",
+            Self::RevokedKey => {
+                "this machine was removed from the grid; to come back it needs a new key, and so a new state folder"
+            }
             Self::AlreadyMember => "this machine is a member already",
             Self::NotAdmin => "the machine that made the ticket is no admin any more; ask another one",
             Self::Full => "the grid is full",
+            Self::Unwritten => {
+                "the machine that made the ticket could not write it down; see to its disk, then use the ticket again"
+            }
         })
     }
 }

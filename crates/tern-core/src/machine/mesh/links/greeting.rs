@@ -17,7 +17,8 @@ use crate::promise::Refusal;
 use crate::wire::mesh::{LinkFrame, decode_frame, encode_frame};
 use crate::words::NodeId;
 use crate::words::limits::{
-    DIAL_AGAIN_SOON, DISPUTE_TOLD, DUPLICATE_WAIT, DUPLICATE_WAIT_FAR, GREETING_PATIENCE, GREETINGS_PER_PEER, LINKS_MAX,
+    DIAL_AGAIN_SOON, DIGEST_BURST, DISPUTE_TOLD, DUPLICATE_WAIT, DUPLICATE_WAIT_FAR, GREETING_PATIENCE,
+    GREETINGS_PER_PEER, LINKS_MAX,
 };
 
 /// A connection that does not count yet.
@@ -33,6 +34,10 @@ pub(in crate::machine::mesh) struct Greeting {
     pub judged_at: Option<u64>,
     /// Since when its key is contested.
     contested: Option<u64>,
+    /// It was asked to say who it is once more, and did: it lives now.
+    answered: bool,
+    /// It was told once more who this node is.
+    repeated: bool,
     /// This end has said that it listens.
     welcome: bool,
     /// The other end listens, its roll has this digest, and it belongs to this zone.
@@ -77,11 +82,38 @@ impl Mesh {
         let judged_at = Some(since + GREETING_PATIENCE);
         let (incarnation, contested, listens) = (None, None, None);
         let instead = self.links.get(&peer).is_some_and(|older| !older.carries());
-        let greeting =
-            Greeting { peer, outgoing, since, incarnation, judged_at, contested, welcome: false, listens, instead };
+        let (answered, repeated, welcome) = (false, false, false);
+        let greeting = Greeting {
+            peer,
+            outgoing,
+            since,
+            incarnation,
+            judged_at,
+            contested,
+            answered,
+            repeated,
+            welcome,
+            listens,
+            instead,
+        };
         self.greetings.insert(link, greeting);
+        self.say_hello(link, instead, out);
+    }
+
+    fn say_hello(&self, link: LinkId, instead: bool, out: &mut Vec<MeshEffect>) {
         let hello = LinkFrame::Hello { incarnation: self.incarnation, instead };
         out.push(MeshEffect::Frame { link, bytes: encode_frame(&hello) });
+    }
+
+    /// A second hello answers, where this end has asked for it, and asks otherwise.
+    fn hello_again(&mut self, link: LinkId, out: &mut Vec<MeshEffect>) {
+        let Some(greeting) = self.greetings.get_mut(&link) else { return };
+        if greeting.contested.is_some() {
+            greeting.answered = true;
+        } else if !core::mem::replace(&mut greeting.repeated, true) {
+            let instead = greeting.instead;
+            self.say_hello(link, instead, out);
+        }
     }
 
     /// A frame of any link. Nonsense closes the link, and changes nothing else.
@@ -104,7 +136,7 @@ impl Mesh {
         let Some(peer) = self.peer_of(link) else { return };
         match frame {
             LinkFrame::Hello { .. } | LinkFrame::Listening { .. } => {}
-            LinkFrame::Statements(statements) => self.statements(statements, Some(peer), out),
+            LinkFrame::Statements(statements) => self.heard_statements(statements, peer, out),
             LinkFrame::Digest { from, to, stamps } => self.answer_digest(peer, from..=to, &stamps, out),
             LinkFrame::Records(records) => {
                 // Whoever passes a record on has checked it: a forgery is the neighbour's own.
@@ -118,7 +150,7 @@ impl Mesh {
     fn hello(&mut self, link: LinkId, incarnation: u64, instead: bool, out: &mut Vec<MeshEffect>) {
         let now = self.now.boot;
         let Some(greeting) = self.greetings.get_mut(&link).filter(|greeting| greeting.incarnation.is_none()) else {
-            return;
+            return self.hello_again(link, out);
         };
         greeting.incarnation = Some(incarnation);
         greeting.instead |= instead;
@@ -139,6 +171,9 @@ impl Mesh {
         if let Some(greeting) = self.greetings.get_mut(&link) {
             greeting.contested = Some(now);
             greeting.judged_at = Some(now + wait);
+            let instead = greeting.instead;
+            // It may have died since it said who it is: a connection of an earlier life that comes late accuses nobody.
+            self.say_hello(link, instead, out);
         }
     }
 
@@ -157,6 +192,11 @@ impl Mesh {
             greeting.listens = Some((roll, area));
             self.begin(link, out);
         } else if let Some(peer) = self.peer_of(link) {
+            let now = self.now.boot;
+            let often = |link: &mut Link| !link.digests.take(now, DIGEST_BURST);
+            if self.links.get_mut(&peer).is_none_or(often) {
+                return self.refuse(Refusal::TooOften);
+            }
             if self.differs(roll) {
                 self.send_roll(link, out);
             }
@@ -232,7 +272,9 @@ impl Mesh {
                 Some(rival) => (rival.answered(), rival.answered() || patience <= now),
                 None => (!yields, yields || patience <= now),
             };
-            if judged && lives {
+            if judged && lives && !greeting.answered {
+                self.close(link, CloseReason::Replaced, out);
+            } else if judged && lives {
                 self.dispute(peer, out);
                 self.close(link, CloseReason::Duplicate, out);
             } else if judged {

@@ -93,6 +93,8 @@ pub(in crate::machine::mesh) struct Link {
     pub stranded: bool,
     /// Digests that are answered.
     pub digests: Budget,
+    /// Lists of statements that are judged.
+    pub statements: Budget,
 }
 
 impl Link {
@@ -128,6 +130,7 @@ impl Link {
             retires_at: None,
             stranded: false,
             digests: Budget::default(),
+            statements: Budget::default(),
         }
     }
 
@@ -200,7 +203,8 @@ impl Link {
         if self.announced >= BEATS_ANNOUNCED {
             (self.pace, self.announced) = (interval, 0);
         }
-        let asks = self.pulse == Pulse::Suspect || self.asked_until > now;
+        // Also until it is known how often the other end sends: what it sent first may have come before this end listened.
+        let asks = self.pulse == Pulse::Suspect || self.asked_until > now || self.heard_sequence == 0;
         self.sent_at = now;
         self.send_at = now + if asks { self.pace.min(BEAT_BUSY) } else { self.pace };
         Beat {

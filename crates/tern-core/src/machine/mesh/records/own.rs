@@ -12,8 +12,8 @@ use crate::promise::Refusal;
 use crate::wire::mesh::record::body;
 use crate::wire::mesh::{Adjacency, Kind, Neighbour, Profile, Record, Stamp};
 use crate::words::limits::{
-    ADJACENCY_GAIN_GAP, ADJACENCY_GAP_MOST, ADJACENCY_GAP_NODES, LINKS_MAX, RECORD_EVERY, RECORD_OWN_BURST,
-    RECORD_REFRESH,
+    ADJACENCY_GAIN_GAP, ADJACENCY_GAP_MOST, ADJACENCY_GAP_NODES, DISPUTE_TOLD, LINKS_MAX, RECORD_EVERY,
+    RECORD_OWN_BURST, RECORD_REFRESH,
 };
 use crate::words::{NodeId, Span};
 
@@ -139,6 +139,7 @@ impl Mesh {
                 "another machine uses this node's key (seen by {by}): was this state folder copied? Keep one, and on the \
                  other `tern leave`, remove the folder, and join anew"
             );
+            self.disputed.insert(self.me, self.now.boot + DISPUTE_TOLD);
             self.note_once(self.me, note, out);
         }
     }
