@@ -7,6 +7,8 @@
 //! size or refusal, hashes of all groups, then for each wanted group: 0 and its bytes, or 1 and why there are no more
 //! ```
 
+pub mod hand;
+
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
@@ -15,14 +17,16 @@ use iroh::endpoint::{RecvStream, SendStream};
 use tern_core::words::NodeId;
 use tokio::sync::mpsc;
 
+use super::aside::{Stop, Waiting};
 use super::outline::{ContentId, FILE_BYTES_MAX, Outline};
 use super::source::{self, Stamp};
 use super::wire::{Ask, Kind, Trouble, Wanted, hear, say};
 use super::{Service, names};
 use crate::overlay::calls::Call;
 use crate::overlay::peers::Peers;
+use hand::{Hand, Room};
 
-/// Groups in memory on a hop, between reading and writing.
+/// Groups that wait on a hop between reading and writing, if [`hand`] has room for them.
 pub const GROUPS_AHEAD: usize = 4;
 /// Nodes on a way.
 pub const WAY_MAX: usize = 16;
@@ -36,9 +40,18 @@ fn broken(error: impl std::fmt::Display) -> Trouble {
 
 /// Answers [`Ask::Content`].
 pub async fn serve(peers: &Peers, wanted: Wanted, mut send: SendStream) {
-    let served = match wanted.way.split_first() {
-        None => give(peers.files(), wanted, &mut send).await,
-        Some((next, rest)) => pass(peers, *next, Wanted { way: rest.to_vec(), ..wanted.clone() }, &mut send).await,
+    let gone = send.stopped();
+    let work = async {
+        match wanted.way.split_first() {
+            None => give(peers.files(), wanted, &mut send).await,
+            Some((next, rest)) => pass(peers, *next, Wanted { way: rest.to_vec(), ..wanted.clone() }, &mut send).await,
+        }
+    };
+    let served = tokio::select! {
+        biased;
+        served = work => served,
+        // Before the first group is there, nothing else would tell.
+        _ = gone => Err(broken("who asked for a content went away")),
     };
     if let Err(trouble) = served {
         tracing::debug!(%trouble, "a content was not given to its end");
@@ -55,7 +68,9 @@ async fn give(service: &Arc<Service>, wanted: Wanted, send: &mut SendStream) -> 
     let (groups, mut read) = mpsc::channel(GROUPS_AHEAD);
     let (opened, outline) = tokio::sync::oneshot::channel();
     let service = service.clone();
-    tokio::task::spawn_blocking(move || read_groups(&service, &wanted, opened, &groups));
+    let waiting = Waiting::default();
+    let stop = waiting.stop();
+    tokio::task::spawn_blocking(move || read_groups(&service, &wanted, &stop, opened, &groups));
     match outline.await.map_err(broken)? {
         Ok(outline) => begin(send, &outline).await?,
         Err(trouble) => return say(send, &Err::<u64, Trouble>(trouble)).await,
@@ -66,28 +81,42 @@ async fn give(service: &Arc<Service>, wanted: Wanted, send: &mut SendStream) -> 
     Ok(())
 }
 
+/// A group with its mark before it, and its place in memory.
+pub type Held = (Bytes, Room);
 type Opened = tokio::sync::oneshot::Sender<Result<Arc<Outline>, Trouble>>;
 
 /// Reads what is wanted of a file that is still what it was. Blocks.
-fn read_groups(service: &Service, wanted: &Wanted, opened: Opened, to: &mpsc::Sender<Result<Bytes, Trouble>>) {
+fn read_groups(
+    service: &Service,
+    wanted: &Wanted,
+    stop: &Stop,
+    opened: Opened,
+    to: &mpsc::Sender<Result<Held, Trouble>>,
+) {
     let path = names::path(&wanted.path);
     let found = source::open(&path).and_then(|file| {
-        let (stamp, outline) = service.outlines.of(&path, &file)?;
-        if outline.id() == wanted.id { Ok((file, stamp, outline)) } else { Err(source::changed(&path)) }
+        let (stamp, outline) = service.outlines.of(&path, &file, stop)?;
+        if outline.id() != wanted.id {
+            return Err(source::changed(&path));
+        }
+        let hand = service.memory.hand(outline.length(0))?;
+        Ok((file, stamp, outline, hand))
     });
-    let (file, stamp, outline) = match found {
+    let (file, stamp, outline, hand) = match found {
         Ok(found) => found,
         Err(trouble) => return drop(opened.send(Err(trouble))),
     };
     if opened.send(Ok(outline.clone())).is_err() {
         return;
     }
+    let here = tokio::runtime::Handle::current();
     for index in wanted.first..outline.groups().len() as u64 {
+        let room = here.block_on(hand.room());
         let mut group = vec![0; outline.length(index) + 1];
         group[0] = GROUP;
         let same = file.metadata().is_ok_and(|meta| Stamp::of(&meta) == stamp);
         let read = match file.read_exact_at(&mut group[1..], outline.offset(index)) {
-            Ok(()) if same => Ok(Bytes::from(group)),
+            Ok(()) if same => Ok((Bytes::from(group), room)),
             Ok(()) => Err(source::changed(&path)),
             Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => Err(source::changed(&path)),
             Err(error) => Err(Trouble::at(&path, &error)),
@@ -100,9 +129,9 @@ fn read_groups(service: &Service, wanted: &Wanted, opened: Opened, to: &mpsc::Se
 }
 
 /// Writes a group with its mark, or why there is none.
-async fn put(send: &mut SendStream, group: Result<Bytes, Trouble>) -> Result<(), Trouble> {
+async fn put(send: &mut SendStream, group: Result<Held, Trouble>) -> Result<(), Trouble> {
     match group {
-        Ok(group) => send.write_chunk(group).await.map_err(broken),
+        Ok((group, _room)) => send.write_chunk(group).await.map_err(broken),
         Err(trouble) => {
             send.write_all(&[TROUBLE]).await.map_err(broken)?;
             say(send, &trouble).await?;
@@ -117,11 +146,15 @@ async fn pass(peers: &Peers, next: NodeId, wanted: Wanted, send: &mut SendStream
         Ok(arriving) => arriving,
         Err(trouble) => return say(send, &Err::<u64, Trouble>(trouble)).await,
     };
+    let hand = match peers.files().memory.hand(arriving.outline.length(0)) {
+        Ok(hand) => hand,
+        Err(trouble) => return say(send, &Err::<u64, Trouble>(trouble)).await,
+    };
     begin(send, &arriving.outline).await?;
     let (groups, mut checked) = mpsc::channel(GROUPS_AHEAD);
     let read = async move {
         loop {
-            let group = arriving.next().await.transpose();
+            let group = arriving.held(&hand).await.transpose();
             let over = !matches!(group, Some(Ok(_)));
             if let Some(group) = group
                 && groups.send(group).await.is_err()
@@ -147,13 +180,14 @@ async fn pass(peers: &Peers, next: NodeId, wanted: Wanted, send: &mut SendStream
 }
 
 #[cfg(test)]
-fn tampered(peers: &Peers, group: Result<Bytes, Trouble>) -> Result<Bytes, Trouble> {
+fn tampered(peers: &Peers, group: Result<Held, Trouble>) -> Result<Held, Trouble> {
     if !peers.files().lies.load(std::sync::atomic::Ordering::Relaxed) {
         return group;
     }
-    let mut group = group?.to_vec();
+    let (group, room) = group?;
+    let mut group = group.to_vec();
     *group.last_mut().expect("its mark") ^= 1;
-    Ok(group.into())
+    Ok((group.into(), room))
 }
 
 /// A content that arrives from a node, checked.
@@ -194,11 +228,16 @@ impl Arriving {
         Ok(Self { from, receive, outline: Arc::new(outline), next: first, _send: send })
     }
 
-    /// The next group with its mark before it; none: that was all.
+    /// The next group, as soon as there is room for it; none: that was all.
     ///
     /// # Errors
     /// [`Kind::Damaged`]: it is not that group. Or what a node on the way said.
-    pub async fn next(&mut self) -> Result<Option<Bytes>, Trouble> {
+    pub async fn held(&mut self, hand: &Hand) -> Result<Option<Held>, Trouble> {
+        let room = hand.room().await;
+        Ok(self.next().await?.map(|group| (group, room)))
+    }
+
+    async fn next(&mut self) -> Result<Option<Bytes>, Trouble> {
         if self.next >= self.outline.groups().len() as u64 {
             return Ok(None);
         }

@@ -4,8 +4,10 @@
 //! hash, which is asked of the node that has it, from end to end; then it comes over the nodes between, each of which checks what it
 //! passes on. See [`content`] for the stream and [`outline`] for the checking.
 
+mod aside;
 pub mod content;
 mod copy;
+mod kept;
 pub mod names;
 pub mod outline;
 mod receive;
@@ -22,8 +24,9 @@ use iroh::endpoint::{RecvStream, SendStream};
 use tokio::sync::{Semaphore, mpsc};
 
 use crate::overlay::peers::{CallError, Peers};
+use content::hand::Memory;
 pub use copy::{Copy, Files, choose};
-use receive::{fetch, pull};
+use receive::pull;
 use wire::{Ask, Event, Kind, Listed, Order, Outlined, Trouble, say};
 
 /// Contents, lists and copies that other nodes are served at once; who comes later is told to try again.
@@ -37,6 +40,7 @@ pub struct Service {
     outlines: source::Outlines,
     open: AtomicBool,
     places: Arc<Semaphore>,
+    memory: Memory,
     /// Changes what it passes on, so that tests see who notices.
     #[cfg(test)]
     lies: AtomicBool,
@@ -49,6 +53,7 @@ impl Default for Service {
             outlines: source::Outlines::default(),
             open: AtomicBool::new(true),
             places,
+            memory: Memory::default(),
             #[cfg(test)]
             lies: AtomicBool::new(false),
         }
@@ -127,7 +132,11 @@ async fn list(send: &mut SendStream, sources: Vec<Vec<u8>>, recursive: bool) -> 
 
 async fn outline(peers: &Peers, send: &mut SendStream, path: Vec<u8>) -> Result<(), Trouble> {
     let service = peers.files().clone();
-    let found = fetch::blocking(move || service.outlines.outlined(&source::absolute(&path)?)).await;
+    let gone = send.stopped();
+    let found = tokio::select! {
+        found = aside::while_wanted(move |stop| service.outlines.outlined(&source::absolute(&path)?, stop)) => found,
+        _ = gone => return Err(Trouble::new(Kind::Broken, "who asked for an outline went away")),
+    };
     let (outlined, outline) = match found {
         Ok(found) => found,
         Err(trouble) => return say(send, &Err::<Outlined, Trouble>(trouble)).await,

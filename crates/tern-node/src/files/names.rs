@@ -11,8 +11,11 @@ use std::path::{Component, Path, PathBuf};
 pub const PATH_BYTES_MAX: usize = 4096;
 /// Bytes of one name in it.
 const NAME_BYTES_MAX: usize = 255;
-/// What a file is called until it is whole.
-const PART: &str = ".part";
+/// How a file is called until it is whole: hidden, and as no other program calls its own, since what has such a name is taken for a
+/// leftover and written over.
+const PART: (&[u8], &[u8]) = (b".", b".tern-part");
+/// Letters of the hash that stands for what is cut off a long name.
+const CUT_HASH_LETTERS: usize = 16;
 
 /// A path from its bytes.
 #[must_use]
@@ -67,12 +70,29 @@ pub fn may_link(name: &Path, target: &[u8]) -> bool {
     up <= depth
 }
 
-/// What a target is called until it is whole.
+/// What a target is called until it is whole; none: it has no name itself. Two targets never share one, also where it must be cut.
 #[must_use]
 pub fn part(target: &Path) -> Option<PathBuf> {
-    let mut name = target.file_name()?.to_owned();
-    name.push(PART);
-    (name.len() <= NAME_BYTES_MAX).then(|| target.with_file_name(name))
+    let name = target.file_name()?.as_bytes();
+    let most = NAME_BYTES_MAX - PART.0.len() - PART.1.len();
+    if name.len() <= most {
+        return Some(target.with_file_name(OsStr::from_bytes(&[PART.0, name, PART.1].concat())));
+    }
+    let hash = blake3::hash(name).to_hex();
+    let mut end = most - CUT_HASH_LETTERS - 1;
+    // Some file systems refuse half a letter.
+    while end > 0 && name[end] & 0xC0 == 0x80 {
+        end -= 1;
+    }
+    let cut = [PART.0, &name[..end], b"~", &hash.as_bytes()[..CUT_HASH_LETTERS], PART.1].concat();
+    Some(target.with_file_name(OsStr::from_bytes(&cut)))
+}
+
+/// Whether something is called like what is not whole yet.
+#[must_use]
+pub fn is_part(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().as_bytes();
+    name.len() > PART.0.len() + PART.1.len() && name.starts_with(PART.0) && name.ends_with(PART.1)
 }
 
 #[cfg(test)]
@@ -90,6 +110,25 @@ mod tests {
         }
         assert!(inside(&[b'a'; 256]).is_none());
         assert!(single(b"a/b").is_none() && single(b"").is_none() && single(b"a").is_some());
+    }
+
+    #[test]
+    fn what_is_not_whole_has_a_name_of_its_own_however_long_that_of_its_target_is() {
+        assert_eq!(part(Path::new("/a/b.iso")), Some(PathBuf::from("/a/.b.iso.tern-part")));
+        assert_eq!(part(Path::new("/")), None);
+        for letter in ["a", "\u{e9}", "\u{1f980}"] {
+            let mut seen = std::collections::BTreeSet::new();
+            for length in 1..=NAME_BYTES_MAX / letter.len() {
+                for last in ["", "1", "2"].iter().filter(|last| length * letter.len() + last.len() <= NAME_BYTES_MAX) {
+                    let target = Path::new("/d").join(letter.repeat(length) + last);
+                    let part = part(&target).expect("it has a name");
+                    let name = part.file_name().expect("it has a name");
+                    assert!(name.len() <= NAME_BYTES_MAX && name.to_str().is_some() && is_part(&part), "{part:?}");
+                    assert!(seen.insert(part), "{target:?}");
+                }
+            }
+        }
+        assert!(!is_part(Path::new("a/x.part")) && !is_part(Path::new(".part")) && !is_part(Path::new(".tern-part")));
     }
 
     #[test]

@@ -9,6 +9,8 @@ use std::io::Read;
 use blake3::hazmat::{HasherExt, Mode, merge_subtrees_non_root, merge_subtrees_root};
 use serde::{Deserialize, Serialize};
 
+use super::aside::Stop;
+
 /// Bytes of the groups of files that are not huge. A group is the least that travels: it is in memory on every hop.
 const GROUP_BYTES: u64 = 256 * 1024;
 /// Groups of one file; beyond that the groups are larger. An outline is 32 bytes a group.
@@ -63,14 +65,15 @@ impl Outline {
         size.div_ceil(group_bytes(size))
     }
 
-    /// Reads `size` bytes and outlines them.
+    /// Reads `size` bytes and outlines them. Half a terabyte takes minutes, so it looks before each group whether to stop.
     ///
     /// # Errors
-    /// The reader's; that it ends early is one.
-    pub fn read(mut from: impl Read, size: u64) -> std::io::Result<Self> {
+    /// The reader's; that it ends early is one. [`std::io::ErrorKind::Interrupted`]: it was stopped.
+    pub fn read(mut from: impl Read, size: u64, stop: &Stop) -> std::io::Result<Self> {
         let mut outline = Self { size, groups: Vec::with_capacity(Self::count(size) as usize) };
         let mut block = vec![0; group_bytes(size).min(size) as usize];
         for index in 0..Self::count(size) {
+            stop.check()?;
             let group = &mut block[..outline.length(index)];
             from.read_exact(group)?;
             let hash = outline.hash(index, group);
@@ -153,6 +156,7 @@ fn merged(groups: &[[u8; 32]]) -> [u8; 32] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::files::aside::Waiting;
 
     fn content(size: usize) -> Vec<u8> {
         (0..size).map(|at| (at * 31 + at / 251) as u8).collect()
@@ -164,7 +168,7 @@ mod tests {
         for size in [0, 1, 1024, 1025, group - 1, group, group + 1, 2 * group, 3 * group + 7, 8 * group, 9 * group + 1]
         {
             let content = content(size);
-            let outline = Outline::read(&content[..], size as u64).expect("it is in memory");
+            let outline = Outline::read(&content[..], size as u64, &Stop::default()).expect("it is in memory");
             assert_eq!(outline.id().0, *blake3::hash(&content).as_bytes(), "{size} bytes");
         }
     }
@@ -173,13 +177,29 @@ mod tests {
     fn a_group_is_no_other_group_and_no_changed_one() {
         let group = GROUP_BYTES as usize;
         let mut content = content(4 * group);
-        let outline = Outline::read(&content[..], content.len() as u64).expect("it is in memory");
+        let outline = Outline::read(&content[..], content.len() as u64, &Stop::default()).expect("it is in memory");
         assert!(outline.fits(1, &content[group..2 * group]));
         assert!(!outline.fits(2, &content[group..2 * group]));
         assert!(!outline.fits(1, &content[group..2 * group - 1]));
         assert!(!outline.fits(4, &[]));
         content[group + 17] ^= 1;
         assert!(!outline.fits(1, &content[group..2 * group]));
+    }
+
+    #[test]
+    fn an_outline_that_nobody_waits_for_is_read_no_further() {
+        /// The one who waits goes away after the first group.
+        struct Content(Option<Waiting>);
+        impl Read for Content {
+            fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+                assert!(self.0.take().is_some(), "nobody waits for the second group");
+                Ok(into.len())
+            }
+        }
+        let waiting = Waiting::default();
+        let stop = waiting.stop();
+        let ended = Outline::read(Content(Some(waiting)), FILE_BYTES_MAX, &stop);
+        assert_eq!(ended.expect_err("it was stopped").kind(), std::io::ErrorKind::Interrupted);
     }
 
     #[test]

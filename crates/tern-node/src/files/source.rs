@@ -9,9 +9,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::mpsc;
 
-use super::names;
+use super::aside::Stop;
 use super::outline::{FILE_BYTES_MAX, Outline};
-use super::wire::{Entry, Form, Kind, Listed, Outlined, Trouble};
+use super::wire::{Entry, Form, Kind, Listed, Outlined, Trouble, short};
+use super::{kept, names};
 
 /// Outlines that are remembered, so that going on with a copy does not read the file again.
 const OUTLINES_MAX: usize = 32;
@@ -42,8 +43,8 @@ impl Outlines {
     /// The outline of an open file, read anew if it is not known. Blocks.
     ///
     /// # Errors
-    /// [`Kind::Changed`], [`Kind::Io`]
-    pub fn of(&self, path: &Path, file: &File) -> Result<(Stamp, Arc<Outline>), Trouble> {
+    /// [`Kind::Changed`], [`Kind::Io`]; also when it is stopped.
+    pub fn of(&self, path: &Path, file: &File, stop: &Stop) -> Result<(Stamp, Arc<Outline>), Trouble> {
         let failed = |error: std::io::Error| Trouble::at(path, &error);
         let meta = file.metadata().map_err(failed)?;
         let stamp = Stamp::of(&meta);
@@ -56,7 +57,7 @@ impl Outlines {
                 format!("{} has {} bytes, more than the {FILE_BYTES_MAX} that are copied", path.display(), meta.size());
             return Err(Trouble::new(Kind::Refused, message));
         }
-        let outline = Outline::read(file, meta.size()).map_err(|error| match error.kind() {
+        let outline = Outline::read(file, meta.size(), stop).map_err(|error| match error.kind() {
             std::io::ErrorKind::UnexpectedEof => changed(path),
             _ => failed(error),
         })?;
@@ -78,7 +79,7 @@ impl Outlines {
     ///
     /// # Errors
     /// [`Trouble`]
-    pub fn outlined(&self, path: &Path) -> Result<(Outlined, Arc<Outline>), Trouble> {
+    pub fn outlined(&self, path: &Path, stop: &Stop) -> Result<(Outlined, Arc<Outline>), Trouble> {
         let file = open(path)?;
         let failed = |error: std::io::Error| Trouble::at(path, &error);
         // Files of the kernel's say that they are empty and are not.
@@ -86,13 +87,13 @@ impl Outlines {
             let mut whole = Vec::new();
             file.take(WHOLE_BYTES_MAX + 1).read_to_end(&mut whole).map_err(failed)?;
             if whole.len() as u64 <= WHOLE_BYTES_MAX {
-                let outline = Outline::read(&whole[..], whole.len() as u64).map_err(failed)?;
+                let outline = Outline::read(&whole[..], whole.len() as u64, stop).map_err(failed)?;
                 let outlined = Outlined { id: outline.id(), size: outline.size(), whole: Some(whole) };
                 return Ok((outlined, Arc::new(outline)));
             }
             return Err(changed(path));
         }
-        let (_, outline) = self.of(path, &file)?;
+        let (_, outline) = self.of(path, &file, stop)?;
         Ok((Outlined { id: outline.id(), size: outline.size(), whole: None }, outline))
     }
 }
@@ -104,11 +105,17 @@ pub fn changed(path: &Path) -> Trouble {
     Trouble::new(Kind::Changed, message)
 }
 
-/// Opens a regular file, and nothing that would wait or act.
+/// Opens a regular file, and nothing that would wait or act: some devices act when they are only opened, so the kind is looked at
+/// before, and again on what is open, should another have taken its place meanwhile.
 ///
 /// # Errors
 /// [`Trouble`]
 pub fn open(path: &Path) -> Result<File, Trouble> {
+    kept::check(path)?;
+    let meta = std::fs::metadata(path).map_err(|error| Trouble::at(path, &error))?;
+    if !meta.is_file() {
+        return Err(special(path));
+    }
     let mut options = OpenOptions::new();
     options.read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY);
     let file = options.open(path).map_err(|error| Trouble::at(path, &error))?;
@@ -154,6 +161,7 @@ fn walk(source: &Path, recursive: bool, left: &mut usize, to: &mpsc::Sender<List
     let failed = |error: std::io::Error| Trouble::at(source, &error);
     let meta = std::fs::metadata(source).map_err(failed)?;
     let whole = source.canonicalize().map_err(failed)?;
+    kept::check(&whole)?;
     let named = source.file_name().or(whole.file_name()).map(Path::new);
     let title = named.ok_or_else(|| Trouble::new(Kind::Invalid, format!("{} has no name", source.display())))?;
     say(to, Listed::Source { title: names::bytes(title) })?;
@@ -170,18 +178,28 @@ fn walk(source: &Path, recursive: bool, left: &mut usize, to: &mpsc::Sender<List
     while let Some((path, meta)) = open.pop() {
         let name = path.strip_prefix(&whole).unwrap_or(Path::new("")).to_owned();
         if *left == 0 {
-            let message = format!("more than {ENTRIES_MAX} files and folders: copy them in parts");
-            return Err(Trouble::new(Kind::Refused, message));
+            return Err(too_many());
         }
         *left -= 1;
-        let skip = |why: String| say(to, Listed::Skipped { name: names::bytes(&path), why });
+        let most = left.saturating_sub(open.len());
+        let skip = |why| say(to, Listed::Skipped { name: names::bytes(&path), why: short(why) });
+        // It would be taken for the beginning of its neighbour there.
+        if path != whole && names::is_part(&path) {
+            skip(format!("{} is what a copy left that broke off", path.display()))?;
+            continue;
+        }
+        if meta.is_dir() && kept::is_state(&path) {
+            skip(format!("{} is a node's state folder", path.display()))?;
+            continue;
+        }
         match entry(&path, &name, &meta) {
             Ok(entry) => say(to, Listed::Entry(entry))?,
             Err(trouble) => skip(trouble.message)?,
         }
         if meta.is_dir() && name.components().count() < DEPTH_MAX {
-            match below(&path) {
-                Ok(mut more) => open.append(&mut more),
+            match below(&path, most) {
+                Ok(Some(mut more)) => open.append(&mut more),
+                Ok(None) => return Err(too_many()),
                 Err(error) => skip(format!("{}: {error}", path.display()))?,
             }
         }
@@ -189,15 +207,22 @@ fn walk(source: &Path, recursive: bool, left: &mut usize, to: &mpsc::Sender<List
     Ok(())
 }
 
-/// What is in a folder, the last name first.
-fn below(path: &Path) -> std::io::Result<Vec<(PathBuf, Metadata)>> {
+fn too_many() -> Trouble {
+    Trouble::new(Kind::Refused, format!("more than {ENTRIES_MAX} files and folders: copy them in parts"))
+}
+
+/// What is in a folder, the last name first; none: it is more than may be. The rest of a huge folder is not read then.
+fn below(path: &Path, most: usize) -> std::io::Result<Option<Vec<(PathBuf, Metadata)>>> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(path)? {
+        if found.len() >= most {
+            return Ok(None);
+        }
         let entry = entry?;
         found.push((entry.path(), entry.metadata()?));
     }
     found.sort_by(|one, other| other.0.cmp(&one.0));
-    Ok(found)
+    Ok(Some(found))
 }
 
 fn entry(path: &Path, name: &Path, meta: &Metadata) -> Result<Entry, Trouble> {
@@ -216,4 +241,36 @@ fn entry(path: &Path, name: &Path, meta: &Metadata) -> Result<Entry, Trouble> {
 
 fn say(to: &mpsc::Sender<Listed>, listed: Listed) -> Result<(), Trouble> {
     to.blocking_send(listed).map_err(|_| Trouble::new(Kind::Broken, "the other node went away"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_is_read_no_further_than_may_be() {
+        let folder = tempfile::tempdir().expect("a folder");
+        (0..4).for_each(|number| drop(File::create(folder.path().join(number.to_string())).expect("a file")));
+        let found = below(folder.path(), 4).expect("it is there").expect("they are not too many");
+        assert!(found.is_sorted_by(|one, next| one.0 > next.0) && found.len() == 4);
+        assert!(below(folder.path(), 3).expect("it is there").is_none());
+
+        let (to, mut listed) = mpsc::channel(16);
+        let ended = walk(folder.path(), true, &mut 4, &to);
+        assert_eq!(ended.expect_err("the folder itself counts").kind, Kind::Refused);
+        drop(to);
+        let entries = std::iter::from_fn(|| listed.blocking_recv()).filter(|line| matches!(line, Listed::Entry(_)));
+        assert_eq!(entries.count(), 1, "it was known before any of the files was said");
+        assert!(walk(folder.path(), true, &mut 5, &mpsc::channel(16).0).is_ok());
+    }
+
+    #[test]
+    fn what_is_no_file_is_not_even_opened() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let socket = folder.path().join("socket");
+        let _listener = std::os::unix::net::UnixListener::bind(&socket).expect("a socket");
+        // The system would say of it that there is no such device.
+        assert_eq!(open(&socket).expect_err("it is none").kind, Kind::Refused);
+        assert_eq!(open(Path::new("/dev/null")).expect_err("it is none").kind, Kind::Refused);
+    }
 }

@@ -19,6 +19,10 @@ use wire::Summary;
 const PATIENCE: Duration = Duration::from_secs(60);
 const MIB: usize = 1 << 20;
 
+/// What a node keeps, of which nothing is copied, and its files.
+const STATE: &str = "state";
+const FILES: &str = "files";
+
 /// A node, and a folder for its files.
 struct Node {
     overlay: Overlay,
@@ -29,7 +33,10 @@ struct Node {
 
 fn folder() -> (TempDir, NodeId) {
     let folder = tempfile::tempdir().expect("a folder");
-    let id = key::node_id(&Home::new(folder.path())).expect("a key");
+    for part in [STATE, FILES] {
+        std::fs::create_dir(folder.path().join(part)).expect("a folder");
+    }
+    let id = key::node_id(&Home::new(folder.path().join(STATE))).expect("a key");
     (folder, id)
 }
 
@@ -39,7 +46,7 @@ impl Node {
     }
 
     async fn start(folder: TempDir, name: &str, only: Option<BTreeSet<NodeId>>) -> Self {
-        let home = Home::new(folder.path());
+        let home = Home::new(folder.path().join(STATE));
         let id = key::node_id(&home).expect("a key");
         let (to_loop, inputs) = sync_channel(1024);
         std::thread::spawn(move || while inputs.recv().is_ok() {});
@@ -66,7 +73,7 @@ impl Node {
     }
 
     fn file(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
+        self.folder.path().join(FILES).join(name)
     }
 
     /// Runs a copy; what it said meanwhile comes with its end.
@@ -140,14 +147,14 @@ async fn files_go_both_ways_and_nothing_is_overwritten_unasked() {
     assert_eq!(b.fetch(&a, &a.file("none"), &b.file("x")).await.0.expect_err("there is none").kind, Kind::NoSuchFile);
     a.overlay.grid().peers().files().set_open(false);
     assert_eq!(b.fetch(&a, &source, &b.file("x")).await.0.expect_err("it is closed").kind, Kind::Refused);
-    assert!(!b.file("x").exists() && !b.file("x.part").exists());
+    assert!(!b.file("x").exists() && !b.file(".x.tern-part").exists());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_copy_goes_on_where_its_sender_died_and_begins_anew_if_the_source_changed() {
     let (a, b) = pair().await;
     let whole = content(96 * MIB, 11);
-    let (source, target, part) = (a.file("source"), b.file("target"), b.file("target.part"));
+    let (source, target, part) = (a.file("source"), b.file("target"), b.file(".target.tern-part"));
     std::fs::write(&source, &whole).expect("a file");
 
     let enough = 8 * MIB as u64;
@@ -214,6 +221,62 @@ async fn a_folder_comes_without_what_would_lead_out_of_it() {
     let trouble = b.fetch(&a, &tree, &b.file("into")).await.0.expect_err("a link is in the way");
     assert!(matches!(trouble.kind, Kind::Refused | Kind::Exists), "{trouble:?}");
     assert!(!b.file("er").exists());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_others_left_beside_a_target_stays_and_what_a_copy_left_is_not_copied() {
+    let (a, b) = pair().await;
+    let (source, tree, whole) = (a.file("source"), a.file("tree"), content(MIB + 1, 19));
+    std::fs::write(&source, &whole).expect("a file");
+    std::fs::create_dir(&tree).expect("a folder");
+    std::fs::write(tree.join("file"), b"x").expect("a file");
+
+    // As a browser calls what it downloads.
+    std::fs::write(b.file("x.part"), b"theirs").expect("a file");
+    b.fetch(&a, &source, &b.file("x")).await.0.expect("it comes");
+    assert_eq!(std::fs::read(b.file("x")).expect("it is there"), whole);
+    assert_eq!(std::fs::read(b.file("x.part")).expect("it stays"), b"theirs");
+    std::fs::create_dir(b.file("tree.part")).expect("a folder");
+    std::fs::write(b.file("tree.part/theirs"), b"theirs").expect("a file");
+    b.fetch(&a, &tree, &b.file("tree")).await.0.expect("it comes");
+    assert!(b.file("tree/file").exists() && !b.file("tree/theirs").exists() && b.file("tree.part/theirs").exists());
+
+    let long = b.file(&"n".repeat(255));
+    b.fetch(&a, &source, &long).await.0.expect("the longest name there is");
+    assert_eq!(std::fs::read(&long).expect("it is there"), whole);
+
+    std::fs::write(tree.join(".file.tern-part"), b"half").expect("a file");
+    let summary = b.fetch(&a, &tree, &b.file("again")).await.0.expect("it comes");
+    assert_eq!((summary.files, summary.refused.len()), (1, 1), "{summary:?}");
+    let names =
+        std::fs::read_dir(b.file("again")).expect("it is there").map(|entry| entry.expect("a name").file_name());
+    assert_eq!(names.collect::<Vec<_>>(), ["file"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_huge_file_is_read_no_further_when_nobody_waits_for_its_outline() {
+    let (a, b) = pair().await;
+    let source = a.file("huge");
+    let huge = std::fs::File::create(&source).expect("a file");
+    huge.set_len(outline::FILE_BYTES_MAX).expect("nothing, but much of it");
+    let path = names::bytes(&source);
+    let wanted = wire::Wanted { id: outline::ContentId([0; 32]), path: path.clone(), way: Vec::new(), first: 0 };
+    for ask in [Ask::Outline { path }, Ask::Content(wanted)] {
+        let served = || a.overlay.grid().peers().files().places.available_permits() < SERVED_MAX;
+        let asked = b.overlay.grid().peers().call(&a.id, &crate::overlay::calls::Call::Files(ask)).await;
+        let streams = asked.expect("it listens");
+        let began = Instant::now();
+        while !served() {
+            assert!(began.elapsed() < PATIENCE);
+            tokio::task::yield_now().await;
+        }
+        drop(streams);
+        while served() {
+            assert!(began.elapsed() < PATIENCE, "it is still being read");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+    // Were a thread still at it, the runtime would not end.
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

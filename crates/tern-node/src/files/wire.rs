@@ -2,7 +2,7 @@
 
 use iroh::endpoint::{RecvStream, SendStream};
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use tern_core::words::{Bytes, NodeId};
 use utoipa::ToSchema;
 
@@ -11,6 +11,8 @@ use crate::overlay::calls;
 
 /// Bytes of one message about files.
 pub const MESSAGE_BYTES_MAX: usize = 128 * 1024;
+/// Bytes of a reason in words: many of them travel in one message at the end of a copy.
+pub const WHY_BYTES_MAX: usize = 1024;
 
 /// Why something was not copied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,12 +69,13 @@ impl Kind {
 #[error("{message}")]
 pub struct Trouble {
     pub kind: Kind,
+    #[serde(deserialize_with = "shortened")]
     pub message: String,
 }
 
 impl Trouble {
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into() }
+        Self { kind, message: short(message.into()) }
     }
 
     /// Of the system's, about this path.
@@ -88,6 +91,25 @@ impl Trouble {
         };
         Self::new(kind, format!("{}: {error}", path.display()))
     }
+}
+
+/// Cuts a reason to [`WHY_BYTES_MAX`]. The middle goes: it stands in long paths, and what is wrong stands at the end. Letters that
+/// steer a terminal go, too; written as JSON each would be six.
+#[must_use]
+pub fn short(why: String) -> String {
+    let why = if why.contains(char::is_control) { why.replace(char::is_control, "\u{fffd}") } else { why };
+    if why.len() <= WHY_BYTES_MAX {
+        return why;
+    }
+    let half = WHY_BYTES_MAX / 2;
+    let head = why.floor_char_boundary(half);
+    let tail = why.ceil_char_boundary(why.len() - half + '…'.len_utf8());
+    format!("{}…{}", &why[..head], &why[tail..])
+}
+
+/// Cut on arrival as well: the other node need not have done it.
+fn shortened<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
+    String::deserialize(from).map(short)
 }
 
 /// What one node asks of another.
@@ -137,6 +159,7 @@ pub enum Listed {
     /// Something that is not copied, and why.
     Skipped {
         name: Vec<u8>,
+        #[serde(deserialize_with = "shortened")]
         why: String,
     },
     End,
@@ -230,4 +253,27 @@ pub async fn hear<T: DeserializeOwned>(stream: &mut RecvStream) -> Result<T, Tro
     let unread =
         |_| Trouble::new(Kind::Refused, "the other node's message could not be read: another version of tern?");
     calls::decode(&bytes).map_err(unread)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reasons_are_short_when_they_are_made_and_when_they_arrive() {
+        for letter in ["a", "\u{e9}", "\u{1b}", "\u{1f980}"] {
+            let long = format!("/{}: no space left", letter.repeat(MESSAGE_BYTES_MAX / letter.len()));
+            let made = Trouble::new(Kind::Io, long.clone());
+            assert!(made.message.len() <= WHY_BYTES_MAX);
+            assert!(made.message.starts_with('/') && made.message.ends_with(": no space left"), "{made:?}");
+            assert!(!made.message.contains(char::is_control));
+            let said = Listed::Failed(Trouble { kind: Kind::Io, message: long.clone() });
+            let heard = calls::decode(&postcard::to_stdvec(&said).expect("it has a form"));
+            assert_eq!(heard, Ok(Listed::Failed(made.clone())));
+            let said = Listed::Skipped { name: Vec::new(), why: long };
+            let heard = calls::decode(&postcard::to_stdvec(&said).expect("it has a form"));
+            assert_eq!(heard, Ok(Listed::Skipped { name: Vec::new(), why: made.message }));
+        }
+        assert_eq!(short("as it is".to_owned()), "as it is");
+    }
 }

@@ -1,15 +1,15 @@
 //! One file after the other from one node: over the shortest way there is, and on from where it broke off.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use tern_core::words::NodeId;
 use tokio::sync::mpsc;
 
 use super::part::{Left, Part};
-use crate::files::content::{self, Arriving, GROUPS_AHEAD, WAY_MAX};
+use crate::files::aside::{Stop, blocking, while_wanted};
+use crate::files::content::{self, Arriving, GROUPS_AHEAD, Held, WAY_MAX};
 use crate::files::outline::Outline;
 use crate::files::source;
 use crate::files::wire::{Ask, Event, Kind, Outlined, Trouble, Wanted, hear};
@@ -63,15 +63,17 @@ impl Fetch {
     /// [`Trouble`]: there is no target, or it is what it was; what came is kept beside it.
     pub async fn file(&mut self, path: &[u8], target: &Path, mode: u32) -> Result<(), Trouble> {
         let (outlined, outline) = self.outline(path).await?;
-        let there = target.symlink_metadata().is_ok();
-        if there && is_same(target, &outline).await {
-            self.unchanged += 1;
-            self.count(outline.size());
-            return Ok(());
-        }
-        if there && !self.force {
-            let message = format!("{} is there. Nothing was overwritten; --force does", target.display());
-            return Err(Trouble::new(Kind::Exists, message));
+        match there(target, &outline).await? {
+            There::Same => {
+                self.unchanged += 1;
+                self.count(outline.size());
+                return Ok(());
+            }
+            There::Other if !self.force => {
+                let message = format!("{} is there. Nothing was overwritten; --force does", target.display());
+                return Err(Trouble::new(Kind::Exists, message));
+            }
+            There::Other | There::Nothing => {}
         }
         let (part, left) = self.part(target, &outline).await?;
         let done = outline.offset(left.groups).min(outline.size());
@@ -121,7 +123,7 @@ impl Fetch {
 
     async fn part(&self, target: &Path, outline: &Arc<Outline>) -> Result<(Part, Left), Trouble> {
         let (place, outline) = (target.to_owned(), outline.clone());
-        let (part, left) = blocking(move || Part::open(&place, &outline)).await?;
+        let (part, left) = while_wanted(move |stop| Part::open(&place, &outline, stop)).await?;
         if left.foreign {
             let text = format!("what was left of {} is of another content: it begins anew", target.display());
             let _unheard = self.events.send(Event::Note { text }).await;
@@ -164,19 +166,23 @@ impl Fetch {
             let why = Trouble::new(Kind::Unreachable, format!("no way to node {} is known", self.from));
             return Ok((part, Err(why)));
         };
+        let hand = match self.peers.files().memory.hand(outline.length(0)) {
+            Ok(hand) => hand,
+            Err(trouble) => return Ok((part, Err(trouble))),
+        };
         let ask = Wanted { way: rest.to_vec(), ..wanted.clone() };
         let mut arriving = match Arriving::open(&self.peers, *next, ask).await {
             Ok(arriving) => arriving,
             Err(trouble) => return Ok((part, Err(trouble))),
         };
-        let (groups, to_write) = mpsc::channel::<Bytes>(GROUPS_AHEAD);
+        let (groups, to_write) = mpsc::channel::<Held>(GROUPS_AHEAD);
         let offset = outline.offset(wanted.first);
         let writing = tokio::task::spawn_blocking(move || write(part, offset, to_write));
         let ended = loop {
-            match arriving.next().await {
-                Ok(Some(group)) => {
-                    self.count(group.len() as u64 - 1);
-                    if groups.send(group).await.is_err() {
+            match arriving.held(&hand).await {
+                Ok(Some(held)) => {
+                    self.count(held.0.len() as u64 - 1);
+                    if groups.send(held).await.is_err() {
                         break Ok(());
                     }
                     wanted.first += 1;
@@ -206,30 +212,37 @@ impl Fetch {
 }
 
 /// Writes groups one behind the other until there are no more.
-fn write(part: Part, mut offset: u64, mut groups: mpsc::Receiver<Bytes>) -> Result<Part, Trouble> {
-    while let Some(group) = groups.blocking_recv() {
+fn write(part: Part, mut offset: u64, mut groups: mpsc::Receiver<Held>) -> Result<Part, Trouble> {
+    while let Some((group, _room)) = groups.blocking_recv() {
         part.write(offset, &group[1..])?;
         offset += group.len() as u64 - 1;
     }
     Ok(part)
 }
 
-/// Whether the target has that content already.
-async fn is_same(target: &Path, outline: &Arc<Outline>) -> bool {
-    let (target, outline): (PathBuf, _) = (target.to_owned(), outline.clone());
-    let same = blocking(move || {
-        let file = source::open(&target)?;
-        let size = file.metadata().map_err(|error| Trouble::at(&target, &error))?.len();
-        let there = if size == outline.size() { Outline::read(&file, size).ok() } else { None };
-        Ok(there.is_some_and(|there| there == *outline))
-    });
-    same.await.unwrap_or(false)
+/// What is where a file is to be.
+enum There {
+    Nothing,
+    /// That very content.
+    Same,
+    Other,
 }
 
-/// Runs what waits for a disk where that disturbs nobody.
-pub async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, Trouble> + Send + 'static,
-) -> Result<T, Trouble> {
-    let done = tokio::task::spawn_blocking(work).await;
-    done.map_err(|error| Trouble::new(Kind::Io, format!("a thread ended early: {error}")))?
+async fn there(target: &Path, outline: &Arc<Outline>) -> Result<There, Trouble> {
+    let (target, outline) = (target.to_owned(), outline.clone());
+    let look = move |stop: &Stop| {
+        if target.symlink_metadata().is_err() {
+            return Ok(There::Nothing);
+        }
+        // What cannot be read is something else.
+        Ok(if is_same(&target, &outline, stop).unwrap_or(false) { There::Same } else { There::Other })
+    };
+    while_wanted(look).await
+}
+
+/// Whether the target has that content already.
+fn is_same(target: &Path, outline: &Outline, stop: &Stop) -> Result<bool, Trouble> {
+    let file = source::open(target)?;
+    let size = file.metadata().map_err(|error| Trouble::at(target, &error))?.len();
+    Ok(size == outline.size() && Outline::read(&file, size, stop).is_ok_and(|there| there == *outline))
 }

@@ -1,4 +1,4 @@
-//! A file that is not whole yet. It lies beside its target as `NAME.part` and holds nothing but what was checked; when all is
+//! A file that is not whole yet. It lies beside its target as `.NAME.tern-part` and holds nothing but what was checked; when all is
 //! there it takes its name in one step.
 
 use std::fs::{File, OpenOptions, Permissions};
@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use nix::errno::Errno;
 use nix::fcntl::{FallocateFlags, RenameFlags, fallocate, renameat2};
 
+use crate::files::aside::Stop;
 use crate::files::names;
 use crate::files::outline::Outline;
 use crate::files::wire::{Kind, Trouble};
@@ -34,10 +35,9 @@ impl Part {
     ///
     /// # Errors
     /// [`Trouble`]; what was there is there still.
-    pub fn open(target: &Path, outline: &Outline) -> Result<(Self, Left), Trouble> {
+    pub fn open(target: &Path, outline: &Outline, stop: &Stop) -> Result<(Self, Left), Trouble> {
         let path = names::part(target);
-        let too_long = || Trouble::new(Kind::Invalid, format!("the name of {} is too long", target.display()));
-        let path = path.ok_or_else(too_long)?;
+        let path = path.ok_or_else(|| Trouble::new(Kind::Invalid, format!("{} has no name", target.display())))?;
         let failed = |error: std::io::Error| Trouble::at(&path, &error);
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false).mode(0o600);
@@ -47,7 +47,7 @@ impl Part {
         }
         file.try_lock()
             .map_err(|_| Trouble::new(Kind::Busy, format!("{} belongs to a copy that runs now", path.display())))?;
-        let left = keep(&mut file, outline).map_err(failed)?;
+        let left = keep(&mut file, outline, stop).map_err(failed)?;
         let part = Self { file, path, target: target.to_owned() };
         if let Err(trouble) = part.reserve(outline, left.groups) {
             if left.groups == 0 {
@@ -115,12 +115,13 @@ pub fn rename(from: &Path, to: &Path, force: bool) -> std::io::Result<()> {
 }
 
 /// Counts the groups that fit and cuts off the rest.
-fn keep(file: &mut File, outline: &Outline) -> std::io::Result<Left> {
+fn keep(file: &mut File, outline: &Outline, stop: &Stop) -> std::io::Result<Left> {
     let length = file.metadata()?.len();
     let mut left = Left::default();
     file.seek(SeekFrom::Start(0))?;
     let mut block = vec![0; outline.length(0)];
     while left.groups < outline.groups().len() as u64 {
+        stop.check()?;
         let group = &mut block[..outline.length(left.groups)];
         match file.read_exact(group) {
             Ok(()) if outline.fits(left.groups, group) => left.groups += 1,

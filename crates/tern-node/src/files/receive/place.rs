@@ -6,8 +6,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use super::part;
-use crate::files::wire::{Entry, Form, Kind, Order, Trouble};
-use crate::files::{names, source};
+use crate::files::wire::{Kind, Order, Trouble};
+use crate::files::{kept, names, source};
 
 /// Where files go that others share, in the home folder.
 pub const INBOX: &str = "tern-inbox";
@@ -29,6 +29,7 @@ impl Place {
     /// [`Trouble`]: nothing was made but the inbox.
     pub fn find(order: &Order, sources: usize) -> Result<Self, Trouble> {
         let target = source::absolute(&order.target)?;
+        kept::check(&target)?;
         if order.inbox {
             crate::home::make_folder(&target).map_err(|error| Trouble::at(&target, &error))?;
         }
@@ -49,18 +50,18 @@ impl Place {
         }
     }
 
-    /// The path of one source.
+    /// The path of one source. Blocks.
     ///
     /// # Errors
-    /// [`Kind::Exists`]: a folder is in the way of a file.
-    pub fn of(&self, title: &Path, entries: &[Entry], inbox: bool) -> Result<PathBuf, Trouble> {
+    /// [`Kind::Exists`]: a folder is in the way of a file, or something else in that of a folder.
+    pub fn of(&self, title: &Path, is_file: bool, inbox: bool) -> Result<PathBuf, Trouble> {
         let target = match self {
             Self::Into(folder) if inbox => free(&folder.join(title))?,
             Self::Into(folder) => folder.join(title),
             Self::As(target) => target.clone(),
         };
-        let is_file = matches!(entries.first().map(|entry| &entry.form), Some(Form::File { .. }));
-        if target.is_dir() == is_file && target.symlink_metadata().is_ok() && (is_file || !target.is_dir()) {
+        kept::check(&target)?;
+        if target.is_dir() == is_file && target.symlink_metadata().is_ok() {
             let message = format!("{} is there and is something else. Nothing was copied", target.display());
             return Err(Trouble::new(Kind::Exists, message));
         }
@@ -90,7 +91,7 @@ fn free(wished: &Path) -> Result<PathBuf, Trouble> {
     Err(Trouble::new(Kind::Exists, format!("{} is there very often. Nothing was copied", wished.display())))
 }
 
-/// Where a received folder is put together, and whether it takes its name only at the end: not if it is there already.
+/// Where a received folder is put together, and whether it takes its name only at the end: not if it is there already. Blocks.
 ///
 /// # Errors
 /// [`Trouble`]
@@ -99,7 +100,7 @@ pub fn begin_folder(target: &Path) -> Result<(PathBuf, bool), Trouble> {
         return Ok((target.to_owned(), false));
     }
     let root = names::part(target);
-    let root = root.ok_or_else(|| Trouble::new(Kind::Invalid, format!("{} has too long a name", target.display())))?;
+    let root = root.ok_or_else(|| Trouble::new(Kind::Invalid, format!("{} has no name", target.display())))?;
     folder(&root)?;
     Ok((root, true))
 }
@@ -108,7 +109,7 @@ pub fn begin_folder(target: &Path) -> Result<(PathBuf, bool), Trouble> {
 ///
 /// # Errors
 /// [`Trouble`]
-pub fn folder(path: &Path) -> Result<(), Trouble> {
+fn folder(path: &Path) -> Result<(), Trouble> {
     match std::fs::create_dir(path) {
         Err(error) if error.kind() == ErrorKind::AlreadyExists && is_real_folder(path) => return Ok(()),
         other => other.map_err(|error| Trouble::at(path, &error))?,
@@ -120,22 +121,32 @@ fn is_real_folder(path: &Path) -> bool {
     path.symlink_metadata().is_ok_and(|meta| meta.is_dir())
 }
 
-/// Whether every folder on the way to `name` is one, and no link to one.
+/// Where `name` is below a folder that is received, which is made if it is a folder itself. Blocks.
 ///
 /// # Errors
-/// [`Kind::Refused`]
-pub fn is_plain_below(root: &Path, name: &Path) -> Result<(), Trouble> {
+/// [`Kind::Refused`]: a folder on the way there is none, or a link to one.
+pub fn below(root: &Path, name: &Path, is_folder: bool) -> Result<PathBuf, Trouble> {
     let mut path = root.to_owned();
     for part in name.parent().unwrap_or(Path::new("")).components() {
         path.push(part);
+        if kept::is_state(&path) {
+            let message = format!("{} is a node's state folder: nothing is written there", path.display());
+            return Err(Trouble::new(Kind::Refused, message));
+        }
         if !is_real_folder(&path) {
             let message = format!("{} is no folder: nothing is written through it", path.display());
             return Err(Trouble::new(Kind::Refused, message));
         }
     }
-    Ok(())
+    let path = root.join(name);
+    if is_folder {
+        folder(&path)?;
+    }
+    Ok(path)
 }
 
+/// Makes a symbolic link. Blocks.
+///
 /// # Errors
 /// [`Kind::Exists`]
 pub fn link(path: &Path, target: &Path, force: bool) -> Result<(), Trouble> {
@@ -148,7 +159,7 @@ pub fn link(path: &Path, target: &Path, force: bool) -> Result<(), Trouble> {
     std::os::unix::fs::symlink(target, path).map_err(|error| Trouble::at(path, &error))
 }
 
-/// Gives folders their rights, the inner ones first, and the outermost its name.
+/// Gives folders their rights, the inner ones first, and the outermost its name. Blocks.
 ///
 /// # Errors
 /// [`Trouble`]: it stays under its other name.
