@@ -127,7 +127,7 @@ impl ToMesh {
     }
 }
 
-/// A running overlay; dropping it closes its connections.
+/// A running overlay, until it is closed.
 pub struct Overlay {
     link: Endpoint,
     main: Endpoint,
@@ -157,8 +157,14 @@ impl Overlay {
         let link = listen(&making, options.listen, options.any_port).await?;
         let main = making.main(options.listen, &fabric, packets, &directory).await?;
         let (to_actor, said) = mpsc::channel(SAID_MAX);
-        let peers =
-            Peers::new(main.clone(), directory.clone(), work::to_loop(to_loop), to_actor.clone(), ground.clone());
+        let peers = Peers::new(
+            main.clone(),
+            directory.clone(),
+            members.clone(),
+            work::to_loop(to_loop),
+            to_actor.clone(),
+            ground.clone(),
+        );
         peers.files().set_open(options.files);
         let numbers = Arc::new(AtomicU64::new(1));
         let links = links::Shared {
@@ -184,8 +190,9 @@ impl Overlay {
             members,
             directory,
             addresses: options.addresses,
+            said,
         };
-        let actor = tokio::spawn(Actor::new(parts).run(said));
+        let actor = tokio::spawn(Actor::new(parts).run());
         let mut tasks = vec![
             tokio::spawn(links::accept(links.clone())),
             tokio::spawn(calls::accept(peers.clone())),
@@ -221,17 +228,24 @@ impl Overlay {
     }
 
     /// Tells the neighbours and ends.
-    pub async fn close(self) {
+    pub async fn close(mut self) {
         // An actor that has ended has nobody to tell.
         let _ended = self.to_actor.send(Said::Mesh(MeshEvent::Leave)).await;
         tokio::time::sleep(GOODBYE).await;
+        // What it knows is written down; a disk that hangs does not keep the node from its end.
+        let _late = tokio::time::timeout(WRITING, &mut self.actor).await;
         for task in &self.tasks {
             task.abort();
         }
         self.actor.abort();
-        tokio::join!(self.main.close(), self.link.close());
+        // In this order: what the first says as its last may travel over the second.
+        self.main.close().await;
+        self.link.close().await;
     }
 }
+
+/// How long the last writing may take.
+const WRITING: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// How long a good-bye has to leave before the connections that carry it are closed.
 const GOODBYE: std::time::Duration = std::time::Duration::from_millis(30);

@@ -1,15 +1,18 @@
 //! The mesh's own loop: everything that happens to it comes here, one after the other, and its effects leave from here.
 
-use std::collections::{BTreeMap, HashMap};
+mod effects;
+mod looking;
+mod saving;
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use iroh::SecretKey;
-use tern_core::machine::mesh::{CloseReason, Here, LinkId, Mesh, MeshEffect, MeshEvent, MeshOptions, Signer};
-use tern_core::observe::{Power, Vitals};
+use tern_core::machine::mesh::{CloseReason, Here, LinkId, Mesh, MeshEvent, MeshOptions, Signer};
+use tern_core::observe::Power;
 use tern_core::trust::Name;
-use tern_core::wire::Message;
 use tern_core::words::NodeId;
 use tern_core::words::limits::FLAT_MEMBERS_MAX;
 use tokio::sync::mpsc;
@@ -20,9 +23,7 @@ use super::grid::GridAsk;
 use super::peers::Peers;
 use super::work::ToLoop;
 use crate::clock;
-use crate::node::input::Peer;
 use crate::overlay::carry::fabric::Fabric;
-use crate::overlay::carry::ground;
 use crate::overlay::carry::links::{self, Opened};
 use crate::overlay::carry::ways::Directory;
 use crate::overlay::door::join::Knock;
@@ -30,6 +31,7 @@ use crate::overlay::door::members::Members;
 use crate::overlay::door::nearby::{self, Nearby, Neighbourhood};
 use crate::store::StoreError;
 use crate::store::grid::{self as durable, GridStore, public, sign, verify};
+use effects::News;
 
 /// What may wait for the actor.
 pub const SAID_MAX: usize = 4096;
@@ -39,6 +41,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 const NOTES_MAX: usize = 32;
 /// Changes of addresses are written down together after this.
 const SAVE_AFTER: Duration = Duration::from_secs(2);
+
+/// How long a member is down before it is asked whether anything still comes from it, and once more before its connections end.
+const GONE_LOOK: Duration = Duration::from_secs(2);
 
 /// A member that does not know this node so often and for so long is right.
 const SENT_AWAY_OFTEN: u32 = 3;
@@ -89,7 +94,16 @@ pub struct Actor {
     pub(super) neighbourhood: Neighbourhood,
     /// Members that did not know this node: since when, and how often.
     sent_away: HashMap<NodeId, (Instant, u32)>,
+    /// Members that are down and may have open connections: when these are looked at next, and what had come over them.
+    gone: BTreeMap<NodeId, (Instant, Option<u64>)>,
+    /// One of them that kept saying so.
+    pub(super) exiled_by: Option<NodeId>,
     frames: HashMap<LinkId, mpsc::Sender<Vec<u8>>>,
+    said: mpsc::Receiver<Said>,
+    /// What waits until something slow has ended.
+    waiting: VecDeque<Said>,
+    /// What the loop does not know yet of members.
+    untold: BTreeMap<NodeId, News>,
     wake_at: u64,
     looked: Instant,
     save_at: Option<Instant>,
@@ -110,11 +124,13 @@ pub struct Parts {
     pub directory: Directory,
     /// Where members may be, from the configuration.
     pub addresses: BTreeMap<NodeId, Vec<SocketAddr>>,
+    pub said: mpsc::Receiver<Said>,
 }
 
 impl Actor {
     pub fn new(parts: Parts) -> Self {
-        let Parts { secret, incarnation, here, store, durable, links, peers, members, directory, addresses } = parts;
+        let Parts { secret, incarnation, here, store, durable, links, peers, members, directory, addresses, said } =
+            parts;
         let mesh = mesh(&secret, incarnation, &durable, here.clone());
         let to_loop = peers.to_loop().clone();
         Self {
@@ -135,7 +151,12 @@ impl Actor {
             notes: Vec::new(),
             neighbourhood: Neighbourhood::default(),
             sent_away: HashMap::new(),
+            gone: BTreeMap::new(),
+            exiled_by: None,
             frames: HashMap::new(),
+            said,
+            waiting: VecDeque::new(),
+            untold: BTreeMap::new(),
             wake_at: 0,
             looked: Instant::now(),
             save_at: None,
@@ -143,30 +164,46 @@ impl Actor {
         }
     }
 
-    /// Runs until all who could say something are gone, or the grid is left for good.
-    pub async fn run(mut self, mut said: mpsc::Receiver<Said>) {
-        self.begin().await;
+    /// Runs until it says good-bye.
+    pub async fn run(mut self) {
+        self.begin();
         let fabric = self.fabric().clone();
         let mut look = tokio::time::interval(LOOK_EVERY);
         look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
-            let wake = Duration::from_nanos(self.wake_at.saturating_sub(clock::now().boot));
+            if let Some(said) = self.waiting.pop_front() {
+                if !self.take(said).await {
+                    break;
+                }
+                continue;
+            }
+            let wake = self.until_wake();
             tokio::select! {
                 biased;
-                next = said.recv() => match next {
-                    Some(next) => self.take(next).await,
-                    None => break,
-                },
-                () = tokio::time::sleep(wake) => self.handle(MeshEvent::Tick).await,
-                () = fabric.stirred.notified() => self.stirred().await,
-                _ = look.tick() => self.look().await,
+                next = self.said.recv() => {
+                    let Some(next) = next else { break };
+                    if !self.take(next).await {
+                        break;
+                    }
+                }
+                () = tokio::time::sleep(wake) => self.handle(MeshEvent::Tick),
+                () = fabric.stirred.notified() => self.stirred(),
+                end = async { self.saving.as_mut().expect("it was asked").await }, if self.saving.is_some() => {
+                    self.saving = None;
+                    self.was_saved(end);
+                }
+                _ = look.tick() => self.look(),
             }
         }
         self.save().await;
     }
 
+    fn until_wake(&self) -> Duration {
+        Duration::from_nanos(self.wake_at.saturating_sub(clock::now().boot))
+    }
+
     /// Tells the mesh of itself what it does not know after a start: where members were last seen, and who may connect.
-    pub(super) async fn begin(&mut self) {
+    pub(super) fn begin(&mut self) {
         let members: Vec<NodeId> = self.mesh.roll().members().keys().copied().collect();
         self.members.replace(&members);
         self.tell_configured(&members);
@@ -178,158 +215,63 @@ impl Actor {
         }
         nearby::introduce(&self.links.endpoint, self.name.as_str(), &self.mesh.roll().grid());
         for (peer, addresses) in self.durable.addresses.clone() {
-            self.handle(MeshEvent::Addresses { peer, addresses }).await;
+            self.handle(MeshEvent::Addresses { peer, addresses });
         }
-        self.handle(MeshEvent::Tick).await;
+        self.handle(MeshEvent::Tick);
     }
 
-    async fn take(&mut self, said: Said) {
+    /// False: that was the good-bye.
+    async fn take(&mut self, said: Said) -> bool {
         match said {
-            Said::Mesh(MeshEvent::LinkClosed { link }) => {
-                self.frames.remove(&link);
-                self.handle(MeshEvent::LinkClosed { link }).await;
-            }
             Said::Mesh(MeshEvent::Leave) => {
-                self.handle(MeshEvent::Leave).await;
-                // What was to be written together a little later is written before the end.
-                if self.save_at.is_some() {
-                    self.save().await;
-                }
+                self.handle(MeshEvent::Leave);
+                return false;
             }
-            Said::Nearby(nearby) => self.nearby(*nearby).await,
+            Said::Knock(knock) => self.knock(*knock).await,
+            Said::Ask(ask) => self.answer(ask).await,
+            other => self.take_now(other),
+        }
+        true
+    }
+
+    /// Takes what nothing has to be waited for.
+    fn take_now(&mut self, said: Said) {
+        match said {
+            Said::Mesh(event) => {
+                if let MeshEvent::LinkClosed { link } = &event {
+                    self.frames.remove(link);
+                }
+                self.handle(event);
+            }
+            Said::Nearby(nearby) => self.nearby(*nearby),
             Said::NotNearby(node) => self.neighbourhood.gone(&node),
             Said::SentAway(peer) => self.sent_away(peer),
             Said::Addresses { link, main } => {
                 (self.here.link_addresses, self.here.main_addresses) = (link, main);
-                self.handle(MeshEvent::Here(Box::new(self.here.clone()))).await;
-                self.moved().await;
+                self.handle(MeshEvent::Here(Box::new(self.here.clone())));
+                self.moved();
             }
             Said::Power(power) => {
                 (self.here.facts.power, self.here.on_battery) = (power, power.is_battery());
-                self.handle(MeshEvent::Here(Box::new(self.here.clone()))).await;
+                self.handle(MeshEvent::Here(Box::new(self.here.clone())));
             }
-            Said::Moved => self.moved().await,
-            Said::Mesh(event) => self.handle(event).await,
+            Said::Moved => self.moved(),
             Said::Opened(Opened { peer, link, outgoing, frames }) => {
                 self.frames.insert(link, frames);
-                self.handle(MeshEvent::LinkUp { peer, link, outgoing }).await;
+                self.handle(MeshEvent::LinkUp { peer, link, outgoing });
             }
-            Said::Knock(knock) => self.knock(*knock).await,
-            Said::Ask(ask) => self.answer(ask).await,
+            Said::Ask(ask) => self.look_up(ask),
+            // Both change the grid, and are taken elsewhere.
+            Said::Knock(_) => {}
         }
     }
 
-    async fn nearby(&mut self, nearby: Nearby) {
-        if self.mesh.roll().is_member(nearby.node) {
-            let (peer, addresses) = (nearby.node, nearby.addresses);
-            self.handle(MeshEvent::Addresses { peer, addresses }).await;
-        } else {
-            self.neighbourhood.heard(nearby);
-        }
-    }
-
-    /// What stands on an address that is gone is made anew at once, from one that is there.
-    async fn moved(&mut self) {
-        for end in self.links.fabric.links() {
-            if ground::is_lost(&end.connection) {
-                self.handle(MeshEvent::Stranded { link: end.id }).await;
-            }
-        }
-        self.peers.mend();
-    }
-
-    /// The other machine knows more than this one: this node was removed while it was away. One that has only not heard yet of
-    /// this node says so as well, for a moment.
-    fn sent_away(&mut self, by: NodeId) {
-        let (first, times) = self.sent_away.entry(by).or_insert_with(|| (Instant::now(), 0));
-        *times += 1;
-        if *times < SENT_AWAY_OFTEN || first.elapsed() < SENT_AWAY_LONG {
-            return;
-        }
-        self.sent_away.remove(&by);
-        let note = format!(
-            "{} says that this node is not in its grid: was it removed while it was away? `tern leave` and a new ticket \
-             bring it back",
-            self.mesh.name_of(&by)
-        );
-        if !self.notes.contains(&note) {
-            self.note(note);
-        }
-    }
-
-    /// Packets pass where there were none.
-    async fn stirred(&mut self) {
-        for end in self.links.fabric.links().into_iter().filter(|end| end.is_busy()) {
-            self.handle(MeshEvent::Traffic { link: end.id }).await;
-        }
-    }
-
-    /// What nobody reports: which links carry packets, and which connections found a direct path.
-    async fn look(&mut self) {
-        let after = std::mem::replace(&mut self.looked, Instant::now()).elapsed();
-        for end in self.links.fabric.links() {
-            let busy = end.is_busy();
-            end.look(after);
-            if busy {
-                self.handle(MeshEvent::Traffic { link: end.id }).await;
-            }
-        }
-        for (peer, direct) in self.peers.paths() {
-            self.handle(MeshEvent::Direct { peer, direct }).await;
-        }
-        let free = self.saving.as_ref().is_none_or(JoinHandle::is_finished);
-        if free && self.save_at.is_some_and(|at| at <= Instant::now()) {
-            self.begin_to_save().await;
-        }
-    }
-
-    pub(super) async fn handle(&mut self, event: MeshEvent) {
+    pub(super) fn handle(&mut self, event: MeshEvent) {
         let mut effects = Vec::new();
         self.mesh.handle(event, clock::now(), &mut effects);
         for effect in effects {
-            self.perform(effect).await;
+            self.perform(effect);
         }
-    }
-
-    async fn perform(&mut self, effect: MeshEffect) {
-        match effect {
-            MeshEffect::Dial { peer, addresses } => {
-                tokio::spawn(links::dial(peer, addresses, self.links.clone()));
-            }
-            MeshEffect::Close { link, why } => self.close(link, why),
-            MeshEffect::Frame { link, bytes } => self.frame(link, bytes),
-            MeshEffect::Datagram { link, bytes } => {
-                if let Some(end) = self.links.fabric.link(link) {
-                    // Lost where the connection has just ended, which is told on its own.
-                    let _lost = end.connection.send_datagram(bytes.into());
-                }
-            }
-            MeshEffect::FarRoutes(routes) => {
-                self.links.fabric.route_far(&routes);
-                self.peers.nudge();
-            }
-            MeshEffect::Routes(routes) => {
-                self.links.fabric.route(&routes);
-                self.peers.nudge();
-            }
-            MeshEffect::Admitted(keys) => self.admitted(&keys).await,
-            MeshEffect::MainAddresses { node, addresses } => self.directory.set(&node, addresses),
-            MeshEffect::Up(node) => self.tell(Peer::Up(node)).await,
-            MeshEffect::Down(node) => self.tell(Peer::Down(node)).await,
-            MeshEffect::Heard { node, vitals } => {
-                let message = heard(&vitals);
-                // Said again in a second: it does not wait for a loop that is behind.
-                let _lost = self.to_loop.try_send(Peer::Heard { from: node, message });
-            }
-            MeshEffect::Save => self.save_at = Some(self.save_at.unwrap_or_else(|| Instant::now() + SAVE_AFTER)),
-            MeshEffect::Note(note) => self.note(note),
-            MeshEffect::WakeAt(at) => self.wake_at = at,
-        }
-    }
-
-    async fn tell(&mut self, peer: Peer) {
-        // Fails only when the loop has ended; then nobody wants to know.
-        let _ended = self.to_loop.send(peer).await;
     }
 
     /// The admin key, from the disk: a staged one counts from the moment when the roll names it.
@@ -340,94 +282,34 @@ impl Actor {
         }
     }
 
+    /// Something for people; said once, it moves up when it happens again.
     pub(super) fn note(&mut self, note: String) {
-        tracing::warn!("{note}");
+        let known = self.notes.len();
+        self.notes.retain(|before| *before != note);
+        if self.notes.len() == known {
+            tracing::warn!("{note}");
+        }
         if self.notes.len() >= NOTES_MAX {
             self.notes.remove(0);
         }
         self.notes.push(note);
     }
 
-    /// Nothing passes over it from now on. Only who is sent away has a moment to hear why.
-    fn close(&mut self, link: LinkId, why: CloseReason) {
-        self.frames.remove(&link);
-        let Some(end) = self.links.fabric.remove(link) else { return };
-        let (code, reason) = links::code(why);
-        if why == CloseReason::NotAMember {
-            tokio::spawn(async move {
-                tokio::time::sleep(links::LAST_WORDS).await;
-                end.connection.close(code.into(), reason);
-            });
-        } else {
-            end.connection.close(code.into(), reason);
-        }
-    }
-
-    /// A neighbour that does not read its frames is as good as gone.
-    fn frame(&mut self, link: LinkId, bytes: Vec<u8>) {
-        let Some(frames) = self.frames.get(&link) else { return };
-        if frames.try_send(bytes).is_err() {
-            tracing::debug!(?link, "a link was closed: its frames are not read");
-            self.close(link, CloseReason::Full);
-        }
-    }
-
-    /// Where the configuration says that members are: whoever becomes one later is looked for there, too.
-    fn tell_configured(&self, members: &[NodeId]) {
-        for (peer, addresses) in self.addresses.iter().filter(|(peer, _)| members.contains(peer)) {
-            let event = MeshEvent::Addresses { peer: *peer, addresses: addresses.clone() };
-            let _full = self.links.to_actor.try_send(Said::Mesh(event));
-        }
-    }
-
-    async fn admitted(&mut self, keys: &[NodeId]) {
-        self.tell_configured(keys);
-        let gone: Vec<NodeId> =
-            self.peers.paths().into_iter().map(|(node, _)| node).filter(|node| !keys.contains(node)).collect();
-        self.members.replace(keys);
-        for node in gone {
-            self.peers.forget(&node).await;
-        }
-    }
-
-    /// Writes roll and addresses down; a failure is told and tried again with the next change.
-    async fn save(&mut self) {
-        self.begin_to_save().await;
-        self.saved().await;
-    }
-
-    /// One write at a time, so that an older one never ends after a newer.
-    async fn begin_to_save(&mut self) {
-        self.saved().await;
-        self.save_at = None;
-        self.durable.roll = self.mesh.roll().clone();
-        self.durable.addresses = self.mesh.known_addresses().collect();
-        let (store, durable) = (self.store.clone(), self.durable.clone());
-        self.saving = Some(tokio::task::spawn_blocking(move || store.save(&durable)));
-    }
-
-    /// Waits for the write that goes on, if one does.
-    pub(super) async fn saved(&mut self) {
-        let Some(saving) = self.saving.take() else { return };
-        if let Ok(Err(error)) = saving.await {
-            self.note(format!("what this node knows of its grid could not be written: {error}"));
-        }
-    }
-
     /// Another grid, or the same one anew: all links end, and the mesh begins from what the store says.
-    pub(super) async fn enter(&mut self) {
+    pub(super) fn enter(&mut self) {
         let gone: Vec<NodeId> =
             self.mesh.nodes().into_iter().filter(|node| node.up && !node.here).map(|it| it.node).collect();
         for node in gone {
-            self.tell(Peer::Down(node)).await;
-            self.peers.forget(&node).await;
+            self.is_down(node);
         }
         for end in self.links.fabric.links() {
             self.close(end.id, CloseReason::NotAMember);
         }
         self.links.fabric.route(&[]);
+        (self.sent_away, self.exiled_by) = (HashMap::new(), None);
         self.mesh = mesh(&self.secret, self.incarnation, &self.durable, self.here.clone());
-        self.begin().await;
+        self.begin();
+        self.peers.forget_strangers();
     }
 
     pub(super) fn fabric(&self) -> &Arc<Fabric> {
@@ -446,15 +328,4 @@ fn mesh(secret: &SecretKey, incarnation: u64, grid: &durable::Grid, here: Here) 
         here,
         flat_members: FLAT_MEMBERS_MAX,
     })
-}
-
-/// Vitals as the machine that shares work takes them.
-fn heard(vitals: &Vitals) -> Message {
-    Message::Vitals {
-        trit: vitals.trit,
-        queued: u32::from(vitals.queued),
-        running: u32::from(vitals.running),
-        slots: u32::from(vitals.slots),
-        load_milli: vitals.rho_milli.map_or(0, u32::from),
-    }
 }

@@ -1,6 +1,7 @@
 //! What faces ask about the grid, and the handle by which they ask.
 
 use std::net::SocketAddr;
+use std::time::{Duration, Instant};
 
 use iroh::SecretKey;
 use tern_core::machine::mesh::{LinkView, NodeView, Reach, ZoneView};
@@ -17,6 +18,10 @@ use crate::overlay::door::nearby::Nearby;
 /// How long a ticket may be good: a week.
 pub const TICKET_MS_MAX: u64 = 7 * 24 * 3_600_000;
 
+/// How long a join waits for the first link, and how often it looks.
+const USABLE_WITHIN: Duration = Duration::from_secs(2);
+const USABLE_POLL: Duration = Duration::from_millis(10);
+
 /// Why the grid is as it was before.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum GridError {
@@ -26,6 +31,10 @@ pub enum GridError {
         "this machine is no admin of its grid: it cannot let others in or send them away. Admins are: {admins}. Nothing was changed"
     )]
     NotAdmin { admins: String },
+    #[error(
+        "{by} says that this node is not in its grid: whoever came by a ticket of this one would be alone with it. Nothing was changed"
+    )]
+    Exile { by: String },
     #[error("there are as many open invitations as there may be. Nothing was changed")]
     TooManyInvitations,
     #[error("this node is in a grid with {others} other(s) already: `tern leave` first. Nothing was changed")]
@@ -42,6 +51,8 @@ pub enum GridError {
     Call(#[from] CallError),
     #[error("what is known of the grid could not be written: {0}. Nothing was changed")]
     Store(String),
+    #[error("this node has left its grid and could not write down the next one: {0}")]
+    HalfDone(String),
     #[error("{0}. Nothing was changed")]
     Local(String),
     #[error("the node is stopping")]
@@ -88,11 +99,11 @@ pub struct GridView {
 }
 
 impl GridView {
-    /// A member by its name, its short form, or its key.
+    /// A member by its key, its short form, or its name: a name that looks like another member's key leads nobody to the wrong one.
     #[must_use]
     pub fn find(&self, text: &str) -> Option<&NodeView> {
-        let by_name = self.nodes.iter().find(|node| node.name == text);
-        by_name.or_else(|| self.nodes.iter().find(|node| node.node.to_string() == text || node.node.to_hex() == text))
+        let by_key = self.nodes.iter().find(|node| node.node.to_string() == text || node.node.to_hex() == text);
+        by_key.or_else(|| self.nodes.iter().find(|node| node.name == text))
     }
 }
 
@@ -157,7 +168,13 @@ impl Grid {
     /// # Errors
     /// [`GridError`]
     pub async fn join(&self, ticket: Ticket, name: Option<Name>) -> Result<Joined, GridError> {
-        self.ask(|reply| GridAsk::Join { ticket: Box::new(ticket), name, reply }).await?
+        let joined = self.ask(|reply| GridAsk::Join { ticket: Box::new(ticket), name, reply }).await??;
+        // Whoever looks next sees the others, not a list of machines that were not reached yet.
+        let began = Instant::now();
+        while began.elapsed() < USABLE_WITHIN && !self.view().await?.nodes.iter().any(|node| node.up && !node.here) {
+            tokio::time::sleep(USABLE_POLL).await;
+        }
+        Ok(joined)
     }
 
     /// # Errors

@@ -15,11 +15,18 @@ use super::calls::{self, Call};
 use super::grid::GridAsk;
 use super::work::ToLoop;
 use crate::files;
+use crate::overlay::carry::endpoints::STREAMS_MAX;
 use crate::overlay::carry::ground;
 use crate::overlay::carry::ways::Directory;
+use crate::overlay::door::members::{FORBIDDEN, Members};
 
 /// How long a member may take to answer at all.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Connections of one member at once: one that each end has made, and those by which paths are looked for.
+pub(super) const CONNECTIONS_MAX: usize = 8;
+/// How long it may take until one more question can be asked over a connection.
+const OPEN_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How often, for how long and how soon again a new path is looked for when this machine has moved.
 const MEND_TRIES: u32 = 12;
@@ -45,7 +52,11 @@ type Slot = Arc<tokio::sync::Mutex<Option<Connection>>>;
 pub struct Peers {
     endpoint: Endpoint,
     directory: Directory,
+    members: Members,
+    /// Those over which this node asks, one a member.
     open: Arc<Mutex<HashMap<NodeId, Slot>>>,
+    /// All of them, whoever made them.
+    served: Arc<Mutex<HashMap<NodeId, Vec<Connection>>>>,
     to_loop: ToLoop,
     to_actor: mpsc::Sender<Said>,
     files: Arc<files::Service>,
@@ -59,12 +70,13 @@ impl Peers {
     pub fn new(
         endpoint: Endpoint,
         directory: Directory,
+        members: Members,
         to_loop: ToLoop,
         to_actor: mpsc::Sender<Said>,
         ground: watch::Receiver<u64>,
     ) -> Self {
-        let (open, files, mending) = (Arc::default(), Arc::default(), Arc::default());
-        Self { endpoint, directory, open, to_loop, to_actor, files, ground, mending }
+        let (open, served, files, mending) = (Arc::default(), Arc::default(), Arc::default(), Arc::default());
+        Self { endpoint, directory, members, open, served, to_loop, to_actor, files, ground, mending }
     }
 
     /// What this node remembers of files that it gives.
@@ -99,6 +111,27 @@ impl Peers {
         self.open.lock().unwrap_or_else(PoisonError::into_inner).entry(*node).or_default().clone()
     }
 
+    /// Takes note of a connection for as long as the answer lives. None, and it is closed: its key is no member, or has too many.
+    pub(super) fn serve(&self, node: &NodeId, connection: &Connection) -> Option<Served> {
+        {
+            let mut served = self.served.lock().unwrap_or_else(PoisonError::into_inner);
+            let of_node = served.entry(*node).or_default();
+            of_node.retain(|known| known.close_reason().is_none());
+            if of_node.len() >= CONNECTIONS_MAX {
+                connection.close(503u32.into(), b"this member has as many connections as it may have");
+                return None;
+            }
+            of_node.push(connection.clone());
+        }
+        let served = Served { peers: self.clone(), node: *node, id: connection.stable_id() };
+        // Noted first and asked then: who is removed in this moment is either not admitted any more, or found in the list.
+        if self.members.has(&node.0) {
+            return Some(served);
+        }
+        connection.close(FORBIDDEN.into(), b"this key is not in this grid");
+        None
+    }
+
     /// A connection that the other side made serves both ways.
     pub async fn accepted(&self, node: &NodeId, connection: &Connection) {
         let slot = self.slot(node);
@@ -113,12 +146,16 @@ impl Peers {
     /// # Errors
     /// [`CallError::Unreachable`]
     pub async fn connection(&self, node: &NodeId) -> Result<Connection, CallError> {
+        let unreachable = |why: String| CallError::Unreachable { node: *node, why };
+        // Also what other nodes name comes here.
+        if !self.members.has(&node.0) {
+            return Err(unreachable("it is no member of this grid".to_owned()));
+        }
         let slot = self.slot(node);
         let mut open = slot.lock().await;
         if let Some(known) = open.as_ref().filter(|known| known.close_reason().is_none()) {
             return Ok(known.clone());
         }
-        let unreachable = |why: String| CallError::Unreachable { node: *node, why };
         let id = EndpointId::from_bytes(&node.0).map_err(|error| unreachable(error.to_string()))?;
         let target = EndpointAddr::from_parts(id, self.directory.ways(&id));
         let connecting = tokio::time::timeout(CONNECT_TIMEOUT, self.endpoint.connect(target, CALL_ALPN));
@@ -139,20 +176,43 @@ impl Peers {
     pub async fn call(&self, node: &NodeId, call: &Call) -> Result<(SendStream, RecvStream), CallError> {
         let connection = self.connection(node).await?;
         let broken = |why: String| CallError::Broken { node: *node, why };
-        let (mut send, mut receive) = connection.open_bi().await.map_err(|error| broken(error.to_string()))?;
+        let (mut send, mut receive) = self.open(&connection).await.map_err(broken)?;
         calls::write(&mut send, call).await.map_err(broken)?;
         let answer: Result<(), String> = calls::read(&mut receive).await.map_err(broken)?;
         answer.map_err(CallError::Refused)?;
         Ok((send, receive))
     }
 
-    /// Forgets connections to a key that is no member any more, and ends them.
-    pub async fn forget(&self, node: &NodeId) {
-        let slot = self.open.lock().unwrap_or_else(PoisonError::into_inner).remove(node);
-        if let Some(slot) = slot
-            && let Some(connection) = slot.lock().await.take()
-        {
-            connection.close(crate::overlay::door::members::FORBIDDEN.into(), b"this key is not in this grid");
+    /// The other end takes so many streams at once; more wait here, but not for ever.
+    async fn open(&self, connection: &Connection) -> Result<(SendStream, RecvStream), String> {
+        match tokio::time::timeout(OPEN_TIMEOUT, connection.open_bi()).await {
+            Ok(opened) => opened.map_err(|error| error.to_string()),
+            Err(_) => Err(format!("{STREAMS_MAX} questions to it are open, and none has ended for a while")),
+        }
+    }
+
+    /// Forgets whoever is no member any more, and ends all connections of its key.
+    pub fn forget_strangers(&self) {
+        let served = {
+            let mut served = self.served.lock().unwrap_or_else(PoisonError::into_inner);
+            let gone: Vec<NodeId> = served.keys().filter(|node| !self.members.has(&node.0)).copied().collect();
+            gone.iter().filter_map(|node| served.remove(node)).flatten().collect::<Vec<_>>()
+        };
+        for connection in served {
+            connection.close(FORBIDDEN.into(), b"this key is not in this grid");
+        }
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).retain(|node, _| self.members.has(&node.0));
+    }
+
+    /// Ends connections to a member that is down, unless something came over them since this was asked last, when `heard` bytes had come: whoever
+    /// waits for an answer is told, and does not wait as long as a connection lives that says nothing.
+    pub(super) fn end_silent(&self, node: &NodeId, heard: &mut Option<u64>) {
+        let of_node = self.served.lock().unwrap_or_else(PoisonError::into_inner).get(node).cloned().unwrap_or_default();
+        let bytes = of_node.iter().map(|connection| connection.stats().udp_rx.bytes).sum();
+        if heard.replace(bytes) == Some(bytes) {
+            for connection in of_node {
+                connection.close(0u32.into(), b"this node is down");
+            }
         }
     }
 
@@ -224,6 +284,25 @@ impl Peers {
             {
                 // Any answer to it tells the connection at once which of the packets before it are lost.
                 let _full = connection.send_datagram(bytes::Bytes::new());
+            }
+        }
+    }
+}
+
+/// A connection that is served, until this is dropped.
+pub(super) struct Served {
+    peers: Peers,
+    node: NodeId,
+    id: usize,
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let mut served = self.peers.served.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(of_node) = served.get_mut(&self.node) {
+            of_node.retain(|known| known.stable_id() != self.id);
+            if of_node.is_empty() {
+                served.remove(&self.node);
             }
         }
     }

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use tern_node::control::DoorError;
 
+use crate::cli::print::harmless;
 use crate::hogs::Trouble;
 
 /// Command line used wrongly.
@@ -61,7 +62,7 @@ impl Failure {
             let line = if json {
                 serde_json::json!({"error": {"kind": self.kind, "message": self.message}}).to_string()
             } else {
-                format!("tern: {}", self.message)
+                format!("tern: {}", harmless(&self.message))
             };
             // Nobody reads stderr: there is nobody left to tell.
             let _unheard = writeln!(io::stderr(), "{line}");

@@ -85,6 +85,11 @@ pub fn title(view: &JobView) -> &str {
     if view.name.is_empty() { &view.command } else { &view.name }
 }
 
+/// Text for a terminal, whoever wrote it: no control characters but the ends of lines.
+pub fn harmless(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() && c != '\n' { ' ' } else { c }).collect()
+}
+
 /// A line for a terminal: no control characters, at most `width` characters.
 pub fn plain(text: &str, width: usize) -> String {
     let mut line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(width + 1).collect();

@@ -209,6 +209,7 @@ pub struct WaitArgs {
 #[derive(Debug, Args)]
 pub struct StatusArgs {
     /// Its name, its short key or its whole key; or the name of a zone
+    #[arg(value_parser = clap::builder::NonEmptyStringValueParser::new())]
     pub node: Option<String>,
 }
 

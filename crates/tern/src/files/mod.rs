@@ -15,6 +15,7 @@ use tern_node::control::{Door, Entry, Happened};
 use tern_node::files::wire::{Event, Summary};
 
 use crate::cli::failure::{DATAERR, UNAVAILABLE, USAGE};
+use crate::cli::print::harmless;
 use crate::cli::{Context, Failure, Outcome};
 
 /// A place on the command line: a path of this machine, or of a node.
@@ -102,7 +103,7 @@ pub async fn share(context: &Context, args: ShareArgs) -> Outcome {
         let value = serde_json::json!({"node": node, "load_ratio": f64::from(rho_milli) / 1000.0, "copy": summary});
         context.printer.value(&value)?;
     } else {
-        let target = String::from_utf8_lossy(&summary.target).into_owned();
+        let target = harmless(&String::from_utf8_lossy(&summary.target));
         context.printer.line(&format!("{node} (load {:.2}): {target}", f64::from(rho_milli) / 1000.0))?;
     }
     Ok(code(&summary))

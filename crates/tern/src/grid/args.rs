@@ -97,12 +97,14 @@ pub struct LeaveArgs {
 #[derive(Debug, Args)]
 pub struct NodeArgs {
     /// Its name, its short key or its whole key
+    #[arg(value_parser = clap::builder::NonEmptyStringValueParser::new())]
     pub node: String,
 }
 
 #[derive(Debug, Args)]
 pub struct PingArgs {
     /// Its name, its short key or its whole key
+    #[arg(value_parser = clap::builder::NonEmptyStringValueParser::new())]
     pub node: String,
     /// Round trips
     #[arg(short, long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..))]

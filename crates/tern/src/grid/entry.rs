@@ -117,10 +117,18 @@ pub async fn leave(context: &Context, args: LeaveArgs) -> Outcome {
     let door = Door::open(&context.home, Entry::Agent, None).await?;
     if !args.yes {
         let members = door.members().await?;
+        let others = members.members.iter().filter(|member| !member.here);
+        let last = members.admin && members.members.len() > 1 && others.clone().all(|member| !member.admin);
+        let last = if last {
+            " It is their only admin: afterwards nobody lets machines in or sends them away, but who has the recovery key."
+        } else {
+            ""
+        };
+        let count = others.count();
         confirm(&format!(
-            "Leave grid {} and its {} other members? To come back, this machine needs a new ticket.",
+            "Leave grid {} and its {count} other member{}?{last} To come back, this machine needs a new ticket.",
             members.grid,
-            members.members.len().saturating_sub(1)
+            if count == 1 { "" } else { "s" },
         ))?;
     }
     let left = door.leave().await?;

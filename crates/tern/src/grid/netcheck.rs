@@ -41,7 +41,8 @@ fn write(view: &NetcheckView, out: &mut impl Write) -> io::Result<()> {
         writeln!(out, "                {} {}", machine.host_name, machine.addresses.join(", "))?;
     }
     writeln!(out, "strangers       {} turned away", view.strangers)?;
-    for refused in &view.refused {
+    // Each record comes by several ways; all but the first time it is old.
+    for refused in view.refused.iter().filter(|refused| refused.what != "old_record") {
         writeln!(out, "not believed    {} times: {}", refused.count, refused.what)?;
     }
     if !view.links.is_empty() {

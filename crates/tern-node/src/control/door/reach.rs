@@ -305,7 +305,9 @@ fn broken(error: &dyn std::error::Error) -> DoorError {
         reason = format!("{reason}: {error}");
         cause = error.source();
     }
-    let message =
-        format!("the connection to the node broke ({reason}). What it accepted is durable; `tern jobs` shows it");
+    let message = format!(
+        "the connection to the node broke ({reason}). What was asked may have been done or not: `tern jobs` shows accepted jobs, \
+             `tern members` the grid"
+    );
     DoorError::Io(io::Error::new(io::ErrorKind::ConnectionAborted, message))
 }

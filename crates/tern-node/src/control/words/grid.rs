@@ -1,7 +1,7 @@
 //! The grid's refusals in words: what kind they are, and what to do.
 
 use axum::http::StatusCode;
-use tern_core::trust::{Impossible, TicketError};
+use tern_core::trust::{Impossible, JoinRefusal, TicketError};
 
 use super::Refused;
 use crate::overlay::door::join::JoinError;
@@ -40,6 +40,9 @@ impl From<GridError> for Refused {
         let (status, kind, advice) = match &error {
             GridError::Impossible(impossible) => impossible_words(*impossible),
             GridError::NotAdmin { .. } => (StatusCode::FORBIDDEN, "not_admin", "Ask on one of their machines."),
+            GridError::Exile { .. } => {
+                (StatusCode::FORBIDDEN, "exile", "`tern leave` and a new ticket of the others bring it back.")
+            }
             GridError::TooManyInvitations => (
                 StatusCode::TOO_MANY_REQUESTS,
                 "too_many_invitations",
@@ -55,6 +58,11 @@ impl From<GridError> for Refused {
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "storage_failed",
                 "See to the disk of the state folder (`tern doctor`), then try again.",
+            ),
+            GridError::HalfDone(_) => (
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "half_done",
+                "See to the disk of the state folder (`tern doctor`), restart the node, then `tern join` with a ticket.",
             ),
             GridError::Local(_) => (StatusCode::CONFLICT, "not_listened", "Name another local port, or 0 for any."),
             GridError::Stopping => {
@@ -86,9 +94,17 @@ const fn join_words(error: &JoinError) -> Words {
             "unreachable",
             "See that it runs (`tern status` there) and that the two can reach each other; the ticket stays good.",
         ),
-        JoinError::Closed(_) => {
-            (StatusCode::FORBIDDEN, "door_closed", "The ticket was used or has expired; make a new one there.")
-        }
+        JoinError::Closed(_) => (
+            StatusCode::FORBIDDEN,
+            "door_closed",
+            "Where no invitation is open, the ticket was used or has expired: make a new one there. Otherwise try again.",
+        ),
+        JoinError::Broken(_) => (StatusCode::BAD_GATEWAY, "broken", "The ticket stays good: try again."),
+        JoinError::Refused(JoinRefusal::RevokedKey) => (
+            StatusCode::FORBIDDEN,
+            "ticket_refused",
+            "No ticket brings this key back: `tern down`, then join with a new state folder (TERN_HOME).",
+        ),
         JoinError::Refused(_) => (StatusCode::FORBIDDEN, "ticket_refused", "`tern invite` prints a new ticket."),
         JoinError::Answer(_) => {
             (StatusCode::BAD_GATEWAY, "bad_answer", "See that both machines have the same version of tern.")

@@ -11,10 +11,12 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
 use super::Call;
+use crate::overlay::carry::endpoints::STREAMS_MAX;
 use crate::overlay::peers::{CallError, Peers};
 
-/// Connections of one forwarded port at once; more wait in the kernel's queue.
-const CONNECTIONS_MAX: usize = 256;
+/// Connections of one forwarded port at once; more wait in the kernel's queue. Half of what a member takes at once, so that other
+/// questions to it find room.
+const CONNECTIONS_MAX: usize = STREAMS_MAX as usize / 2;
 /// Ports that one node forwards.
 const FORWARDS_MAX: usize = 64;
 
@@ -93,23 +95,31 @@ pub async fn connect(port: u16) -> Result<TcpStream, String> {
     connected.map_err(|error| format!("nothing answers at port {port} of that node's loopback: {error}"))
 }
 
-/// Carries bytes both ways until both ends have ended.
+/// What the end of a stream says that broke off.
+const BROKEN: u32 = 1;
+
+/// Carries bytes both ways until both ends have ended. Where one breaks off both do: nobody is to take a part for the whole.
 pub async fn join(client: TcpStream, mut send: SendStream, mut receive: RecvStream) {
     // Small answers should not wait for each other; where that cannot be set they do.
     let _nagle = client.set_nodelay(true);
     let (mut from_client, mut to_client) = client.into_split();
     let there = async {
-        let copied = copy(&mut from_client, &mut send).await;
+        copy(&mut from_client, &mut send).await?;
         let _closed = send.finish();
-        copied
+        std::io::Result::Ok(())
     };
     let back = async {
-        let copied = copy(&mut receive, &mut to_client).await;
+        copy(&mut receive, &mut to_client).await?;
         let _closed = to_client.shutdown().await;
-        copied
+        Ok(())
     };
-    let (there, back) = tokio::join!(there, back);
-    if let Err(error) = there.and(back) {
+    let joined = tokio::try_join!(there, back);
+    if let Err(error) = joined {
         tracing::debug!(%error, "a forwarded connection ended early");
+        let _ended = (send.reset(BROKEN.into()), receive.stop(BROKEN.into()));
+        if let Ok(client) = from_client.reunite(to_client) {
+            // Closed at once and with a reset, so that its other end sees that this is not all.
+            let _closed = client.set_zero_linger();
+        }
     }
 }

@@ -4,6 +4,7 @@ use iroh::endpoint::{Connection, RecvStream, SendStream};
 use tern_core::words::NodeId;
 
 use super::{Call, forward, read, write};
+use crate::overlay::carry::handshakes;
 use crate::overlay::peers::Peers;
 use crate::overlay::work;
 
@@ -12,20 +13,21 @@ const ECHO_BYTES: usize = 64 * 1024;
 
 /// Accepts connections of members until the endpoint closes.
 pub async fn accept(peers: Peers) {
-    while let Some(incoming) = peers.endpoint().accept().await {
+    let endpoint = peers.endpoint().clone();
+    handshakes::accept(&endpoint, move |connection| {
         let peers = peers.clone();
-        tokio::spawn(async move {
-            if let Ok(connection) = incoming.await {
-                let from = NodeId(*connection.remote_id().as_bytes());
-                peers.accepted(&from, &connection).await;
-                serve(connection, from, peers).await;
-            }
-        });
-    }
+        async move {
+            let from = NodeId(*connection.remote_id().as_bytes());
+            peers.accepted(&from, &connection).await;
+            serve(connection, from, peers).await;
+        }
+    })
+    .await;
 }
 
 /// Serves one connection until it ends. The endpoint's own limit on streams bounds what is served at once.
 pub async fn serve(connection: Connection, from: NodeId, peers: Peers) {
+    let Some(_served) = peers.serve(&from, &connection) else { return };
     let calls = async {
         while let Ok((send, receive)) = connection.accept_bi().await {
             tokio::spawn(answer(send, receive, peers.clone()));

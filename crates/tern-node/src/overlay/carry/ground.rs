@@ -3,6 +3,7 @@
 //! iroh looks as well, but it gathers what it hears for a quarter of a second, and tells its connections only where there is a
 //! default route or after five seconds more. A stream that should stand still for less than two cannot wait for that.
 
+use std::io::ErrorKind;
 use std::net::{IpAddr, UdpSocket};
 
 use iroh::endpoint::{Connection, LocalTransportAddr, Path};
@@ -13,7 +14,9 @@ pub fn is_here(address: IpAddr) -> bool {
     let address = address.to_canonical();
     // One that counts on one interface only cannot be bound without its name; and it stays as long as the interface.
     let local = matches!(address, IpAddr::V6(address) if address.is_unicast_link_local());
-    local || UdpSocket::bind((address, 0)).is_ok()
+    // Any other failure, such as too many open files, says nothing of the address.
+    let gone = || UdpSocket::bind((address, 0)).is_err_and(|error| error.kind() == ErrorKind::AddrNotAvailable);
+    local || !gone()
 }
 
 /// Whether a path begins at an address that this machine has now.

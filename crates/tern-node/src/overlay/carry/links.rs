@@ -6,16 +6,17 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use iroh::endpoint::{ConnectError, Connection, ConnectionError, RecvStream};
+use iroh::endpoint::{Connection, ConnectionError, RecvStream};
 use iroh::{Endpoint, EndpointAddr, EndpointId, TransportAddr};
 use tern_core::machine::mesh::{CloseReason, LinkId, MeshEvent};
 use tern_core::wire::mesh::beat::PACKET;
 use tern_core::words::NodeId;
 use tern_core::words::limits::LINK_FRAME_BYTES_MAX;
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 
 use crate::overlay::actor::Said;
 use crate::overlay::carry::fabric::{BATCH, Fabric, PART};
+use crate::overlay::carry::handshakes;
 use crate::overlay::carry::ways::Directory;
 use crate::overlay::door::join;
 use crate::overlay::door::members::FORBIDDEN;
@@ -31,10 +32,6 @@ pub const LAST_WORDS: Duration = Duration::from_millis(300);
 const FRAMES_MAX: usize = 1024;
 /// How often it is told that packets come over a link: several times before it would be suspect without its heartbeats.
 const ALIVE_EVERY: Duration = Duration::from_millis(150);
-/// Handshakes at once; more wait.
-const HANDSHAKES_MAX: usize = 64;
-/// A handshake that takes longer is a stranger's game.
-const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What every link needs.
 #[derive(Clone)]
@@ -60,49 +57,44 @@ pub struct Opened {
 
 /// Accepts neighbours and those who knock with a ticket, until the endpoint closes.
 pub async fn accept(shared: Shared) {
-    let places = Arc::new(Semaphore::new(HANDSHAKES_MAX));
-    while let Some(incoming) = shared.endpoint.accept().await {
-        let Ok(place) = places.clone().acquire_owned().await else { return };
+    let endpoint = shared.endpoint.clone();
+    handshakes::accept(&endpoint, move |connection| {
         let shared = shared.clone();
-        tokio::spawn(async move {
-            let connected = tokio::time::timeout(HANDSHAKE_TIMEOUT, async { incoming.await }).await;
-            drop(place);
-            let Ok(Ok(connection)) = connected else { return };
+        async move {
             if connection.alpn() == JOIN_ALPN {
                 join::serve(connection, shared.to_actor, &shared.door).await;
             } else {
                 run(connection, false, shared).await;
             }
-        });
-    }
+        }
+    })
+    .await;
 }
 
 /// Dials a member once.
 pub async fn dial(peer: NodeId, addresses: Vec<SocketAddr>, shared: Shared) {
     // To those who are kept apart, a way without addresses, which fails at once.
     let addresses = if shared.directory.is_near(&peer) { addresses } else { Vec::new() };
-    let connected = match EndpointId::from_bytes(&peer.0) {
-        Ok(id) => {
-            let target = EndpointAddr::from_parts(id, addresses.into_iter().map(TransportAddr::Ip));
-            tokio::time::timeout(DIAL_TIMEOUT, connect(&shared, target)).await
-        }
-        Err(_) => return,
-    };
+    let connected = tokio::time::timeout(DIAL_TIMEOUT, connect(&shared, &peer, addresses)).await;
     match connected {
         Ok(Ok(connection)) => return run(connection, true, shared).await,
-        Ok(Err(error)) => tracing::debug!(%peer, %error, "a member could not be reached"),
+        Ok(Err(error)) => tracing::debug!(%peer, error, "a member could not be reached"),
         Err(_) => tracing::debug!(%peer, "a member did not answer in time"),
     }
     let _ended = shared.to_actor.send(Said::Mesh(MeshEvent::DialFailed { peer })).await;
 }
 
 /// Begins anew when this machine's addresses change meanwhile: what was sent from nowhere would be repeated after a second only.
-async fn connect(shared: &Shared, target: EndpointAddr) -> Result<Connection, ConnectError> {
+async fn connect(shared: &Shared, peer: &NodeId, addresses: Vec<SocketAddr>) -> Result<Connection, String> {
+    let id = EndpointId::from_bytes(&peer.0).map_err(|error| error.to_string())?;
+    let target = EndpointAddr::from_parts(id, addresses.into_iter().map(TransportAddr::Ip));
     let mut ground = shared.ground.clone();
     loop {
         ground.mark_unchanged();
         tokio::select! {
-            connected = shared.endpoint.connect(target.clone(), LINK_ALPN) => return connected,
+            connected = shared.endpoint.connect(target.clone(), LINK_ALPN) => {
+                return connected.map_err(|error| error.to_string());
+            }
             Ok(()) = ground.changed() => {}
         }
     }
@@ -127,6 +119,10 @@ pub async fn run(connection: Connection, outgoing: bool, shared: Shared) {
         ended = read_datagrams(&connection, link, &shared) => ended,
     };
     tracing::debug!(%peer, ?link, why = ended.err(), "a link ended");
+    if shared.fabric.link(link).is_none() {
+        // It was this end that let go, and the other one is told why in a moment.
+        let _late = tokio::time::timeout(2 * LAST_WORDS, connection.closed()).await;
+    }
     if let Some(ConnectionError::ApplicationClosed(closed)) = connection.close_reason()
         && let Some(why) = reason(closed.error_code.into_inner())
     {
@@ -196,9 +192,8 @@ async fn read_datagrams(connection: &Connection, link: LinkId, shared: &Shared) 
             }
         }
         if !packets.is_empty() {
-            if let Some(end) = shared.fabric.link(link) {
-                shared.fabric.carried(&end, packets.len());
-            }
+            let Some(end) = shared.fabric.link(link) else { return Err("this end has let go".to_owned()) };
+            shared.fabric.carried(&end, packets.len());
             if told.elapsed() >= ALIVE_EVERY {
                 told = Instant::now();
                 let _lost = shared.to_actor.try_send(Said::Mesh(MeshEvent::Alive { link }));

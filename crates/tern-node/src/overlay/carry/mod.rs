@@ -3,6 +3,7 @@
 pub mod endpoints;
 pub mod fabric;
 pub mod ground;
+pub mod handshakes;
 pub mod links;
 pub mod transport;
 pub mod ways;

@@ -22,14 +22,22 @@ impl Actor {
     pub(in crate::overlay) async fn answer(&mut self, ask: GridAsk) {
         // Who asked may have gone; then nobody waits for the answer.
         match ask {
-            GridAsk::View(reply) => drop(reply.send(self.view())),
-            GridAsk::Reach { node, reply } => drop(reply.send(self.mesh.reach(&node))),
+            GridAsk::View(_) | GridAsk::Reach { .. } => self.look_up(ask),
             GridAsk::Invite { admin, lasts_ms, reply } => drop(reply.send(self.invite(admin, lasts_ms).await)),
             GridAsk::Join { ticket, name, reply } => drop(reply.send(self.join(&ticket, name).await)),
             GridAsk::Leave { reply } => drop(reply.send(self.leave().await)),
             GridAsk::Remove { node, reply } => drop(reply.send(self.remove(node).await)),
             GridAsk::Rotate { reply } => drop(reply.send(self.rotate().await)),
             GridAsk::Recover { root, lost, reply } => drop(reply.send(self.recover(&root, &lost).await)),
+        }
+    }
+
+    /// Answers who only looks.
+    pub(in crate::overlay) fn look_up(&self, ask: GridAsk) {
+        match ask {
+            GridAsk::View(reply) => drop(reply.send(self.view())),
+            GridAsk::Reach { node, reply } => drop(reply.send(self.mesh.reach(&node))),
+            _ => {}
         }
     }
 
@@ -75,6 +83,9 @@ impl Actor {
 
     async fn invite(&mut self, admin: bool, lasts_ms: u64) -> Result<Invited, GridError> {
         self.admin_or_who_is()?;
+        if let Some(by) = self.exiled_by {
+            return Err(GridError::Exile { by: self.mesh.name_of(&by) });
+        }
         let secret = SecretKey::generate();
         let made_ms = clock::now().wall_ms;
         let expires_ms = made_ms + lasts_ms.min(TICKET_MS_MAX);
@@ -138,18 +149,18 @@ impl Actor {
         after.merge(&list, verify);
         if let Err(error) = self.keep(after, invitations).await {
             self.note(format!("a machine could not be let in: {error}"));
-            return Err(JoinRefusal::Full);
+            return Err(JoinRefusal::Unwritten);
         }
-        self.handle(MeshEvent::Statements(list)).await;
+        self.handle(MeshEvent::Statements(list));
         Ok(())
     }
 
     /// Makes roll and invitations durable.
     async fn keep(&mut self, roll: Roll, invitations: Invitations) -> Result<(), GridError> {
-        self.saved().await;
         let addresses = self.mesh.known_addresses().collect();
         let durable = durable::Grid { roll, invitations, addresses };
-        self.store.save(&durable).map_err(unwritten)?;
+        let (store, written) = (self.store.clone(), durable.clone());
+        self.aside(move || store.save(&written)).await.map_err(unwritten)?;
         self.durable = durable;
         Ok(())
     }
@@ -167,7 +178,8 @@ impl Actor {
             return Err(GridError::Ticket("this machine made the ticket itself: use it on another one".to_owned()));
         }
         let name = name.unwrap_or_else(|| self.name.clone());
-        let welcome = join::join(&self.links.endpoint, &self.secret, ticket, name).await?;
+        let (endpoint, secret) = (self.links.endpoint.clone(), self.secret.clone());
+        let welcome = self.meanwhile(join::join(&endpoint, &secret, ticket, name)).await?;
         let mut roll = Roll::new(ticket.grid);
         roll.merge(&welcome.statements, verify);
         if !roll.is_member(me) {
@@ -177,14 +189,16 @@ impl Actor {
         let addresses = [(ticket.issuer, ticket.addresses.clone())].into();
         let durable = durable::Grid { addresses, ..durable::Grid::new(roll) };
         // Dying between these steps leaves a node without a grid, which the same ticket brings in again.
-        let home = self.store.home().clone();
-        GridStore::forget(&home).map_err(unwritten)?;
-        if is_admin {
-            self.store.stage_admin_key(&welcome.admin).map_err(unwritten)?;
-        }
-        self.store = GridStore::enter(&home, &durable).map_err(unwritten)?;
+        let (home, before, entered) = (self.store.home().clone(), self.store.clone(), durable.clone());
+        let admin = is_admin.then_some(welcome.admin);
+        let store = self.aside(move || {
+            GridStore::forget(&home)?;
+            admin.map_or(Ok(()), |key| before.stage_admin_key(&key))?;
+            GridStore::enter(&home, &entered)
+        });
+        self.store = store.await.map_err(half_done)?;
         self.durable = durable;
-        self.enter().await;
+        self.enter();
         let name = self.mesh.name_of(&me);
         Ok(Joined { grid: ticket.grid, name, admin: is_admin, clock_ahead_ms: welcome.clock_ahead_ms })
     }
@@ -194,7 +208,7 @@ impl Actor {
         let mut after = self.mesh.roll().clone();
         after.merge(&list, verify);
         self.keep(after, self.durable.invitations.clone()).await?;
-        self.handle(MeshEvent::Statements(list)).await;
+        self.handle(MeshEvent::Statements(list));
         Ok(())
     }
 
@@ -210,15 +224,18 @@ impl Actor {
                 Some(admin) => with_signer(admin, |admin| trust::leave(roll, node, Some(admin))),
                 None => trust::leave(roll, node, None),
             });
-            self.handle(MeshEvent::Statements(list.map_err(GridError::Impossible)?)).await;
-            self.handle(MeshEvent::Leave).await;
+            self.handle(MeshEvent::Statements(list.map_err(GridError::Impossible)?));
+            self.handle(MeshEvent::Leave);
             // The links carry it before they are closed.
             tokio::time::sleep(std::time::Duration::from_millis(100)).await;
         }
         let home = self.store.home().clone();
-        GridStore::forget(&home).map_err(unwritten)?;
-        (self.store, self.durable) = GridStore::found(&home, &name).map_err(unwritten)?;
-        self.enter().await;
+        let founded = self.aside(move || {
+            GridStore::forget(&home)?;
+            GridStore::found(&home, &name)
+        });
+        (self.store, self.durable) = founded.await.map_err(half_done)?;
+        self.enter();
         Ok(())
     }
 
@@ -236,7 +253,8 @@ impl Actor {
         let list = with_signer(root, |root| with_signer(&new, |admin| trust::recover(roll, root, admin, me, lost)));
         let list = list.map_err(GridError::Impossible)?;
         // The key first, as with a rotation.
-        self.store.stage_admin_key(&new).map_err(unwritten)?;
+        let store = self.store.clone();
+        self.aside(move || store.stage_admin_key(&new)).await.map_err(unwritten)?;
         self.say(list).await?;
         self.read_admin_key();
         Ok(())
@@ -249,11 +267,17 @@ impl Actor {
         let list = with_signer(&old, |old| with_signer(&new, |new| trust::rotate(roll, old, new)));
         let list = list.map_err(GridError::Impossible)?;
         // The new key first: a crash between the two leaves a key that is not needed, never a grid without its admin.
-        self.store.stage_admin_key(&new).map_err(unwritten)?;
+        let store = self.store.clone();
+        self.aside(move || store.stage_admin_key(&new)).await.map_err(unwritten)?;
         self.say(list).await?;
         self.read_admin_key();
         Ok(())
     }
+}
+
+/// In the middle of a change of grids.
+fn half_done(error: StoreError) -> GridError {
+    GridError::HalfDone(error.to_string())
 }
 
 fn unwritten(error: StoreError) -> GridError {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use iroh::endpoint::{Connection, RecvStream, SendStream};
 use iroh::{Endpoint, EndpointAddr, EndpointId, SecretKey, TransportAddr};
-use tern_core::trust::{Answer, Challenge, Hello, Name, Proof, Statement, Talk, Ticket};
+use tern_core::trust::{Answer, Challenge, Hello, JoinRefusal, Name, Proof, Statement, Talk, Ticket};
 use tern_core::words::limits::{STATEMENT_BYTES_MAX, STATEMENT_LIST_BYTES_MAX};
 use tokio::sync::{mpsc, oneshot};
 
@@ -27,10 +27,12 @@ const KNOCKS_MAX: usize = 8;
 pub enum JoinError {
     #[error("the machine that made the ticket cannot be reached at {addresses}: {why}. Nothing was changed")]
     Unreachable { addresses: String, why: String },
-    #[error("the machine that made the ticket closed the door: {0}. Nothing was changed")]
+    #[error("the machine that made the ticket turned this one away: {0}. Nothing was changed")]
     Closed(String),
+    #[error("the connection to the machine that made the ticket broke: {0}. Nothing was changed")]
+    Broken(String),
     #[error("{0}. Nothing was changed")]
-    Refused(String),
+    Refused(JoinRefusal),
     #[error("the answer of the machine that made the ticket is not one of this version: {0}. Nothing was changed")]
     Answer(String),
 }
@@ -66,7 +68,7 @@ impl Door {
         if knocking.len() > KNOCKS_MAX
             && let Some(longest) = knocking.pop_front()
         {
-            tracing::info!(key = %longest.remote_id(), "somebody stood at the door for too long");
+            tracing::debug!(key = %longest.remote_id(), "somebody stood at the door for too long");
             longest.close(503u32.into(), b"too many at the door; try again");
         }
         Place(self, connection.stable_id())
@@ -90,7 +92,7 @@ pub async fn serve(connection: Connection, to_actor: mpsc::Sender<Said>, door: &
             let _gone = tokio::time::timeout(JOIN_TIMEOUT, connection.closed()).await;
         }
         Ok(Err(why)) => {
-            tracing::info!(%why, "somebody at the door was sent away");
+            tracing::debug!(%why, "somebody at the door was sent away");
             connection.close(400u32.into(), why.as_bytes());
         }
         Err(_) => connection.close(408u32.into(), b"it took too long"),
@@ -162,7 +164,7 @@ fn closed(connection: &Connection) -> Option<JoinError> {
         iroh::endpoint::ConnectionError::ApplicationClosed(closed) => {
             Some(JoinError::Closed(String::from_utf8_lossy(&closed.reason).into_owned()))
         }
-        other => Some(JoinError::Closed(other.to_string())),
+        other => Some(JoinError::Broken(other.to_string())),
     }
 }
 
@@ -190,7 +192,7 @@ async fn knock(connection: &Connection, secret: &SecretKey, ticket: &Ticket, nam
         Talk::Answer(Answer::Welcome { statements, clock_ahead_ms }) => {
             Ok(Welcome { statements, clock_ahead_ms, admin })
         }
-        Talk::Answer(Answer::Refused { reason }) => Err(JoinError::Refused(reason.to_string())),
+        Talk::Answer(Answer::Refused { reason }) => Err(JoinError::Refused(reason)),
         _ => Err(broken("no answer came".to_owned())),
     }
 }

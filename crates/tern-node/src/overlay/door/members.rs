@@ -3,7 +3,8 @@
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::{Duration, Instant};
 
 use iroh::endpoint::{AfterHandshakeOutcome, Connection, EndpointHooks, Side};
 use tern_core::words::NodeId;
@@ -13,11 +14,15 @@ use crate::overlay::JOIN_ALPN;
 /// Tells a refused peer why, as HTTP would.
 pub const FORBIDDEN: u32 = 403;
 
+/// Between two lines in the log about strangers.
+const TOLD_EVERY: Duration = Duration::from_secs(60);
+
 #[derive(Debug, Default)]
 struct Shared {
     admitted: RwLock<HashSet<[u8; 32]>>,
     inviting: AtomicBool,
     refused: AtomicU64,
+    told: Mutex<Option<Instant>>,
 }
 
 /// The admitted keys; all copies are one.
@@ -39,6 +44,16 @@ impl Members {
         self.0.inviting.store(inviting, Relaxed);
     }
 
+    /// Whether it is time to say that strangers come: they must not fill the disk with it.
+    fn tells(&self) -> bool {
+        let mut told = self.0.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = told.is_none_or(|at| at.elapsed() >= TOLD_EVERY);
+        if now {
+            *told = Some(Instant::now());
+        }
+        now
+    }
+
     /// Strangers turned away since the start.
     pub fn refused(&self) -> u64 {
         self.0.refused.load(Relaxed)
@@ -55,8 +70,10 @@ impl EndpointHooks for Members {
         if knocks && (connection.side() == Side::Client || self.0.inviting.load(Relaxed)) {
             return AfterHandshakeOutcome::Accept;
         }
-        self.0.refused.fetch_add(1, Relaxed);
-        tracing::warn!(key = %connection.remote_id(), "a key that is not in this grid was refused");
+        let refused = self.0.refused.fetch_add(1, Relaxed) + 1;
+        if self.tells() {
+            tracing::warn!(key = %connection.remote_id(), refused, "a key that is not in this grid was refused");
+        }
         let reason: &[u8] = if knocks { b"no invitation is open here" } else { b"this key is not in this grid" };
         AfterHandshakeOutcome::Reject { error_code: FORBIDDEN.into(), reason: reason.to_vec() }
     }

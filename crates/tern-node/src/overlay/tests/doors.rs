@@ -6,6 +6,7 @@ use tokio::sync::mpsc;
 use super::*;
 use crate::overlay::calls::{self, Call};
 use crate::overlay::carry::endpoints::STREAMS_MAX;
+use crate::overlay::peers::CONNECTIONS_MAX;
 
 /// More than there are places at the door.
 const KNOCKING: usize = 24;
@@ -101,4 +102,32 @@ async fn of_ten_thousand_streams_of_one_member_those_within_the_limit_are_served
     // What is given back is there for those who wait.
     held.clear();
     tokio::time::timeout(PATIENCE, open.recv()).await.expect("the next one").expect("one more");
+}
+
+/// With which code the other end closed.
+async fn code_of(connection: &Connection) -> u64 {
+    match tokio::time::timeout(PATIENCE, connection.closed()).await.expect("it is closed") {
+        ConnectionError::ApplicationClosed(closed) => closed.error_code.into_inner(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_member_has_few_connections_and_with_its_removal_none() {
+    let a = Node::new("a").await;
+    let puppet = infiltrated(&a).await;
+    let mut held = Vec::new();
+    for _ in 0..CONNECTIONS_MAX {
+        let connection = connected(&puppet, &a.overlay.main, CALL_ALPN).await;
+        let (mut send, mut receive) = connection.open_bi().await.expect("a stream");
+        calls::write(&mut send, &Call::Echo).await.expect("it is asked");
+        calls::read::<Result<(), String>>(&mut receive).await.expect("it is served").expect("an echo");
+        held.push((connection, send, receive));
+    }
+    let beyond = connected(&puppet, &a.overlay.main, CALL_ALPN).await;
+    assert_eq!(code_of(&beyond).await, 503);
+    a.overlay.grid().remove(NodeId(*puppet.id().as_bytes())).await.expect("a is admin");
+    for (connection, ..) in held {
+        assert_eq!(code_of(&connection).await, u64::from(door::members::FORBIDDEN));
+    }
 }

@@ -42,6 +42,9 @@ const RETURN_WAIT_MAX: Duration = Duration::from_secs(10);
 /// How long `down` waits for the warden once the agent has gone.
 const WARDEN_WAIT_MAX: Duration = Duration::from_secs(30);
 
+/// How long the agent, when all else has ended, waits for what works on files.
+const LAST_WORK: Duration = Duration::from_secs(1);
+
 impl From<ServeError> for Failure {
     fn from(error: ServeError) -> Self {
         let code = if matches!(error, ServeError::ForeignOwner { .. }) { NOPERM } else { CANTCREAT };
@@ -261,7 +264,10 @@ fn start_agent(context: &Context) -> Outcome {
     }
     let options = StartOptions { config, agent: agent_words(&context.home)?, ..StartOptions::default() };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    runtime.block_on(live(context.home.clone(), options))
+    let end = runtime.block_on(live(context.home.clone(), options));
+    // What still reads a large file for somebody is not waited for.
+    runtime.shutdown_timeout(LAST_WORK);
+    end
 }
 
 async fn live(home: Home, options: StartOptions) -> Outcome {
