@@ -170,6 +170,10 @@ pub const GREETING_PATIENCE: Span = Span::secs(5);
 pub const DUPLICATE_WAIT: Span = Span::ms(1_200);
 /// … and to a node that knows it through others only.
 pub const DUPLICATE_WAIT_FAR: Span = Span::secs(6);
+/// The same while nothing is heard of it: then its neighbours have dropped it, were it dead.
+pub const DUPLICATE_WAIT_MOST: Span = Span::secs(25);
+/// How long a newcomer whose key lives elsewhere has to show that it lives, too.
+pub const DUPLICATE_ANSWER: Span = Span::secs(1);
 /// How long it is told that a key is claimed twice.
 pub const DISPUTE_TOLD: Span = Span::secs(60);
 /// A member that was not reached is dialled again after this, then after twice as long …

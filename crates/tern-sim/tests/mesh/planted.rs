@@ -48,7 +48,10 @@ fn a_later_life_that_what_was_forgotten_bars() {
 
 #[test]
 fn an_old_voice_that_is_still_believed() {
-    is_found(Plant::MeshOldVoice, zones::one_that_spoke_while_it_was_alone_takes_that_back_in_its_next_life);
+    is_found(
+        Plant::MeshOldVoice,
+        zones::what_an_earlier_life_said_for_its_zone_is_taken_back_by_one_that_speaks_for_nobody,
+    );
 }
 
 #[test]

@@ -118,6 +118,12 @@ impl Known {
         profile.chain(self.adjacency.iter().map(|held| &held.record))
     }
 
+    /// Whether anything was heard that it has said since then.
+    pub fn spoke_since(&self, then: u64) -> bool {
+        let said = self.adjacency.as_ref().map_or(0, |held| held.heard_at);
+        said.max(self.vitals.map_or(0, |(_, at)| at)) > then
+    }
+
     pub fn has_address(&self) -> bool {
         !self.heard_of.is_empty() || self.adjacency.as_ref().is_some_and(|held| !held.value.link_addresses.is_empty())
     }

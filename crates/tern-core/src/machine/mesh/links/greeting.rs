@@ -17,8 +17,8 @@ use crate::promise::Refusal;
 use crate::wire::mesh::{LinkFrame, decode_frame, encode_frame};
 use crate::words::NodeId;
 use crate::words::limits::{
-    DIAL_AGAIN_SOON, DIGEST_BURST, DISPUTE_TOLD, DUPLICATE_WAIT, DUPLICATE_WAIT_FAR, GREETING_PATIENCE,
-    GREETINGS_PER_PEER, LINKS_MAX,
+    DIAL_AGAIN_SOON, DIGEST_BURST, DISPUTE_TOLD, DUPLICATE_ANSWER, DUPLICATE_WAIT, DUPLICATE_WAIT_FAR,
+    DUPLICATE_WAIT_MOST, GREETING_PATIENCE, GREETINGS_PER_PEER, LINKS_MAX,
 };
 
 /// A connection that does not count yet.
@@ -34,7 +34,9 @@ pub(in crate::machine::mesh) struct Greeting {
     pub judged_at: Option<u64>,
     /// Since when its key is contested.
     contested: Option<u64>,
-    /// It was asked to say who it is once more, and did: it lives now.
+    /// It was asked to say who it is once more, until then, …
+    asked_until: Option<u64>,
+    /// … and did: it lives now.
     answered: bool,
     /// It was told once more who this node is.
     repeated: bool,
@@ -82,7 +84,7 @@ impl Mesh {
         let judged_at = Some(since + GREETING_PATIENCE);
         let (incarnation, contested, listens) = (None, None, None);
         let instead = self.links.get(&peer).is_some_and(|older| !older.carries());
-        let (answered, repeated, welcome) = (false, false, false);
+        let (asked_until, answered, repeated, welcome) = (None, false, false, false);
         let greeting = Greeting {
             peer,
             outgoing,
@@ -90,6 +92,7 @@ impl Mesh {
             incarnation,
             judged_at,
             contested,
+            asked_until,
             answered,
             repeated,
             welcome,
@@ -105,12 +108,11 @@ impl Mesh {
         out.push(MeshEffect::Frame { link, bytes: encode_frame(&hello) });
     }
 
-    /// A second hello answers, where this end has asked for it, and asks otherwise.
+    /// A second hello asks for one, and is the answer where this end has asked.
     fn hello_again(&mut self, link: LinkId, out: &mut Vec<MeshEffect>) {
         let Some(greeting) = self.greetings.get_mut(&link) else { return };
-        if greeting.contested.is_some() {
-            greeting.answered = true;
-        } else if !core::mem::replace(&mut greeting.repeated, true) {
+        greeting.answered |= greeting.asked_until.is_some();
+        if !core::mem::replace(&mut greeting.repeated, true) {
             let instead = greeting.instead;
             self.say_hello(link, instead, out);
         }
@@ -171,9 +173,6 @@ impl Mesh {
         if let Some(greeting) = self.greetings.get_mut(&link) {
             greeting.contested = Some(now);
             greeting.judged_at = Some(now + wait);
-            let instead = greeting.instead;
-            // It may have died since it said who it is: a connection of an earlier life that comes late accuses nobody.
-            self.say_hello(link, instead, out);
         }
     }
 
@@ -267,20 +266,34 @@ impl Mesh {
             let known = self.nodes.get(&peer);
             // The rival's record may say meanwhile that both are one: the node has started anew.
             let yields = known.is_none_or(|known| !known.up || same(known.incarnation()));
+            let longest = since + DUPLICATE_WAIT_MOST;
+            let spoke = known.is_some_and(|known| known.spoke_since(since));
             let patience = since + if rival.is_some() { DUPLICATE_WAIT } else { DUPLICATE_WAIT_FAR };
             let (lives, judged) = match rival {
                 Some(rival) => (rival.answered(), rival.answered() || patience <= now),
-                None => (!yields, yields || patience <= now),
+                // Only its neighbours know whether it lives. What it says itself meanwhile shows it; without that they get the time
+                // in which they would have dropped it.
+                None => (!yields, yields || patience <= now && spoke || longest <= now),
             };
-            if judged && lives && !greeting.answered {
-                self.close(link, CloseReason::Replaced, out);
+            let (asked_until, answered, instead) = (greeting.asked_until, greeting.answered, greeting.instead);
+            if judged && lives && asked_until.is_none() {
+                // Both live, or this one has died since it said who it is: a late connection of an earlier life accuses nobody.
+                let until = now + DUPLICATE_ANSWER;
+                if let Some(greeting) = self.greetings.get_mut(&link) {
+                    (greeting.asked_until, greeting.judged_at) = (Some(until), Some(until));
+                }
+                self.say_hello(link, instead, out);
+            } else if judged && lives && !answered {
+                if asked_until.is_some_and(|until| until <= now) {
+                    self.close(link, CloseReason::Replaced, out);
+                }
             } else if judged && lives {
                 self.dispute(peer, out);
                 self.close(link, CloseReason::Duplicate, out);
             } else if judged {
                 self.welcome(link, out);
             } else if let Some(greeting) = self.greetings.get_mut(&link) {
-                greeting.judged_at = Some(patience);
+                greeting.judged_at = Some(if patience <= now { longest } else { patience });
             }
         }
     }

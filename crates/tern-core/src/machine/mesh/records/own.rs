@@ -17,8 +17,9 @@ use crate::words::limits::{
 };
 use crate::words::{NodeId, Span};
 
-/// A life is overtaken once by each kind of record of an earlier one, and seldom more often.
-const OVERTAKEN_MOST: u32 = 4;
+/// Every earlier life of which somebody still holds a record is overtaken once for each kind of it: after quick restarts these are
+/// several. A copy overtakes in its turn, again and again.
+const OVERTAKEN_MOST: u32 = 16;
 
 impl Mesh {
     /// A link is there that was not: told soon, together with others.
