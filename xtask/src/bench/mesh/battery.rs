@@ -14,8 +14,13 @@ const BATTERY: [(&str, &str); 4] =
 /// The command that runs `program` so; needs root.
 pub fn command(program: &Path) -> Result<Command, String> {
     let own = std::env::current_exe().map_err(|error| format!("the path of this program: {error}"))?;
+    // By its name: a build may have put a new one in its place, and then the kernel calls this one deleted.
     let mut command = Command::new("unshare");
-    command.args(["--mount", "--propagation", "private", "--"]).arg(own).arg("on-battery").arg(program);
+    command
+        .args(["--mount", "--propagation", "private", "--"])
+        .arg(own.with_file_name("xtask"))
+        .arg("on-battery")
+        .arg(program);
     Ok(command)
 }
 

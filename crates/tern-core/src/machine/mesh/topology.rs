@@ -290,7 +290,10 @@ impl Mesh {
             let first = topology.keys.get((*way)?.first as usize)?;
             Some(Route { to: *to, link: self.links.get(first)?.id })
         });
-        let routes: Vec<Route> = routes.collect();
+        // A neighbour is answered from its first packet on, also before its own record says that this link is one.
+        let near = self.links.iter().filter(|(peer, link)| link.counts() && topology.way(peer).is_none());
+        let near = near.map(|(peer, link)| Route { to: *peer, link: link.id });
+        let routes: Vec<Route> = routes.chain(near).collect();
         if routes != self.topology.routes {
             self.topology.routes.clone_from(&routes);
             out.push(MeshEffect::Routes(routes));
