@@ -11,6 +11,8 @@ use crate::shape;
 
 /// Seconds of simulated lives from seeds nobody has seen before.
 const FRESH_SEED_SECONDS: &str = "60";
+/// The same of simulated meshes.
+const FRESH_MESH_SECONDS: &str = "20";
 /// What the tests of the mesh are given in a soak: deaths of a busy node, seconds of restarts, inputs of each decoder.
 const SOAK: [(&str, &str); 3] = [("TERN_DEATHS", "200"), ("TERN_CHURN_SECONDS", "300"), ("TERN_MUTATIONS", "2000000")];
 /// How often each of agent, warden and both is killed in one run.
@@ -32,6 +34,8 @@ pub fn test() -> Result<(), String> {
         let planted = ["test", "--release", "-p", "tern-sim", "--features", "planted", "--locked", "--no-fail-fast"];
         parts.part("planted bugs", || run_tests(&planted, &skips, &tally));
         parts.part("fresh seeds", || fresh_seeds("seeds", &["--seconds", FRESH_SEED_SECONDS, "--seeds", "1000000"]));
+        parts
+            .part("fresh mesh seeds", || fresh_seeds("mesh", &["--seconds", FRESH_MESH_SECONDS, "--seeds", "1000000"]));
     }
     let mut tally = tally.into_inner();
     parts.part("skips", || {
