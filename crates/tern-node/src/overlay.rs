@@ -157,14 +157,9 @@ impl Overlay {
         let link = listen(&making, options.listen, options.any_port).await?;
         let main = making.main(options.listen, &fabric, packets, &directory).await?;
         let (to_actor, said) = mpsc::channel(SAID_MAX);
-        let peers = Peers::new(
-            main.clone(),
-            directory.clone(),
-            members.clone(),
-            work::to_loop(to_loop),
-            to_actor.clone(),
-            ground.clone(),
-        );
+        let queue = work::to_loop(to_loop);
+        let peers =
+            Peers::new(main.clone(), directory.clone(), members.clone(), queue, to_actor.clone(), ground.clone());
         peers.files().set_open(options.files);
         let numbers = Arc::new(AtomicU64::new(1));
         let links = links::Shared {
@@ -176,9 +171,8 @@ impl Overlay {
             ground: ground.clone(),
             door: join::Door::default(),
         };
-        let mut here = options.here;
-        here.link_addresses = addresses(&link);
-        here.main_addresses = addresses(&main);
+        let (link_addresses, main_addresses) = (addresses(&link), addresses(&main));
+        let here = Here { link_addresses, main_addresses, ..options.here };
         let parts = Parts {
             secret: options.secret,
             incarnation: options.incarnation,

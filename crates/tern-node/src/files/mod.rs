@@ -7,7 +7,6 @@
 mod aside;
 pub mod content;
 mod copy;
-mod kept;
 pub mod names;
 pub mod outline;
 mod receive;

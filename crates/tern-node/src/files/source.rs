@@ -1,5 +1,7 @@
 //! The side that has the files: what there is, and what its content is called.
 
+pub mod kept;
+
 use std::collections::VecDeque;
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::Read;
@@ -10,9 +12,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::mpsc;
 
 use super::aside::Stop;
+use super::names;
 use super::outline::{FILE_BYTES_MAX, Outline};
 use super::wire::{Entry, Form, Kind, Listed, Outlined, Trouble, short};
-use super::{kept, names};
 
 /// Outlines that are remembered, so that going on with a copy does not read the file again.
 const OUTLINES_MAX: usize = 32;

@@ -6,8 +6,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use super::part;
+use crate::files::names;
+use crate::files::source::{self, kept};
 use crate::files::wire::{Kind, Order, Trouble};
-use crate::files::{kept, names, source};
 
 /// Where files go that others share, in the home folder.
 pub const INBOX: &str = "tern-inbox";

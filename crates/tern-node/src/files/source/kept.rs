@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::wire::{Kind, Trouble};
+use crate::files::wire::{Kind, Trouble};
 
 /// By this a state folder is known; it is there from its first start.
 const MARK: &str = "grid/roll";
