@@ -71,6 +71,7 @@ impl Mesh {
         if self.leaving {
             return out.push(MeshEffect::Close { link, why: CloseReason::Surplus });
         }
+        self.drop_stale_greeting(&peer, out);
         let of_peer = self.greetings.values().filter(|greeting| greeting.peer == peer).count();
         let full = |mesh: &Self| mesh.links.len() + mesh.greetings.len() >= LINKS_MAX;
         if of_peer >= GREETINGS_PER_PEER || full(self) && !self.make_room(out) {
@@ -101,6 +102,17 @@ impl Mesh {
         };
         self.greetings.insert(link, greeting);
         self.say_hello(link, instead, out);
+    }
+
+    /// Where a member has as many half-open connections as it may, one that drags on makes place: after a crash and a move they may all
+    /// be dead.
+    fn drop_stale_greeting(&mut self, peer: &NodeId, out: &mut Vec<MeshEffect>) {
+        let of_peer = || self.greetings.iter().filter(|(_, greeting)| greeting.peer == *peer);
+        let stale = of_peer().filter(|(_, greeting)| greeting.since + DIAL_AGAIN_SOON <= self.now.boot);
+        let oldest = stale.min_by_key(|(link, greeting)| (greeting.since, **link)).map(|(link, _)| *link);
+        if let Some(link) = oldest.filter(|_| of_peer().count() >= GREETINGS_PER_PEER) {
+            self.close(link, CloseReason::Replaced, out);
+        }
     }
 
     fn say_hello(&self, link: LinkId, instead: bool, out: &mut Vec<MeshEffect>) {
