@@ -11,8 +11,8 @@ use crate::shape;
 
 /// Seconds of simulated lives from seeds nobody has seen before.
 const FRESH_SEED_SECONDS: &str = "60";
-/// The same of simulated meshes. Few: of fourteen thousand one still ended badly (seed 707956); `cargo xtask sim` lives thousands.
-const FRESH_MESH_SECONDS: &str = "3";
+/// The same of simulated meshes.
+const FRESH_MESH_SECONDS: &str = "20";
 /// What the tests of the mesh are given in a soak: deaths of a busy node, seconds of restarts, inputs of each decoder.
 const SOAK: [(&str, &str); 3] = [("TERN_DEATHS", "200"), ("TERN_CHURN_SECONDS", "300"), ("TERN_MUTATIONS", "2000000")];
 /// How often each of agent, warden and both is killed in one run.

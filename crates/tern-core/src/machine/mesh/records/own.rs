@@ -19,7 +19,7 @@ use crate::words::{NodeId, Span};
 
 /// Every earlier life of which somebody still holds a record is overtaken once for each kind of it: after quick restarts these are
 /// several. A copy overtakes in its turn, again and again.
-const OVERTAKEN_MOST: u32 = 16;
+const OVERTAKEN_MOST: u32 = 8;
 
 impl Mesh {
     /// A link is there that was not: told soon, together with others.
