@@ -27,6 +27,7 @@ fn spec() -> JobSpec {
         local_only: false,
         rlimits: Vec::new(),
         env: Vec::new(),
+        ..JobSpec::default()
     }
 }
 

@@ -98,6 +98,7 @@ pub fn plain_job(number: u64, tasks: u32, most_ms: u64) -> JobSpec {
         local_only: false,
         rlimits: Vec::new(),
         env: Vec::new(),
+        ..JobSpec::default()
     }
 }
 

@@ -8,9 +8,10 @@ pub mod spec;
 pub mod tasks;
 pub mod template;
 pub mod time;
+pub mod work;
 
 pub use bytes::Bytes;
 pub use id::{Attempt, Epoch, GrantId, JobId, NodeId};
-pub use spec::{Halt, Inputs, JobSpec};
+pub use spec::{Discipline, Halt, Inputs, JobSpec, Needs, Stage};
 pub use tasks::TaskSet;
 pub use time::{Now, Span};

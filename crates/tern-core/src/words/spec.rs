@@ -8,10 +8,11 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use super::bytes::Bytes;
+use super::id::NodeId;
 use super::template::Template;
 
 /// Where a job's tasks come from. The inputs themselves lie beside the journal, not in it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Inputs {
     /// Task *i* has the one argument `first + i`, printed in decimal.
@@ -19,6 +20,7 @@ pub enum Inputs {
     /// Task *i* has the columns of row *i* of the job's stored inputs.
     Rows,
     /// Each task runs the command as it stands.
+    #[default]
     None,
 }
 
@@ -52,8 +54,68 @@ pub enum HaltWhat {
     Done,
 }
 
+/// The order in which the waiting tasks of a job start, and how jobs of the same order stand to each other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Discipline {
+    /// In the order of their arrival.
+    #[default]
+    Fifo,
+    /// The highest response ratio next: short ones first, and each that waits becomes more urgent.
+    Interactive,
+    /// The longest first, so that none is left over at the end.
+    Batch,
+    /// The earliest deadline first.
+    Deadline,
+}
+
+/// What a machine must have, or be, to run a task. What is empty or 0 asks for nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Needs {
+    /// Only these nodes.
+    pub on: Vec<NodeId>,
+    /// None of these.
+    pub not_on: Vec<NodeId>,
+    /// This zone, or one within it.
+    pub zone: String,
+    /// CPUs of one task, each of them a slot; 0 counts as 1.
+    pub cpus: u16,
+    /// Memory of one task.
+    pub memory_mib: u32,
+    /// Graphics processors of one task, which no other task has meanwhile.
+    pub gpus: u8,
+    /// As Rust names it: `x86_64`, `aarch64` …
+    pub arch: String,
+}
+
+impl Needs {
+    /// Whether any machine will do.
+    #[must_use]
+    pub fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Slots that one task takes.
+    #[must_use]
+    pub fn slots(&self) -> u32 {
+        u32::from(self.cpus.max(1))
+    }
+}
+
+/// Files that travel with a task: to the node that runs it, and back.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stage {
+    /// Names of inputs, each with places as in the command; relative to the folder of the job.
+    pub inputs: Template,
+    /// Names of outputs. Where there are none, all files come back that the task made or changed.
+    pub outputs: Template,
+    /// Arguments that are names of files are inputs.
+    pub found: bool,
+}
+
 /// A job as it was accepted.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JobSpec {
     /// For people; empty: the command stands for it.
     pub name: String,
@@ -76,4 +138,14 @@ pub struct JobSpec {
     pub rlimits: Vec<(String, u64, u64)>,
     /// Names and values that travel with the job (`--env`).
     pub env: Vec<(Bytes, Bytes)>,
+    pub discipline: Discipline,
+    /// When it should be over, Unix milliseconds.
+    pub deadline_ms: Option<u64>,
+    /// Never started again, and never twice, while an earlier run of the same task may go on.
+    pub exclusive: bool,
+    pub needs: Needs,
+    /// None: no file travels.
+    pub stage: Option<Stage>,
+    /// How long each task is expected to run, in [`classes`](super::work); empty where nothing is known.
+    pub work: Bytes,
 }

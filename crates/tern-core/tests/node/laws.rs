@@ -28,6 +28,7 @@ fn spec(tries: u8) -> JobSpec {
         local_only: false,
         rlimits: Vec::new(),
         env: Vec::new(),
+        ..JobSpec::default()
     }
 }
 

@@ -22,6 +22,7 @@ pub fn spec(tasks: u32) -> JobSpec {
         local_only: false,
         rlimits: Vec::new(),
         env: Vec::new(),
+        ..JobSpec::default()
     }
 }
 

@@ -25,6 +25,12 @@ pub enum StoreError {
     )]
     Newer { path: PathBuf, found: u16, known: u16 },
     #[error(
+        "{}: written by an older tern (format {found}, this one reads {needed}); nothing was changed: finish its jobs with \
+         that tern, then move the file away",
+        path.display()
+    )]
+    Older { path: PathBuf, found: u16, needed: u16 },
+    #[error(
         "{}: damaged: {what}. Nothing was changed; results in seg/ and out/ beside it are separate files and safe. \
          Restore it from a backup, or move it away to start with an empty one",
         path.display()
@@ -84,6 +90,7 @@ impl StoreError {
                 "storage_failed"
             }
             Self::Newer { .. } | Self::Segment(SegmentError::Newer { .. }) => "newer_format",
+            Self::Older { .. } => "older_format",
             Self::Damaged { .. }
             | Self::OtherNode { .. }
             | Self::KeyDamaged { .. }

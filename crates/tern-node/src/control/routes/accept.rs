@@ -40,6 +40,7 @@ pub fn submission(request: SubmitRequest) -> Result<Submission, Refused> {
         local_only: request.local_only,
         rlimits: request.rlimits,
         env: request.env,
+        ..JobSpec::default()
     };
     Ok(Submission { spec, rows: request.rows.unwrap_or_default(), context })
 }

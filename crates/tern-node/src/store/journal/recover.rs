@@ -168,6 +168,7 @@ fn check_owner(store: &Store, path: &Path, node: NodeId) -> Result<(), StoreErro
     })?;
     match (format, found) {
         (Some(found), _) if found > FORMAT => Err(StoreError::Newer { path: path.to_owned(), found, known: FORMAT }),
+        (Some(found), _) if found < FORMAT => Err(StoreError::Older { path: path.to_owned(), found, needed: FORMAT }),
         (Some(FORMAT), Some(found)) if found == node => Ok(()),
         (Some(FORMAT), Some(found)) => {
             Err(StoreError::OtherNode { path: path.to_owned(), found: found.to_string(), expected: node.to_string() })

@@ -80,6 +80,7 @@ fn state_with(outcomes: &[Outcome], tries: u8) -> State {
         local_only: false,
         rlimits: Vec::new(),
         env: Vec::new(),
+        ..JobSpec::default()
     };
     let mut state = State::new(NODE);
     state.apply(&Record::Started { incarnation: 9 });
