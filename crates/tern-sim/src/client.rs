@@ -6,7 +6,7 @@ use tern_core::machine::{Answer, Command, Deny};
 use tern_core::promise::Exit;
 use tern_core::words::spec::{HaltWhat, HaltWhen};
 use tern_core::words::template::{Form, Piece, Template};
-use tern_core::words::{Attempt, Halt, Inputs, JobId, JobSpec, TaskSet};
+use tern_core::words::{Attempt, Halt, Inputs, JobId, JobSpec, Stage, TaskSet};
 
 use crate::oracle::Ledger;
 
@@ -119,6 +119,9 @@ pub fn random_job(number: u64, dice: &mut fastrand::Rng) -> JobSpec {
     spec.timeout_ms = (dice.u32(..8) == 0).then_some(most_ms / 2 + 1);
     spec.held = dice.u32(..10) == 0;
     spec.local_only = dice.u32(..6) == 0;
+    spec.stage = (dice.u32(..4) == 0).then(Stage::default);
+    spec.needs.cpus = if dice.u32(..8) == 0 { dice.u16(1..4) } else { 0 };
+    spec.needs.gpus = u8::from(dice.u32(..16) == 0);
     if dice.u32(..5) == 0 {
         spec.halt = Halt {
             when: if dice.bool() { HaltWhen::Soon } else { HaltWhen::Now },

@@ -6,6 +6,7 @@ use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
 
 use tern_core::wire::Message;
+use tern_core::words::{GrantId, TaskSet};
 
 use crate::world::faults::{Fault, Repair};
 
@@ -48,6 +49,13 @@ pub enum What {
         node: usize,
         generation: u32,
     },
+    /// Files that tasks of a loan need, or the news that they cannot be had.
+    InputsCome {
+        node: usize,
+        generation: u32,
+        grant: GrantId,
+        tasks: TaskSet,
+    },
     /// The sensors have a new sample.
     Sense {
         node: usize,
@@ -80,6 +88,7 @@ impl What {
             | Self::AgentReads { node, .. }
             | Self::RunEnds { node, .. }
             | Self::SegmentSynced { node, .. }
+            | Self::InputsCome { node, .. }
             | Self::Sense { node, .. }
             | Self::Look { at: node, .. } => Some(*node),
             Self::Deliver(parcel) => Some(parcel.to),
@@ -96,6 +105,7 @@ impl What {
                 | Self::Alarm(_)
                 | Self::FsyncReturns { .. }
                 | Self::AgentReads { .. }
+                | Self::InputsCome { .. }
                 | Self::Sense { .. }
                 | Self::Look { .. }
                 | Self::Deliver(_)

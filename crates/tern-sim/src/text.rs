@@ -70,6 +70,12 @@ pub fn event(event: &Event) -> (&'static str, String) {
         Event::Finished(list) => ("warden", format!("reports {}", outcomes(list))),
         Event::Revoked(list) => ("warden", format!("gives back {}", attempts(list))),
         Event::Reading(reading) => ("sense", format!("load {:.2} on {} cpus", reading.load1, reading.cpus)),
+        Event::Fit(fit) => ("agent", format!("has {} cores and {} GPUs", fit.cores, fit.gpus)),
+        Event::PeerFit(peer, fit) => ("link", format!("{peer} has {} cores and {} GPUs", fit.cores, fit.gpus)),
+        Event::Staged { grant: id, tasks } => ("files", format!("inputs of {tasks:?} of {} are here", grant(id))),
+        Event::Unstaged { grant: id, tasks, why } => {
+            ("files", format!("{tasks:?} of {} cannot run here: {why}", grant(id)))
+        }
         Event::PeerUp(peer) => ("link", format!("to {peer} is up")),
         Event::PeerDown(peer) => ("link", format!("to {peer} is down")),
         Event::Message { from, message: said } => ("peer", format!("{from} says: {}", message(said))),
@@ -89,6 +95,7 @@ pub fn effect(effect: &Effect) -> Option<(&'static str, String)> {
             let by = borrowed.as_ref().map_or_else(String::new, |id| format!(" of grant {}", grant(id)));
             ("agent", format!("dispatches {tasks:?} of {job} as {n}{by}"))
         }
+        Effect::Stage { grant: id, tasks } => ("agent", format!("fetches inputs of {tasks:?} of {}", grant(id))),
         Effect::Revoke { job, tasks } => ("agent", format!("wants {tasks:?} of {job} back")),
         Effect::End { job, tasks } => ("agent", format!("ends {tasks:?} of {job}")),
         Effect::Send { to, message: said } => ("agent", format!("tells {to}: {}", message(said))),
@@ -142,7 +149,8 @@ pub fn message(message: &Message) -> String {
         Message::Renewed { grants: list, lost, .. } => format!("renewed [{}], lost [{}]", grants(list), grants(lost)),
         Message::Results { grant: id, outcomes: list, .. } => format!("results of {}: {}", grant(id), outcomes(list)),
         Message::Received { grant: id, tasks } => format!("received {tasks:?} of {}", grant(id)),
-        Message::Return { grant: id, tasks } => format!("return {tasks:?} of {}", grant(id)),
+        Message::Return { grant: id, tasks, why: None } => format!("return {tasks:?} of {}", grant(id)),
+        Message::Return { grant: id, tasks, why: Some(why) } => format!("return {tasks:?} of {}: {why}", grant(id)),
         Message::Revoke { grant: id } => format!("revoke {}", grant(id)),
     }
 }

@@ -48,5 +48,7 @@ plants! {
     a_retry_beside_what_is_being_ended: RetryWhileEnding => ["anytime_one_live_run_a_task"];
     results_from_anybody: ResultsFromAnybody => ["anytime_results_come_from_the_holder"];
     a_denial_that_comes_too_late: DenyTooLate => ["anytime_denied_leaves_no_trace"];
+    a_start_without_its_inputs: StartUnstaged => ["anytime_inputs_come_first"];
+    a_large_task_like_a_small_one: OneSlotEach => ["anytime_slots_are_not_overfilled"];
     a_task_that_is_done_and_still_queued: KeepQueued => ["anytime_done_is_not_run_again"];
 }

@@ -7,7 +7,7 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
-use crate::words::Span;
+use crate::words::{Needs, Span};
 
 /// Tasks of mean length that the warden is given ahead: it reports only once a commit interval (20 ms), so that 20 ms of
 /// work would leave it idle while the report is on its way; 40 ms do not.
@@ -26,6 +26,46 @@ pub struct Lane {
     pub in_hand: u32,
     /// Tasks in hand at most; none: as many as there is room for.
     pub cap: Option<u32>,
+    /// What one of its tasks takes.
+    pub takes: Takes,
+}
+
+/// What one task takes of a machine, or what is left of it for tasks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Takes {
+    pub slots: u32,
+    pub memory_mib: u32,
+    pub gpus: u32,
+}
+
+impl Takes {
+    /// A task like any other: one slot, and of the rest what it finds.
+    pub const PLAIN: Self = Self { slots: 1, memory_mib: 0, gpus: 0 };
+
+    #[must_use]
+    pub fn of(needs: &Needs) -> Self {
+        Self { slots: needs.slots(), memory_mib: needs.memory_mib, gpus: needs.gpus.into() }
+    }
+
+    #[must_use]
+    pub fn is_plain(&self) -> bool {
+        *self == Self::PLAIN
+    }
+
+    /// This without `tasks` times `each`.
+    #[must_use]
+    pub const fn without(self, each: Self, tasks: u32) -> Self {
+        Self {
+            slots: self.slots.saturating_sub(each.slots.saturating_mul(tasks)),
+            memory_mib: self.memory_mib.saturating_sub(each.memory_mib.saturating_mul(tasks)),
+            gpus: self.gpus.saturating_sub(each.gpus.saturating_mul(tasks)),
+        }
+    }
+
+    /// Whether a task fits whose memory and devices are as free as these.
+    const fn has(self, task: Self) -> bool {
+        self.memory_mib >= task.memory_mib && self.gpus >= task.gpus
+    }
 }
 
 /// What is known when places are given away.
@@ -37,6 +77,8 @@ pub struct Picture {
     pub in_hand: u32,
     /// In order of turns: the next one first.
     pub lanes: Vec<Lane>,
+    /// What is left for tasks, where some of them take more than a slot: then none is given to the warden ahead.
+    pub left: Option<Takes>,
 }
 
 impl Lane {
@@ -66,6 +108,9 @@ pub fn ahead(slots: u32, mean_ns: Option<u64>) -> u32 {
 #[must_use]
 pub fn share(picture: &Picture) -> Vec<u32> {
     let mut starts = vec![0; picture.lanes.len()];
+    if let Some(left) = picture.left {
+        return share_exactly(picture, left);
+    }
     let free = picture.free();
     if let [only] = picture.lanes.as_slice() {
         starts[0] = only.room().min(free);
@@ -90,6 +135,24 @@ pub fn share(picture: &Picture) -> Vec<u32> {
             *start += 1;
             left -= 1;
         }
+    }
+    starts
+}
+
+/// One task after the other, to the job that has the fewest slots. A task that waits for several slots keeps them free for
+/// itself: else the small ones of other jobs would always be there first. For memory and devices nobody waits so.
+fn share_exactly(picture: &Picture, mut left: Takes) -> Vec<u32> {
+    let mut starts = vec![0u32; picture.lanes.len()];
+    while left.slots > 0 {
+        let open =
+            picture.lanes.iter().enumerate().filter(|(at, lane)| lane.room() > starts[*at] && left.has(lane.takes));
+        let slots = |at: usize, lane: &Lane| lane.in_hand.saturating_add(starts[at]).saturating_mul(lane.takes.slots);
+        let Some((at, lane)) = open.min_by_key(|(at, lane)| slots(*at, lane)) else { break };
+        if lane.takes.slots > left.slots {
+            break;
+        }
+        left = left.without(lane.takes, 1);
+        starts[at] += 1;
     }
     starts
 }

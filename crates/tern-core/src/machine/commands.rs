@@ -12,9 +12,12 @@ use super::event::Command;
 use super::lane::LaneKey;
 use super::node::Machine;
 use super::plant::Plant;
+use crate::decide::fits::{self, Lack};
 use crate::promise::{Job, Record};
 use crate::view::JobState;
-use crate::words::limits::{JOBS_MAX, ROUNDS_MAX, SPEC_BYTES_MAX, STAGED_MAX, TASKS_PER_JOB_MAX, TRIES_MAX};
+use crate::words::limits::{
+    JOBS_MAX, NAMED_NODES_MAX, ROUNDS_MAX, SPEC_BYTES_MAX, STAGED_MAX, TASKS_PER_JOB_MAX, TRIES_MAX, ZONE_BYTES_MAX,
+};
 use crate::words::spec::HaltWhen;
 use crate::words::{Inputs, JobId, JobSpec, Now, TaskSet};
 
@@ -47,6 +50,7 @@ impl Machine {
             return Err(Deny::StorageFull);
         }
         validate(&spec)?;
+        self.somebody_can(&spec)?;
         let mut records = Vec::new();
         if self.state.jobs().len() + self.staged.submits >= JOBS_MAX {
             records.push(Record::Forgotten { job: self.oldest_over()? });
@@ -63,6 +67,28 @@ impl Machine {
         let job = JobId::new(self.state.node().tag(), number);
         records.push(Record::Accepted { job, spec, at_ms: now.wall_ms });
         Ok((Answer::Accepted(job), records))
+    }
+
+    /// Refuses what no machine can run that is known here. A node that the job names may be off, and come back.
+    fn somebody_can(&self, spec: &JobSpec) -> Result<(), Deny> {
+        let needs = &spec.needs;
+        if needs.is_none() {
+            return Ok(());
+        }
+        let me = self.state.node();
+        let peers = self.sharing.peers.iter().map(|(id, peer)| (*id, peer.fit.as_ref()));
+        let known = || peers.clone().filter(|_| spec.may_leave()).chain([(me, Some(&self.here.fit))]);
+        if needs.on.iter().any(|named| known().all(|(id, _)| id != *named)) {
+            return Ok(());
+        }
+        let mut lacks = Vec::new();
+        for (id, fit) in known() {
+            match fits::lack(id, fit, needs) {
+                None | Some(Lack::Unknown) => return Ok(()),
+                Some(lack) => lacks.push((id, lack)),
+            }
+        }
+        Err(Deny::NoMachine { looked: lacks.len(), nearest: fits::nearest(lacks) })
     }
 
     fn oldest_over(&self) -> Result<JobId, Deny> {
@@ -176,6 +202,11 @@ pub(super) fn validate(spec: &JobSpec) -> Result<(), Deny> {
         && first.checked_add(i64::from(spec.tasks)).is_none()
     {
         return invalid("the array runs beyond the greatest number of 64 bits");
+    }
+    limit("nodes that a job names", NAMED_NODES_MAX as u64, (spec.needs.on.len() + spec.needs.not_on.len()) as u64)?;
+    limit("bytes of a zone's name", ZONE_BYTES_MAX as u64, spec.needs.zone.len() as u64)?;
+    if !spec.work.is_empty() && spec.work.len() != spec.tasks as usize {
+        return invalid("there is an estimate for each task, or for none");
     }
     if spec.halt.when != HaltWhen::Never {
         if spec.halt.count == 0 {

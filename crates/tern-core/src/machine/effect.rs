@@ -4,6 +4,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::share::Heard;
+use crate::decide::fits::Lack;
 use crate::promise::{Outcome, Record};
 use crate::wire::Message;
 use crate::words::{Epoch, GrantId, JobId, NodeId, TaskSet};
@@ -33,6 +34,12 @@ pub enum Effect {
         outcome: Result<Answer, Deny>,
     },
     Dispatch(Dispatch),
+    /// Fetch what these borrowed tasks need, and answer with [`Event::Staged`](super::Event::Staged) or
+    /// [`Event::Unstaged`](super::Event::Unstaged), for all of them in one or in several.
+    Stage {
+        grant: GrantId,
+        tasks: TaskSet,
+    },
     /// Give back what has not started; of one job and round, or all of a job.
     Revoke {
         job: JobId,
@@ -111,6 +118,11 @@ pub enum Deny {
         what: &'static str,
         limit: u64,
         got: u64,
+    },
+    /// No machine that is known here can run such a task. Named is the one that comes nearest, and what it lacks.
+    NoMachine {
+        looked: usize,
+        nearest: Option<(NodeId, Lack)>,
     },
     /// No room on the disk: nothing was accepted.
     StorageFull,

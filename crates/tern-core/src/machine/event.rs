@@ -3,10 +3,10 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use crate::observe::Reading;
+use crate::observe::{Fit, Reading};
 use crate::promise::Outcome;
 use crate::wire::Message;
-use crate::words::{Attempt, JobId, JobSpec, NodeId, TaskSet};
+use crate::words::{Attempt, GrantId, JobId, JobSpec, NodeId, TaskSet, Unfit};
 
 /// Something a person or a program asks for.
 #[derive(Clone, Debug, PartialEq)]
@@ -64,6 +64,21 @@ pub enum Event {
     /// Attempts that the warden gave back unstarted.
     Revoked(Vec<Attempt>),
     Reading(Reading),
+    /// What this machine has for tasks; again when it changes.
+    Fit(Fit),
+    /// The same of a peer that is up.
+    PeerFit(NodeId, Fit),
+    /// The inputs of these borrowed tasks are here, each in its work folder.
+    Staged {
+        grant: GrantId,
+        tasks: TaskSet,
+    },
+    /// These borrowed tasks cannot run here.
+    Unstaged {
+        grant: GrantId,
+        tasks: TaskSet,
+        why: Unfit,
+    },
     PeerUp(NodeId),
     PeerDown(NodeId),
     Message {

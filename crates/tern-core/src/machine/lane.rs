@@ -4,7 +4,8 @@
 
 use alloc::collections::BTreeMap;
 
-use crate::words::{Attempt, Epoch, GrantId, JobId, TaskSet};
+use crate::words::limits::UNFIT_MAX;
+use crate::words::{Attempt, Epoch, GrantId, JobId, NodeId, TaskSet, Unfit};
 
 /// Whose tasks these are. Own jobs stand in the order in which they were accepted, borrowed ranges after them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -28,6 +29,8 @@ pub(super) struct Lane {
     /// What had not started when the job halted was asked back. Asked once: each answer is an event of its own, and to
     /// ask again at each event while the disk fails would be a storm.
     pub called_back: bool,
+    /// Nodes that could not run its tasks: until when they are not asked again, and why. At most [`UNFIT_MAX`].
+    pub unfit: BTreeMap<NodeId, (u64, Unfit)>,
 }
 
 impl Lane {
@@ -52,6 +55,14 @@ impl Lane {
             }
         }
         was
+    }
+
+    /// This node could not run one of its tasks.
+    pub(super) fn mark_unfit(&mut self, node: NodeId, until: u64, why: Unfit) {
+        if self.unfit.len() >= UNFIT_MAX {
+            self.unfit.pop_first();
+        }
+        self.unfit.insert(node, (until, why));
     }
 
     pub(super) fn holds(&self, task: u32) -> bool {

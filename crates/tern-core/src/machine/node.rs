@@ -11,6 +11,7 @@ use super::event::Event;
 use super::lane::{Lane, LaneKey};
 use super::share::Sharing;
 use super::staged::Staged;
+use crate::observe::Fit;
 use crate::plan::decision::DECISIONS_MAX;
 use crate::plan::{Decision, Did, Fault, Reason};
 use crate::promise::{Record, Refusal, State};
@@ -29,6 +30,8 @@ pub struct Machine {
     pub(super) lanes: BTreeMap<LaneKey, Lane>,
     /// Lanes that may have something to start. One that has not is dropped when its turn comes.
     pub(super) ready: BTreeSet<LaneKey>,
+    /// Lanes whose tasks take more than a slot.
+    pub(super) heavy: BTreeSet<LaneKey>,
     /// The lane that was served last.
     pub(super) turn: Option<LaneKey>,
     pub(super) sharing: Sharing,
@@ -47,6 +50,8 @@ pub struct Machine {
 #[derive(Debug, Default)]
 pub(super) struct Here {
     pub slots: u32,
+    /// What it has for tasks that ask for more than a slot.
+    pub fit: Fit,
     pub incarnation: u64,
     /// The incarnation is durable: attempts may carry it.
     pub started: bool,
@@ -82,6 +87,7 @@ impl Machine {
             here: Here::default(),
             lanes: BTreeMap::new(),
             ready: BTreeSet::new(),
+            heavy: BTreeSet::new(),
             turn: None,
             sharing: Sharing::default(),
             touched: BTreeSet::new(),
@@ -111,6 +117,10 @@ impl Machine {
             Event::Finished(outcomes) => self.finished(outcomes, now, out),
             Event::Revoked(attempts) => self.revoked(&attempts, now, out),
             Event::Reading(reading) => self.reading(&reading),
+            Event::Fit(fit) => self.here.fit = fit,
+            Event::PeerFit(peer, fit) => self.peer_fit(peer, fit),
+            Event::Staged { grant, tasks } => self.staged_inputs(grant, &tasks),
+            Event::Unstaged { grant, tasks, why } => self.unstaged_inputs(grant, &tasks, why, now, out),
             Event::PeerUp(peer) => self.peer_up(peer, now, out),
             Event::PeerDown(peer) => self.peer_down(peer, now),
             Event::Message { from, message } => self.message(from, message, now, out),

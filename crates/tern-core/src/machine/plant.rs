@@ -39,6 +39,10 @@ pub enum Plant {
     DenyTooLate,
     /// A task that ended by an earlier attempt stays in the queue.
     KeepQueued,
+    /// Borrowed tasks start whether their inputs are there or not.
+    StartUnstaged,
+    /// A task that takes several slots is started like any other.
+    OneSlotEach,
     /// Mesh: records are taken whatever their sequence.
     MeshAnySequence,
     /// Mesh: a node that stood still blames its neighbours.

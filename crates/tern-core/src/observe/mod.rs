@@ -1,6 +1,7 @@
 //! What a node knows of itself and of others.
 
 pub mod facts;
+pub mod fit;
 pub mod link;
 pub mod queue;
 pub mod reading;
@@ -9,6 +10,7 @@ pub mod vitals;
 pub mod zone;
 
 pub use facts::{Class, Facts, FactsError, Gpu, Power};
+pub use fit::Fit;
 pub use link::LinkTrit;
 pub use queue::QueueTrit;
 pub use reading::Reading;

@@ -40,6 +40,16 @@ pub fn check(plan: &[Start], picture: &Picture) -> Result<(), Fault> {
         last = Some(lane);
         total += u64::from(start.tasks);
     }
+    if let Some(mut left) = picture.left {
+        for start in plan {
+            let takes = picture.lanes[start.lane].takes;
+            if u64::from(start.tasks) * u64::from(takes.slots) > u64::from(left.slots) {
+                return Err(Fault::MoreThanFree { tasks: total, free: left.slots });
+            }
+            left = left.without(takes, start.tasks);
+        }
+        return Ok(());
+    }
     if total > u64::from(picture.free()) {
         return Err(Fault::MoreThanFree { tasks: total, free: picture.free() });
     }

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use crate::words::Span;
+use crate::words::{Span, Unfit};
 
 /// The reason of an action or of a wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +21,8 @@ pub enum Reason {
     Revoked,
     /// Ended: nobody here knows the attempt.
     UnknownAttempt,
+    /// Given back: the node cannot run it.
+    Unfit(Unfit),
     /// Given back, or waits: the node starts nothing more.
     Draining,
     /// Waits for `release`.
@@ -53,6 +55,7 @@ impl fmt::Display for Reason {
             Self::LeaseOver { late } => write!(f, "the lease ran out {} ms ago", late.as_ms()),
             Self::Revoked => f.write_str("the owner took the work back"),
             Self::UnknownAttempt => f.write_str("nobody here knows this attempt"),
+            Self::Unfit(why) => write!(f, "{why}"),
             Self::Draining => f.write_str("the node is draining: it starts nothing more"),
             Self::Held => f.write_str("held: waits for release"),
             Self::StorageFull => f.write_str("the disk is full"),

@@ -32,6 +32,8 @@ pub enum Refusal {
     LateGrant,
     /// The grant is held already.
     KnownGrant,
+    /// This machine has not what the tasks need.
+    Unfit,
     /// An earlier attempt at one of its tasks is still being ended here.
     StillEnding,
     /// A bound of [`limits`](crate::words::limits) was passed.
@@ -70,6 +72,7 @@ impl Refusal {
             Self::NotAsked => "not_asked",
             Self::LateGrant => "late_grant",
             Self::KnownGrant => "known_grant",
+            Self::Unfit => "unfit",
             Self::StillEnding => "still_ending",
             Self::TooLarge => "too_large",
             Self::Malformed => "malformed",

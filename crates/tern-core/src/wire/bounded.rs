@@ -12,7 +12,7 @@ use serde::de::{self, Deserializer, SeqAccess, Visitor};
 use crate::words::Bytes;
 use crate::words::limits::{
     ARGV_WORDS_MAX, GRANT_TASKS_MAX, GRANTS_OPEN_MAX, LINKS_MAX, NODE_ADDRESSES_MAX, RECORDS_PER_FRAME,
-    ROSTER_BORDERS_MAX, ROSTER_DOORS_MAX, STATEMENTS_PER_FRAME,
+    ROSTER_BORDERS_MAX, ROSTER_DOORS_MAX, STATEMENTS_PER_FRAME, TASK_FILES_MAX,
 };
 
 struct Bounded<T> {
@@ -57,6 +57,11 @@ pub(super) fn per_grant<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D)
 /// One entry an address of a node.
 pub(super) fn per_address<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Vec<T>, D::Error> {
     list(from, NODE_ADDRESSES_MAX)
+}
+
+/// One entry a file of a task.
+pub(super) fn per_file<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Vec<T>, D::Error> {
+    list(from, TASK_FILES_MAX)
 }
 
 /// One entry a link of a node.

@@ -5,12 +5,13 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use super::bounded;
+use super::travel::{Made, Travel};
 use crate::observe::NodeTrit;
 use crate::promise::Outcome;
-use crate::words::{Bytes, Epoch, GrantId, JobId, JobSpec, TaskSet};
+use crate::words::{Bytes, Epoch, GrantId, JobId, JobSpec, TaskSet, Unfit};
 
 /// Version of this page; a peer that speaks another is told so and left alone.
-pub const WIRE_VERSION: u16 = 1;
+pub const WIRE_VERSION: u16 = 2;
 
 /// One message. Every one may be lost, repeated or late.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -32,6 +33,8 @@ pub enum Message {
         argv: Vec<Vec<Bytes>>,
         /// The `asked` of the request that this answers.
         asked: u64,
+        /// The files that the tasks take along; there exactly where the job has some.
+        travel: Option<Box<Travel>>,
     },
     /// Nothing to lend now.
     Nothing { asked: u64 },
@@ -56,11 +59,14 @@ pub enum Message {
         outcomes: Vec<Outcome>,
         #[serde(deserialize_with = "bounded::per_task")]
         output: Vec<(Bytes, Bytes)>,
+        /// Files that came of them, one entry an outcome; empty where none travel.
+        #[serde(deserialize_with = "bounded::per_task")]
+        made: Vec<Made>,
     },
     /// These are durable with the owner (or refused for good): forget them.
     Received { grant: GrantId, tasks: TaskSet },
     /// The borrower will not run these; they return to the queue.
-    Return { grant: GrantId, tasks: TaskSet },
+    Return { grant: GrantId, tasks: TaskSet, why: Option<Unfit> },
     /// The owner wants the grant to end; running tasks are to be ended.
     Revoke { grant: GrantId },
 }

@@ -39,6 +39,15 @@ pub const FRAME_BYTES_MAX: usize = 4 << 20;
 /// Bytes of standard output or error that a borrowed task sends back with its result; more is cut and said.
 pub const RESULT_OUTPUT_BYTES_MAX: usize = 1 << 20;
 
+/// Files that one task takes along, or brings back.
+pub const TASK_FILES_MAX: usize = 4_096;
+/// Nodes that a job may name or exclude.
+pub const NAMED_NODES_MAX: usize = 256;
+/// A node that could not run a job's tasks is not lent others of it for this long.
+pub const UNFIT_LASTS: Span = Span::secs(30);
+/// Nodes that could not run tasks of one job and are remembered; the first are forgotten.
+pub const UNFIT_MAX: usize = 256;
+
 /// A lease counts from when its holder asked for it.
 pub const LEASE_TTL: Span = Span::ms(1_000);
 /// How often a holder renews.

@@ -5,6 +5,7 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::bytes::Bytes;
@@ -148,4 +149,40 @@ pub struct JobSpec {
     pub stage: Option<Stage>,
     /// How long each task is expected to run, in [`classes`](super::work); empty where nothing is known.
     pub work: Bytes,
+}
+
+impl JobSpec {
+    /// Whether its tasks may run on other nodes. A job that may stop early stays: it could not stop exactly.
+    #[must_use]
+    pub fn may_leave(&self) -> bool {
+        !self.local_only && self.halt.when == HaltWhen::Never
+    }
+}
+
+/// Why a node that was lent tasks could not run them. Nothing of them was started. The owner lends them to another, or runs them itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unfit {
+    /// The program is not installed there.
+    Program,
+    /// The inputs did not arrive as they were named.
+    Inputs,
+    /// Its disk has no room for the inputs.
+    Disk,
+    /// It gives and takes no files.
+    NoFiles,
+    /// It has not what the tasks need.
+    Needs,
+}
+
+impl fmt::Display for Unfit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Program => "the program is not installed there",
+            Self::Inputs => "the inputs did not arrive there as they are here",
+            Self::Disk => "its disk has no room for the inputs",
+            Self::NoFiles => "it gives and takes no files",
+            Self::Needs => "it has not what the tasks need",
+        })
+    }
 }

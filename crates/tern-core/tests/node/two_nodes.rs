@@ -162,7 +162,8 @@ fn results_for_a_reclaimed_grant_are_refused_and_acknowledged() {
     }
     let before = done(&world, job);
     let from = world.node(1).id;
-    let message = Message::Results { grant, outcomes: vec![ended(attempt, Exit::Code(0))], output: Vec::new() };
+    let message =
+        Message::Results { grant, outcomes: vec![ended(attempt, Exit::Code(0))], output: Vec::new(), made: Vec::new() };
     world.event(0, Event::Message { from, message });
     world.sync(0);
     assert_eq!(done(&world, job), before);
@@ -279,14 +280,18 @@ fn lies_change_nothing() {
         world.sync(0);
         assert_eq!(done(&world, job), before);
     };
-    let results =
-        |attempt| Message::Results { grant, outcomes: vec![ended(attempt, Exit::Code(0))], output: Vec::new() };
+    let results = |attempt| Message::Results {
+        grant,
+        outcomes: vec![ended(attempt, Exit::Code(0))],
+        output: Vec::new(),
+        made: Vec::new(),
+    };
     say(liar, results(attempt));
     say(borrower, results(tern_core::words::Attempt { task: u32::MAX, ..attempt }));
     say(borrower, results(tern_core::words::Attempt { task: 0, ..attempt }));
     say(borrower, results(tern_core::words::Attempt { round: 3, ..attempt }));
     say(borrower, results(tern_core::words::Attempt { job: JobId(1), ..attempt }));
-    say(liar, Message::Return { grant, tasks: TaskSet::first(12) });
+    say(liar, Message::Return { grant, tasks: TaskSet::first(12), why: None });
     say(liar, Message::Renew { grants: vec![grant], asked: u64::MAX });
     say(liar, Message::Renewed { grants: vec![grant], lost: vec![grant], asked: u64::MAX });
     say(liar, Message::Ask { tasks: 0, asked: 0 });
@@ -305,7 +310,7 @@ fn a_repeated_return_is_acknowledged_again() {
     let from = world.node(1).id;
     let one: TaskSet = world.node(1).hand.iter().take(1).map(|attempt| attempt.task).collect();
     for _ in 0..2 {
-        world.event(0, Event::Message { from, message: Message::Return { grant, tasks: one.clone() } });
+        world.event(0, Event::Message { from, message: Message::Return { grant, tasks: one.clone(), why: None } });
         world.sync(0);
         let acknowledged =
             world.nodes[0].outbox.drain(..).any(|(_, it)| it == Message::Received { grant, tasks: one.clone() });

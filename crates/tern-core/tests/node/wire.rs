@@ -6,9 +6,9 @@ use proptest::prelude::*;
 use tern_core::machine::Event;
 use tern_core::observe::NodeTrit;
 use tern_core::promise::Exit;
-use tern_core::wire::{Message, WIRE_VERSION, WireError, decode, encode};
+use tern_core::wire::{Made, MadeFile, Message, TaskFiles, Travel, WIRE_VERSION, WireError, decode, encode};
 use tern_core::words::limits::{FRAME_BYTES_MAX, GRANT_TASKS_MAX};
-use tern_core::words::{Attempt, Bytes, Epoch, GrantId, JobId, NodeId, TaskSet};
+use tern_core::words::{Attempt, Bytes, Epoch, GrantId, JobId, NodeId, TaskSet, Unfit};
 
 fn messages() -> Vec<Message> {
     let grant = GrantId { incarnation: 7, n: 3 };
@@ -29,6 +29,10 @@ fn messages() -> Vec<Message> {
             tasks: tasks.clone(),
             argv: vec![vec![Bytes::from("echo"), Bytes::from("a b")]; 3],
             asked: 5,
+            travel: Some(Box::new(Travel {
+                base: Bytes::from("/home/mia"),
+                tasks: vec![TaskFiles { inputs: vec![Bytes::from("a")], outputs: vec![Bytes::from("b")] }; 3],
+            })),
         },
         Message::Nothing { asked: 3 },
         Message::Renew { grants: vec![grant], asked: 3 },
@@ -37,9 +41,10 @@ fn messages() -> Vec<Message> {
             grant,
             outcomes: vec![ended(attempt, Exit::Signal(9))],
             output: vec![(Bytes::from("out"), Bytes::from("err"))],
+            made: vec![Made { base: Bytes::from("/w"), files: vec![MadeFile::default()] }],
         },
         Message::Received { grant, tasks: tasks.clone() },
-        Message::Return { grant, tasks },
+        Message::Return { grant, tasks, why: Some(Unfit::Inputs) },
         Message::Revoke { grant },
     ]
 }
@@ -66,7 +71,7 @@ fn another_version_a_rest_and_too_many_bytes_are_told_apart() {
 fn a_list_beyond_its_limit_is_refused_though_its_bytes_would_fit() {
     let grant = GrantId { incarnation: 7, n: 3 };
     let argv_or_output = vec![(Bytes::default(), Bytes::default()); GRANT_TASKS_MAX as usize + 1];
-    let frame = encode(&Message::Results { grant, outcomes: Vec::new(), output: argv_or_output });
+    let frame = encode(&Message::Results { grant, outcomes: Vec::new(), output: argv_or_output, made: Vec::new() });
     assert_eq!(decode(&frame), Err(WireError::Malformed));
     // A claim of four thousand million entries with none behind it.
     let mut claim = WIRE_VERSION.to_le_bytes().to_vec();

@@ -165,7 +165,7 @@ impl World {
                     it.ending.extend(it.hand.iter().filter(|attempt| ends(attempt)).copied());
                     it.hand.retain(|attempt| !ends(attempt));
                 }
-                Effect::Counted { .. } | Effect::Changed { .. } | Effect::Discard { .. } => {}
+                Effect::Stage { .. } | Effect::Counted { .. } | Effect::Changed { .. } | Effect::Discard { .. } => {}
             }
         }
     }
@@ -253,9 +253,9 @@ impl World {
     /// The adapter's part: argument vectors of a grant.
     pub fn fill(message: Message) -> Message {
         match message {
-            Message::Lend { grant, job, round, epoch, n, spec, tasks, asked, .. } => {
+            Message::Lend { grant, job, round, epoch, n, spec, tasks, asked, travel, .. } => {
                 let argv = (0..tasks.len()).map(|_| vec![Bytes::from("true")]).collect();
-                Message::Lend { grant, job, round, epoch, n, spec, tasks, argv, asked }
+                Message::Lend { grant, job, round, epoch, n, spec, tasks, argv, asked, travel }
             }
             other => other,
         }

@@ -1,8 +1,10 @@
 //! The agent of one computer: the machine of the core, and the few words about its own wiring that die with it.
 
+use std::collections::BTreeMap;
+
 use tern_core::machine::Machine;
 use tern_core::promise::{Head, Job, Outcome, Record, State};
-use tern_core::words::{JobId, NodeId};
+use tern_core::words::{GrantId, JobId, NodeId, TaskSet};
 
 /// The socket between agent and warden, as the agent sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +37,8 @@ pub struct Agent {
     pub alarm: Option<u64>,
     /// The earliest alarm in the queue; later ones are planned when it rings.
     pub alarm_planned: Option<u64>,
+    /// Borrowed tasks whose inputs came.
+    pub inputs: BTreeMap<GrantId, TaskSet>,
     /// Dies after that many more effects: a crash in the middle of acting.
     pub doomed: Option<u32>,
 }
@@ -64,6 +68,7 @@ impl Agent {
             segment_read: segment.len(),
             alarm: None,
             alarm_planned: None,
+            inputs: BTreeMap::new(),
             doomed: None,
         }
     }

@@ -24,6 +24,8 @@ impl World {
             Some(grant) => self.borrowed_dispatch(node, dispatch, grant),
         };
         self.judge(found);
+        let found = self.exact_slots(node, dispatch);
+        self.judge(found);
         let ahead = self.halting_is_not_ahead(node, dispatch);
         self.judge(ahead);
         if dispatch.grant.is_none() && !self.ledger.dispatched.insert((dispatch.epoch.incarnation, dispatch.n)) {
@@ -62,6 +64,30 @@ impl World {
         None
     }
 
+    /// Where a task takes more than a slot, all that is with the warden fits into its slots.
+    fn exact_slots(&self, node: usize, dispatch: &Dispatch) -> Finding {
+        let slots = |job: &JobId| self.ledger.spec(*job).map_or(1, |spec| spec.needs.slots());
+        let each = slots(&dispatch.job);
+        let computer = &self.nodes[node];
+        if each == 1 || computer.agent.is_none() {
+            return None;
+        }
+        let warden = &computer.warden;
+        let told = computer.to_warden.iter().flat_map(|message| match message {
+            ToWarden::Grant(attempts, _) => attempts.as_slice(),
+            _ => &[],
+        });
+        let held = warden.queue.iter().map(|(attempt, _)| attempt).chain(told);
+        // What is being ended by request still takes its slots, but not those that the machine gives away.
+        let running = warden.running.iter().filter(|run| !run.ending).map(|run| &run.attempt);
+        let taken: u32 = held.chain(running).map(|attempt| slots(&attempt.job)).sum();
+        let wanted = each * dispatch.tasks.len();
+        (taken + wanted > warden.slots).then(|| {
+            let detail = format!("{taken} of {} slots are taken, and tasks for {wanted} come", warden.slots);
+            ("anytime_slots_are_not_overfilled", detail)
+        })
+    }
+
     /// A job that may stop early is never given further ahead than there are slots: what has started cannot be unstarted.
     fn halting_is_not_ahead(&self, node: usize, dispatch: &Dispatch) -> Finding {
         let job = self.ledger.jobs.get(&dispatch.job).filter(|job| job.owner == node)?;
@@ -98,6 +124,13 @@ impl World {
         }
         let Some(known) = self.ledger.grants.get(&grant) else { return bad("no such loan") };
         let fits = known.owner == owner && known.job == *job && known.n == *n && grant.incarnation == epoch.incarnation;
+        if self.ledger.spec(*job).is_some_and(|spec| spec.stage.is_some()) {
+            let inputs = self.nodes[node].agent.as_ref().and_then(|agent| agent.inputs.get(&grant));
+            if !inputs.is_some_and(|inputs| tasks.0.is_subset(&inputs.0)) {
+                let detail = format!("{dispatch:?} on node {}: inputs of {inputs:?} came", node + 1);
+                return Some(("anytime_inputs_come_first", detail));
+            }
+        }
         if !fits || known.to != self.nodes[node].id || !tasks.0.is_subset(&known.tasks.0) {
             return bad("the loan is another");
         }

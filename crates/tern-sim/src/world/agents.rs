@@ -29,6 +29,8 @@ impl World {
         let incarnation = self.dice.disk.u64(..);
         let slots = self.nodes[node].warden.slots;
         self.feed(node, Event::Start { incarnation, slots });
+        let fit = self.fit(node);
+        self.feed(node, Event::Fit(fit));
         let soon = self.now + self.dice.net.u64(100_000..2 * MS);
         self.queue.plan(soon, What::Connect(node));
         self.queue.plan(soon + MS, What::Sense { node, generation });

@@ -5,7 +5,7 @@
 use tern_core::observe::NodeTrit;
 use tern_core::promise::{Exit, Outcome, Output};
 use tern_core::wire::Message;
-use tern_core::words::{Attempt, Epoch, GrantId, JobId, TaskSet};
+use tern_core::words::{Attempt, Epoch, GrantId, JobId, TaskSet, Unfit};
 
 use super::perform::over_the_wire;
 use super::{Parcel, What, World};
@@ -51,12 +51,22 @@ impl World {
             3 => Message::Renew { grants: vec![grant; dice.usize(1..4)], asked: u64::MAX },
             4 => Message::Renewed { grants: vec![grant], lost: Vec::new(), asked: u64::MAX },
             5 => Message::Renewed { grants: Vec::new(), lost: vec![grant], asked },
-            6 => Message::Results { grant, outcomes: vec![lied(Exit::Code(0))], output: vec![Default::default(); 2] },
-            7 => Message::Results { grant, outcomes: vec![lied(Exit::Code(1))], output: vec![Default::default()] },
+            6 => Message::Results {
+                grant,
+                outcomes: vec![lied(Exit::Code(0))],
+                output: vec![Default::default(); 2],
+                made: vec![Default::default(); 3],
+            },
+            7 => Message::Results {
+                grant,
+                outcomes: vec![lied(Exit::Code(1))],
+                output: vec![Default::default()],
+                made: Vec::new(),
+            },
             8 => Message::Received { grant, tasks },
             9 => {
                 if dice.bool() {
-                    Message::Return { grant, tasks }
+                    Message::Return { grant, tasks, why: dice.bool().then_some(Unfit::Inputs) }
                 } else {
                     Message::Revoke { grant }
                 }
@@ -125,6 +135,7 @@ impl World {
             tasks,
             // A question that was really asked, if one was heard.
             asked: self.asked_by(to).unwrap_or(asked),
+            travel: None,
         }
     }
 
@@ -144,7 +155,7 @@ impl World {
                 let ends = |task| lied_end(Attempt { job, task, round, epoch, n }, exit);
                 let outcomes: Vec<_> = tasks.0.iter().map(ends).collect();
                 let output = outcomes.iter().map(|_| Default::default()).collect();
-                Some(Message::Results { grant, outcomes, output })
+                Some(Message::Results { grant, outcomes, output, made: Vec::new() })
             }
             other => Some(other),
         }

@@ -6,6 +6,7 @@
 mod agents;
 mod commands;
 pub mod faults;
+mod inputs;
 mod liar;
 mod network;
 mod perform;

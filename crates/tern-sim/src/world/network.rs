@@ -1,6 +1,7 @@
 //! The network between computers: delay, loss, repetition, late arrival, partitions, and what link monitoring says.
 
 use tern_core::machine::Event;
+use tern_core::observe::Fit;
 use tern_core::wire::Message;
 
 use super::faults::Repair;
@@ -60,6 +61,14 @@ impl World {
         self.plan_looks(a, b);
     }
 
+    /// What a computer has for tasks: a core a slot, and every second one a graphics processor.
+    pub(super) fn fit(&self, node: usize) -> Fit {
+        let slots = self.nodes[node].warden.slots;
+        let cores = u16::try_from(slots).unwrap_or(u16::MAX);
+        let gpus = u8::from(node.is_multiple_of(2));
+        Fit { cores, memory_mib: Some(1024), gpus, speed: 1000, ..Fit::default() }
+    }
+
     /// Link monitoring errs: down, and up again soon.
     pub(super) fn flap(&mut self, at: usize, peer: usize) {
         let awake = self.nodes[at].power == Power::On && self.nodes[at].stalled_until <= self.now;
@@ -97,6 +106,12 @@ impl World {
         self.network.seen[at][peer] = up;
         let id = self.nodes[peer].id;
         self.feed(at, if up { Event::PeerUp(id) } else { Event::PeerDown(id) });
+        if up {
+            // A liar that claims to have nothing gets no work for which others might wait in vain.
+            let honest = self.nodes[peer].kind == Kind::Honest;
+            let fit = if honest { self.fit(peer) } else { Fit::default() };
+            self.feed(at, Event::PeerFit(id, fit));
+        }
     }
 
     pub(super) fn send(&mut self, from: usize, to: usize, message: Message) {

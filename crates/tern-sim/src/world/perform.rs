@@ -2,7 +2,7 @@
 
 use tern_core::machine::{Dispatch, Effect};
 use tern_core::promise::Record;
-use tern_core::wire::Message;
+use tern_core::wire::{Message, TaskFiles};
 use tern_core::words::Attempt;
 
 use super::agents::Cause;
@@ -28,6 +28,7 @@ impl World {
             }
             Effect::Reply { ticket, outcome } => self.answered(node, ticket, &outcome),
             Effect::Dispatch(dispatch) => self.dispatch(node, dispatch),
+            Effect::Stage { grant, tasks } => self.fetch_inputs(node, grant, &tasks),
             Effect::Revoke { job, tasks } => self.tell_warden(node, ToWarden::Revoke { job, tasks }),
             Effect::End { job, tasks } => self.tell_warden(node, ToWarden::End { job, tasks }),
             Effect::Send { to, message } => {
@@ -95,8 +96,14 @@ pub(super) fn over_the_wire(message: &Message) -> Result<Message, String> {
 /// What an adapter adds to a message: argument vectors, and output.
 fn filled_in(mut message: Message) -> Message {
     match &mut message {
-        Message::Lend { tasks, argv, .. } => *argv = (0..tasks.len()).map(|_| vec!["task".into()]).collect(),
-        Message::Results { outcomes, output, .. } => {
+        Message::Lend { tasks, argv, travel, .. } => {
+            *argv = (0..tasks.len()).map(|_| vec!["task".into()]).collect();
+            if let Some(travel) = travel {
+                travel.tasks = (0..tasks.len()).map(|_| TaskFiles::default()).collect();
+            }
+        }
+        Message::Results { outcomes, output, made, .. } => {
+            *made = outcomes.iter().map(|_| Default::default()).collect();
             *output = outcomes.iter().map(|_| Default::default()).collect();
         }
         _ => {}

@@ -12,7 +12,7 @@ use crate::story::Story;
 const MS: u64 = 1_000_000;
 
 /// A life with more steps than that is a storm of messages or of alarms.
-const STEPS_MAX: u64 = 150_000;
+const STEPS_MAX: u64 = 300_000;
 
 impl World {
     #[must_use]
@@ -116,6 +116,7 @@ impl World {
             What::AgentReads { node, generation } => self.agent_reads(node, generation),
             What::RunEnds { node, run } => self.run_ends(node, run),
             What::SegmentSynced { node, generation } => self.segment_synced(node, generation),
+            What::InputsCome { node, generation, grant, tasks } => self.inputs_come(node, generation, grant, tasks),
             What::Sense { node, generation } => self.sense(node, generation),
             What::Look { at, peer } => self.look(at, peer),
             What::Deliver(parcel) => self.deliver(*parcel),

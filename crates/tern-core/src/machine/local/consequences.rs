@@ -23,6 +23,7 @@ impl Machine {
             Record::Accepted { job, .. } => {
                 let queued = self.state.job(*job).map(Job::pending).unwrap_or_default();
                 self.lanes.insert(LaneKey::Own(*job), Lane::new(queued));
+                self.note_heavy(LaneKey::Own(*job));
                 self.wake_lane(LaneKey::Own(*job));
             }
             Record::Held { job } => {
@@ -95,6 +96,7 @@ impl Machine {
         let Some(known) = self.state.job(job) else { return };
         let mut tasks = tasks.clone();
         tasks.intersect(&known.pending());
+        self.note_heavy(key);
         let lane = self.lanes.entry(key).or_default();
         lane.queued.union(&tasks);
         lane.called_back = false;

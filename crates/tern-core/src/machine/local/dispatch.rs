@@ -2,7 +2,8 @@
 
 use alloc::vec::Vec;
 
-use crate::decide::dispatch::{self, LANES_MAX, Picture};
+use crate::decide::dispatch::{self, LANES_MAX, Picture, Takes};
+use crate::decide::fits;
 use crate::machine::effect::{Dispatch, Effect};
 use crate::machine::lane::LaneKey;
 use crate::machine::node::Machine;
@@ -29,11 +30,15 @@ impl Machine {
             return;
         }
         let ahead = dispatch::ahead(here.slots, here.mean_ns);
-        if here.in_hand >= ahead || self.ready.is_empty() {
+        if self.ready.is_empty() {
+            return;
+        }
+        let left = self.exactly_left();
+        if left.map_or(self.here.in_hand >= ahead, |left| left.slots == 0) {
             return;
         }
         let (keys, lanes) = self.turns();
-        let picture = Picture { ahead, in_hand: self.here.in_hand, lanes };
+        let picture = Picture { ahead, in_hand: self.here.in_hand, lanes, left };
         let plan = start::plan(&picture, &dispatch::share(&picture));
         if let Err(fault) = check::check(&plan, &picture) {
             self.fault = Some(fault);
@@ -46,6 +51,47 @@ impl Machine {
             if let Some(job) = self.job_of(key) {
                 self.decided(Did::Start { job, tasks: action.tasks }, action.because);
             }
+        }
+    }
+
+    /// What is left of this machine, where tasks wait or run that take more than a slot.
+    fn exactly_left(&self) -> Option<Takes> {
+        let heavy = |key: &LaneKey| self.lanes.get(key).is_some_and(|lane| !lane.queued.is_empty() || lane.in_hand > 0);
+        if !self.heavy.iter().any(heavy) || self.planted(Plant::OneSlotEach) {
+            return None;
+        }
+        let fit = &self.here.fit;
+        let all = Takes { slots: self.here.slots, memory_mib: fit.memory_mib.unwrap_or(0), gpus: u32::from(fit.gpus) };
+        let held = self.lanes.iter().filter(|(_, lane)| lane.in_hand > 0);
+        let left = held.fold(all, |left, (key, lane)| left.without(self.takes(*key), lane.in_hand));
+        // What is being ended without being in a lane still runs. Of a loan that an earlier agent took nobody knows how large
+        // its tasks are: until they have ended, nothing starts.
+        let strays = self.here.strays.iter();
+        let strays = strays.map(|stray| self.state.job(stray.job).map_or(all, |job| Takes::of(&job.spec.needs)));
+        Some(strays.fold(left, |left, takes| left.without(takes, 1)))
+    }
+
+    /// What one task of the lane takes.
+    fn takes(&self, key: LaneKey) -> Takes {
+        if !self.heavy.contains(&key) {
+            return Takes::PLAIN;
+        }
+        match key {
+            LaneKey::Own(job) => self.state.job(job).map_or(Takes::PLAIN, |job| Takes::of(&job.spec.needs)),
+            LaneKey::Borrowed(grant) => {
+                self.sharing.borrowed.get(&grant).map_or(Takes::PLAIN, |held| Takes::of(&held.needs))
+            }
+        }
+    }
+
+    /// Remembers lanes whose tasks take more than a slot.
+    pub(in crate::machine) fn note_heavy(&mut self, key: LaneKey) {
+        let needs = match key {
+            LaneKey::Own(job) => self.state.job(job).map(|job| &job.spec.needs),
+            LaneKey::Borrowed(grant) => self.sharing.borrowed.get(&grant).map(|held| &held.needs),
+        };
+        if needs.is_some_and(|needs| !Takes::of(needs).is_plain()) {
+            self.heavy.insert(key);
         }
     }
 
@@ -98,12 +144,16 @@ impl Machine {
                     parallel if parallel >= self.here.slots => u32::MAX,
                     parallel => parallel.saturating_sub(self.strays_of(id).len()),
                 };
+                // What this machine cannot run waits for another.
+                let here = fits::lack(self.state.node(), Some(&self.here.fit), &job.spec.needs).is_none();
+                let most = if here { most } else { 0 };
                 (most, job.spec.halt.when != HaltWhen::Never && !self.planted(Plant::HaltLate))
             }
             LaneKey::Borrowed(grant) => (self.borrowed_parallel(grant, lane.in_hand)?, false),
         };
         let cap = if exact { most.min(self.here.slots) } else { most };
-        Some(dispatch::Lane { queued: lane.queued.len(), in_hand: lane.in_hand, cap: (cap < u32::MAX).then_some(cap) })
+        let cap = (cap < u32::MAX).then_some(cap);
+        Some(dispatch::Lane { queued: lane.queued.len(), in_hand: lane.in_hand, cap, takes: self.takes(key) })
     }
 
     /// How many tasks of this grant may be in hand. `parallel` counts for all of a job's tasks on this node: of several

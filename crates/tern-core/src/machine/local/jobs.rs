@@ -4,6 +4,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec;
 use alloc::vec::Vec;
 
+use crate::decide::dispatch::Takes;
 use crate::machine::effect::Effect;
 use crate::machine::lane::{Lane, LaneKey};
 use crate::machine::node::Machine;
@@ -30,6 +31,9 @@ impl Machine {
                 queued.subtract(away);
             }
             self.lanes.insert(LaneKey::Own(*id), Lane::new(queued));
+            if !Takes::of(&job.spec.needs).is_plain() {
+                self.heavy.insert(LaneKey::Own(*id));
+            }
             self.ready.insert(LaneKey::Own(*id));
             self.touched.insert(*id);
         }
@@ -123,6 +127,7 @@ impl Machine {
 
     pub(in crate::machine) fn drop_lane(&mut self, key: LaneKey) {
         self.ready.remove(&key);
+        self.heavy.remove(&key);
         if let Some(lane) = self.lanes.remove(&key) {
             self.here.in_hand -= lane.in_hand;
         }

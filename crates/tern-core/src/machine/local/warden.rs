@@ -145,6 +145,7 @@ impl Machine {
             && self.state.job(job).is_some_and(|known| known.cancelled.contains(attempt.task)));
         if softly && sound {
             // The job is settled, so that recovery gave it no lane; it is over when its last attempt is.
+            self.note_heavy(key);
             self.lanes.entry(key).or_default();
         }
         let Some(lane) = self.lanes.get_mut(&key).filter(|_| sound) else { return false };
@@ -205,12 +206,14 @@ impl Machine {
         for grant in grants {
             let waiting = self.lanes.get_mut(&LaneKey::Borrowed(grant)).map(|lane| core::mem::take(&mut lane.queued));
             let Some(held) = self.sharing.borrowed.get_mut(&grant) else { continue };
-            let waiting = waiting.filter(|tasks| !tasks.is_empty() && !held.ending);
+            let mut waiting = waiting.unwrap_or_default();
+            waiting.union(&core::mem::take(&mut held.staging));
+            let waiting = Some(waiting).filter(|tasks| !tasks.is_empty() && !held.ending);
             if let Some(tasks) = waiting {
                 held.returned.union(&tasks);
                 held.resend_at = now.boot + RESEND;
                 let (to, count) = (held.from, tasks.len());
-                out.push(Effect::Send { to, message: Message::Return { grant, tasks } });
+                out.push(Effect::Send { to, message: Message::Return { grant, tasks, why: None } });
                 self.decided(Did::Return { grant, tasks: count }, Reason::Draining);
             }
             self.forget_if_done(grant);

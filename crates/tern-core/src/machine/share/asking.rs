@@ -41,7 +41,8 @@ impl Machine {
         let ahead = dispatch::ahead(here.slots, here.mean_ns);
         // What was borrowed and may not start yet is in hand, too: else a job with `parallel` would be hoarded.
         let held = self.sharing.borrowed.keys().filter_map(|grant| self.lanes.get(&LaneKey::Borrowed(*grant)));
-        let in_hand = here.in_hand + held.map(|lane| lane.queued.len()).sum::<u32>();
+        let staging: u32 = self.sharing.borrowed.values().map(|held| held.staging.len()).sum();
+        let in_hand = here.in_hand + staging + held.map(|lane| lane.queued.len()).sum::<u32>();
         let asked = self.sharing.peers.values().filter_map(|peer| peer.ask).map(|(_, tasks)| tasks).sum();
         let (mut peers, mut ids) = (Vec::new(), Vec::new());
         for (id, peer) in self.sharing.peers.iter().filter(|(_, peer)| peer.ask.is_none() && may(peer)) {

@@ -7,6 +7,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
 use super::Borrowed;
+use crate::decide::fits;
 use crate::machine::commands::validate;
 use crate::machine::effect::Effect;
 use crate::machine::lane::{Lane, LaneKey};
@@ -18,7 +19,7 @@ use crate::wire::Message;
 use crate::words::limits::{
     ASK_AGAIN_FIRST, FRAME_BYTES_MAX, GRANT_TASKS_MAX, GRANTS_HELD_MAX, RESEND, RESULT_OUTPUT_BYTES_MAX,
 };
-use crate::words::{Attempt, GrantId, JobId, NodeId, Now, TaskSet};
+use crate::words::{Attempt, GrantId, JobId, NodeId, Now, TaskSet, Unfit};
 
 /// Bytes of output in one message of results; what is left of the frame is for the rest.
 const OUTPUT_BYTES: u64 = (FRAME_BYTES_MAX - (FRAME_BYTES_MAX >> 3)) as u64;
@@ -44,15 +45,24 @@ impl Machine {
         let asked_for = self.take_ask(from, asked);
         match self.judge_grant(from, &message, asked_for, now) {
             Ok(borrowed) => {
+                let staging = borrowed.staging.clone();
                 self.sharing.borrowed.insert(grant, borrowed);
-                self.lanes.insert(LaneKey::Borrowed(grant), Lane::new(tasks));
-                self.ready.insert(LaneKey::Borrowed(grant));
+                let key = LaneKey::Borrowed(grant);
+                if staging.is_empty() || self.planted(Plant::StartUnstaged) {
+                    self.lanes.insert(key, Lane::new(tasks));
+                    self.ready.insert(key);
+                } else {
+                    self.lanes.insert(key, Lane::default());
+                    out.push(Effect::Stage { grant, tasks: staging });
+                }
+                self.note_heavy(key);
             }
             Err(refusal) => {
                 self.refuse(refusal);
                 let tasks = self.surely_not_here(grant, job, tasks, asked_for.is_some());
                 if !tasks.is_empty() {
-                    out.push(Effect::Send { to: from, message: Message::Return { grant, tasks } });
+                    let why = (refusal == Refusal::Unfit).then_some(Unfit::Needs);
+                    out.push(Effect::Send { to: from, message: Message::Return { grant, tasks, why } });
                 }
                 if let Some(peer) = self.sharing.peers.get_mut(&from) {
                     peer.ask_again = peer.ask_again.max(now.boot + ASK_AGAIN_FIRST);
@@ -82,7 +92,7 @@ impl Machine {
         asked_for: Option<u32>,
         now: Now,
     ) -> Result<Borrowed, Refusal> {
-        let Message::Lend { grant, job, round, epoch, n, spec, tasks, argv, asked } = message else {
+        let Message::Lend { grant, job, round, epoch, n, spec, tasks, argv, asked, travel } = message else {
             return Err(Refusal::Malformed);
         };
         let asked_for = asked_for.ok_or(Refusal::NotAsked)?;
@@ -94,12 +104,19 @@ impl Machine {
         if !one_token || argv.len() != tasks.len() as usize || spec.local_only || validate(spec).is_err() {
             return Err(Refusal::Malformed);
         }
+        let files = travel.as_ref().map(|travel| travel.tasks.len());
+        if files != spec.stage.as_ref().map(|_| argv.len()) {
+            return Err(Refusal::Malformed);
+        }
         let count = tasks.len();
         if count == 0 || tasks.0.max().is_some_and(|last| last >= spec.tasks) {
             return Err(Refusal::TaskOutOfRange);
         }
         if count > asked_for.min(GRANT_TASKS_MAX) || self.sharing.borrowed.len() >= GRANTS_HELD_MAX {
             return Err(Refusal::TooLarge);
+        }
+        if fits::lack(self.state.node(), Some(&self.here.fit), &spec.needs).is_some() {
+            return Err(Refusal::Unfit);
         }
         if self.still_ending(*job, tasks) {
             return Err(Refusal::StillEnding);
@@ -117,8 +134,11 @@ impl Machine {
             parallel: spec.parallel,
             ends,
             renew_at: lease::renew_at(*asked),
+            staging: if spec.stage.is_some() { tasks.clone() } else { TaskSet::new() },
+            needs: spec.needs.clone(),
             results: BTreeMap::new(),
             returned: TaskSet::new(),
+            why: None,
             resend_at: now.boot,
             revoked: false,
             ending: false,
@@ -194,6 +214,7 @@ impl Machine {
         held.ending = true;
         held.results.clear();
         held.returned = TaskSet::new();
+        held.staging = TaskSet::new();
         let job = held.job;
         if let Some(lane) = self.lanes.get_mut(&LaneKey::Borrowed(grant)) {
             lane.queued = TaskSet::new();
@@ -212,7 +233,7 @@ impl Machine {
         let key = LaneKey::Borrowed(grant);
         let Some(held) = self.sharing.borrowed.get(&grant) else { return };
         let empty = self.lanes.get(&key).is_none_or(|lane| lane.queued.is_empty() && lane.in_hand == 0);
-        if empty && !held.owes() {
+        if empty && held.staging.is_empty() && !held.owes() {
             self.sharing.borrowed.remove(&grant);
             self.drop_lane(key);
         }
@@ -257,17 +278,20 @@ impl Machine {
             let size = outcome.stdout.len.min(most) + outcome.stderr.len.min(most);
             if !outcomes.is_empty() && bytes + size > OUTPUT_BYTES {
                 let outcomes = core::mem::take(&mut outcomes);
-                out.push(Effect::Send { to, message: Message::Results { grant, outcomes, output: Vec::new() } });
+                out.push(Effect::Send { to, message: results(grant, outcomes) });
                 bytes = 0;
             }
             bytes += size;
             outcomes.push(*outcome);
         }
         if !outcomes.is_empty() {
-            out.push(Effect::Send { to, message: Message::Results { grant, outcomes, output: Vec::new() } });
+            out.push(Effect::Send { to, message: results(grant, outcomes) });
         }
         if !held.returned.is_empty() {
-            out.push(Effect::Send { to, message: Message::Return { grant, tasks: held.returned.clone() } });
+            out.push(Effect::Send {
+                to,
+                message: Message::Return { grant, tasks: held.returned.clone(), why: held.why },
+            });
         }
     }
 
@@ -283,4 +307,9 @@ impl Machine {
             None => {}
         }
     }
+}
+
+/// Ends as they leave the core; the adapter adds what they wrote and made.
+const fn results(grant: GrantId, outcomes: Vec<Outcome>) -> Message {
+    Message::Results { grant, outcomes, output: Vec::new(), made: Vec::new() }
 }

@@ -3,7 +3,7 @@
 use alloc::collections::BTreeMap;
 
 use crate::promise::Outcome;
-use crate::words::{Epoch, JobId, NodeId, TaskSet};
+use crate::words::{Epoch, JobId, Needs, NodeId, TaskSet, Unfit};
 
 /// A grant of another node. Its tasks wait and run in a lane of their own.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,10 +18,16 @@ pub(in crate::machine) struct Borrowed {
     /// When the lease runs out, on this node's boot time.
     pub ends: u64,
     pub renew_at: u64,
+    /// Tasks whose inputs are on their way here.
+    pub staging: TaskSet,
+    /// What one of its tasks takes of this machine.
+    pub needs: Needs,
     /// Ends that the owner has not acknowledged.
     pub results: BTreeMap<u32, Outcome>,
     /// Tasks given back unstarted that the owner has not acknowledged.
     pub returned: TaskSet,
+    /// Why, where they could not run here.
+    pub why: Option<Unfit>,
     /// When both are sent again, if they are not empty.
     pub resend_at: u64,
     /// The owner wants it back: nothing is started any more; what runs is being ended, and reported when it has ended.

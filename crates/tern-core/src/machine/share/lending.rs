@@ -7,17 +7,18 @@ use alloc::boxed::Box;
 use alloc::vec;
 use alloc::vec::Vec;
 
+use crate::decide::dispatch::Takes;
+use crate::decide::fits;
 use crate::decide::lend;
 use crate::machine::effect::Effect;
-use crate::machine::lane::LaneKey;
+use crate::machine::lane::{Lane, LaneKey};
 use crate::machine::node::Machine;
 use crate::machine::plant::Plant;
 use crate::plan::{Did, Reason, share};
-use crate::promise::{Loan, Record, lease};
+use crate::promise::{Job, Loan, Record, lease};
 use crate::wire::Message;
-use crate::words::limits::{GRANTS_OPEN_MAX, LEASE_TTL};
-use crate::words::spec::HaltWhen;
-use crate::words::{Epoch, GrantId, JobId, NodeId, Now, Span, TaskSet};
+use crate::words::limits::{GRANTS_OPEN_MAX, LEASE_TTL, UNFIT_LASTS};
+use crate::words::{Epoch, GrantId, JobId, NodeId, Now, Span, TaskSet, Unfit};
 
 /// The clock of a loan.
 #[derive(Clone, Debug, PartialEq)]
@@ -78,7 +79,7 @@ impl Machine {
         {
             return false;
         }
-        let (jobs, queues): (Vec<JobId>, Vec<u32>) = self.lendable().unzip();
+        let (jobs, queues): (Vec<JobId>, Vec<u32>) = self.lendable(to, now).unzip();
         let Some(plan) = lend::propose(&queues, asked_for).and_then(|it| share::lend(&queues, asked_for, it)) else {
             return false;
         };
@@ -91,8 +92,9 @@ impl Machine {
         }
         let job = jobs[plan.queue];
         let round = self.state.job(job).map_or(0, |job| job.round);
+        let most = self.room_there(job, to, asked_for);
         let Some(lane) = self.lanes.get_mut(&LaneKey::Own(job)) else { return false };
-        let tasks = lane.queued.take_last(plan.tasks);
+        let tasks = lane.queued.take_last(plan.tasks.min(most));
         lane.lending.union(&tasks);
         self.here.n += 1;
         let n = self.here.n;
@@ -102,13 +104,41 @@ impl Machine {
         self.stage_own(vec![Record::Lent { grant, job, round, n, to, tasks }], now, out)
     }
 
+    /// Whether the peer can run tasks of this job, as far as is known here.
+    fn fits(&self, job: &Job, lane: &Lane, to: NodeId, now: Now) -> bool {
+        let unfit = lane.unfit.get(&to).is_some_and(|(until, _)| *until > now.boot);
+        let fit = self.sharing.peers.get(&to).and_then(|peer| peer.fit.as_ref());
+        !unfit && fits::lack(to, fit, &job.spec.needs).is_none()
+    }
+
+    /// How many tasks of the job so many slots of the peer can hold: one at least, since it fits.
+    fn room_there(&self, job: JobId, to: NodeId, slots: u32) -> u32 {
+        let Some(known) = self.state.job(job) else { return 0 };
+        let takes = Takes::of(&known.spec.needs);
+        if takes.is_plain() {
+            return slots;
+        }
+        let fit = self.sharing.peers.get(&to).and_then(|peer| peer.fit.as_ref());
+        let memory = fit.and_then(|fit| fit.memory_mib).unwrap_or(0).checked_div(takes.memory_mib);
+        let gpus = fit.map_or(0, |fit| u32::from(fit.gpus)).checked_div(takes.gpus);
+        [memory, gpus].into_iter().flatten().fold(slots / takes.slots, u32::min).max(1)
+    }
+
+    /// A peer that was lent tasks of this job cannot run them: for a while it is lent no others.
+    pub(super) fn is_unfit(&mut self, job: JobId, node: NodeId, why: Unfit, now: Now) {
+        if let Some(lane) = self.lanes.get_mut(&LaneKey::Own(job)) {
+            lane.mark_unfit(node, now.boot + UNFIT_LASTS, why);
+        }
+    }
+
     /// Queues that may be lent from.
-    fn lendable(&self) -> impl Iterator<Item = (JobId, u32)> {
-        let open = |key: &LaneKey| match key {
+    fn lendable(&self, to: NodeId, now: Now) -> impl Iterator<Item = (JobId, u32)> {
+        let open = move |key: &LaneKey| match key {
             LaneKey::Own(job) => {
                 let known = self.state.job(*job)?;
-                let may = !known.spec.local_only && known.spec.halt.when == HaltWhen::Never && self.may_start(*key);
-                Some((*job, self.lanes.get(key).filter(|_| may)?.queued.len()))
+                let may = known.spec.may_leave() && self.may_start(*key);
+                let lane = self.lanes.get(key).filter(|lane| may && self.fits(known, lane, to, now))?;
+                Some((*job, lane.queued.len()))
             }
             LaneKey::Borrowed(_) => None,
         };
@@ -132,7 +162,9 @@ impl Machine {
             return;
         }
         let (spec, asked) = (Box::new(known.spec.clone()), clock.asked);
-        let message = Message::Lend { grant, job, round, epoch, n, spec, tasks, argv: Vec::new(), asked };
+        let travel = spec.stage.as_ref().map(|_| Box::default());
+        let argv = Vec::new();
+        let message = Message::Lend { grant, job, round, epoch, n, spec, tasks, argv, asked, travel };
         out.push(Effect::Send { to, message });
         self.touched.insert(job);
     }

@@ -3,6 +3,7 @@
 mod asking;
 mod borrowing;
 mod held;
+mod inputs;
 mod lending;
 mod peers;
 mod results;

@@ -9,7 +9,7 @@ use crate::machine::lane::LaneKey;
 use crate::machine::node::Machine;
 use crate::machine::plant::Plant;
 use crate::observe::trit::{self, Smoothed, TritSettings, TritTracker};
-use crate::observe::{NodeTrit, QueueTrit, Reading};
+use crate::observe::{Fit, NodeTrit, QueueTrit, Reading};
 use crate::promise::Refusal;
 use crate::words::limits::{PEERS_MAX, SLOTS_MAX, VITALS_GAP, VITALS_INTERVAL};
 use crate::words::{NodeId, Now, Span};
@@ -18,6 +18,8 @@ use crate::words::{NodeId, Now, Span};
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(in crate::machine) struct Peer {
     pub heard: Heard,
+    /// What it has for tasks; none: not told yet.
+    pub fit: Option<Fit>,
     /// The question that waits for its answer: when it was asked and for how many tasks.
     pub ask: Option<(u64, u32)>,
     /// It is not asked again before this.
@@ -108,6 +110,12 @@ impl Machine {
         let milli = libm::floor(smoothed * 1000.0);
         // Not a number becomes 0: a load that was not measured is never a reason to act.
         pulse.load_milli = if milli > 0.0 { milli.min(1e9) as u32 } else { 0 };
+    }
+
+    pub(in crate::machine) fn peer_fit(&mut self, from: NodeId, fit: Fit) {
+        if let Some(peer) = self.sharing.peers.get_mut(&from) {
+            peer.fit = Some(fit);
+        }
     }
 
     pub(super) fn heard(&mut self, from: NodeId, heard: Heard, now: Now) {

@@ -13,16 +13,29 @@ use crate::machine::plant::Plant;
 use crate::promise::{Exit, Loan, Outcome, Output, Record, Refusal, Verdict};
 use crate::wire::Message;
 use crate::words::limits::{GRANT_TASKS_MAX, TASKS_PER_JOB_MAX};
-use crate::words::{Attempt, Epoch, GrantId, NodeId, Now, TaskSet};
+use crate::words::{Attempt, Epoch, GrantId, NodeId, Now, TaskSet, Unfit};
 
 impl Machine {
     /// Tasks that the borrower will not run: ends that do not count.
-    pub(super) fn returned(&mut self, from: NodeId, grant: GrantId, tasks: &TaskSet, now: Now, out: &mut Vec<Effect>) {
+    pub(super) fn returned(
+        &mut self,
+        from: NodeId,
+        grant: GrantId,
+        tasks: &TaskSet,
+        why: Option<Unfit>,
+        now: Now,
+        out: &mut Vec<Effect>,
+    ) {
         let Some(loan) = self.state.lent().get(&grant) else { return received(from, grant, tasks.clone(), out) };
         if loan.to != from {
             return self.refuse(Refusal::NotHolder);
         }
         let &Loan { job, round, n, .. } = loan;
+        let open_now = loan.open.shared(tasks) > 0;
+        if let Some(why) = why.filter(|_| open_now) {
+            self.is_unfit(job, from, why, now);
+        }
+        let Some(loan) = self.state.lent().get(&grant) else { return };
         let mut gone = tasks.clone();
         gone.subtract(&loan.open);
         received(from, grant, gone, out);

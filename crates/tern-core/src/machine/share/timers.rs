@@ -25,7 +25,7 @@ impl Machine {
             Message::Renewed { grants, lost, asked } => self.renewed(from, &grants, &lost, asked, now, out),
             Message::Results { grant, outcomes, .. } => self.results(from, grant, outcomes, now, out),
             Message::Received { grant, tasks } => self.acknowledged(from, grant, &tasks),
-            Message::Return { grant, tasks } => self.returned(from, grant, &tasks, now, out),
+            Message::Return { grant, tasks, why } => self.returned(from, grant, &tasks, why, now, out),
             Message::Revoke { grant } => self.revoke(from, grant, now, out),
         }
     }

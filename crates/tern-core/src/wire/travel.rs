@@ -1,0 +1,47 @@
+//! Files that travel with tasks: their names on the way out, their contents' names on the way back.
+
+use alloc::vec::Vec;
+use serde::{Deserialize, Serialize};
+
+use super::bounded;
+use crate::words::Bytes;
+
+/// The files of a grant's tasks.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Travel {
+    /// The folder at the owner that the names are relative to, absolute.
+    pub base: Bytes,
+    /// One entry a task, in ascending order (filled in by the owner's adapter).
+    #[serde(deserialize_with = "bounded::per_task")]
+    pub tasks: Vec<TaskFiles>,
+}
+
+/// The files of one task, as names relative to the folder of its job.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TaskFiles {
+    #[serde(deserialize_with = "bounded::per_file")]
+    pub inputs: Vec<Bytes>,
+    /// Where there are none, all that the task made or changed comes back.
+    #[serde(deserialize_with = "bounded::per_file")]
+    pub outputs: Vec<Bytes>,
+}
+
+/// What one task left behind for its owner to fetch.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Made {
+    /// The folder at the borrower that the names are relative to, absolute.
+    pub base: Bytes,
+    #[serde(deserialize_with = "bounded::per_file")]
+    pub files: Vec<MadeFile>,
+}
+
+/// One file: its name, and the name of its content.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MadeFile {
+    pub name: Bytes,
+    /// BLAKE3.
+    pub content: [u8; 32],
+    pub size: u64,
+    /// Permission bits.
+    pub mode: u32,
+}
