@@ -18,6 +18,7 @@ mod staged;
 
 pub use effect::{Answer, Deny, Dispatch, Effect, Told};
 pub use event::{Command, Event};
+pub use local::WorkSettings;
 pub use node::Machine;
 #[cfg(feature = "planted")]
 pub use plant::Plant;
