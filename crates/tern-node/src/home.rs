@@ -18,6 +18,7 @@
 //!   journal.seen      the last record acknowledged, to notice a journal that lost some
 //!   seg/NNNNNNNN      result segments     out/NNNNNNNN.out, .err   output files
 //!   out/peers/        output files of tasks that other nodes ran
+//!   work/GRANT/TASK   folders of tasks whose files came from another node; cache/HASH   contents that came
 //!   grid/roll         who belongs to the grid  grid/admin.key, grid/recovery   secrets of its admins, 0600
 //! ```
 
@@ -30,6 +31,9 @@ use tern_core::words::JobId;
 
 /// Output files of this number or a greater one hold output that other nodes sent; the agent writes them, not the warden.
 pub const FROM_PEERS: u32 = 1 << 31;
+
+/// The folder of work folders: the only part of a state folder that other nodes may read.
+pub const WORK: &str = "work";
 
 /// Makes a folder, and those above it, that only its user may look into. One that is there keeps its rights.
 ///
@@ -149,6 +153,14 @@ impl Home {
     #[must_use]
     pub fn segment(&self, number: u32) -> PathBuf {
         self.segments().join(format!("{number:08}"))
+    }
+    #[must_use]
+    pub fn work(&self) -> PathBuf {
+        self.0.join(WORK)
+    }
+    #[must_use]
+    pub fn cache(&self) -> PathBuf {
+        self.0.join("cache")
     }
     #[must_use]
     pub fn outputs(&self) -> PathBuf {

@@ -16,4 +16,5 @@ pub mod overlay;
 pub mod process;
 pub mod sense;
 pub mod sources;
+pub mod stage;
 pub mod store;

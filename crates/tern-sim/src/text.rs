@@ -74,6 +74,9 @@ pub fn event(event: &Event) -> (&'static str, String) {
         Event::Power(power) => ("sense", format!("fed by {power:?}")),
         Event::Fit(fit) => ("agent", format!("has {} cores and {} GPUs", fit.cores, fit.gpus)),
         Event::PeerFit(peer, fit) => ("link", format!("{peer} has {} cores and {} GPUs", fit.cores, fit.gpus)),
+        Event::Unwanted { grant: id, tasks, why, .. } => {
+            ("agent", format!("cannot run {tasks:?} of {}: {why}", grant(id)))
+        }
         Event::Staged { grant: id, tasks } => ("files", format!("inputs of {tasks:?} of {} are here", grant(id))),
         Event::Unstaged { grant: id, tasks, why } => {
             ("files", format!("{tasks:?} of {} cannot run here: {why}", grant(id)))

@@ -79,6 +79,14 @@ pub enum Event {
         grant: GrantId,
         tasks: TaskSet,
     },
+    /// A loan that this machine cannot run came: it is given back at once.
+    Unwanted {
+        from: NodeId,
+        grant: GrantId,
+        tasks: TaskSet,
+        asked: u64,
+        why: Unfit,
+    },
     /// These borrowed tasks cannot run here.
     Unstaged {
         grant: GrantId,

@@ -123,6 +123,9 @@ impl Machine {
             Event::Power(power) => self.power(power, now, out),
             Event::Fit(fit) => self.here.fit = fit,
             Event::PeerFit(peer, fit) => self.peer_fit(peer, fit),
+            Event::Unwanted { from, grant, tasks, asked, why } => {
+                self.unwanted(from, grant, tasks, (asked, why), now, out)
+            }
             Event::Staged { grant, tasks } => self.staged_inputs(grant, &tasks),
             Event::Unstaged { grant, tasks, why } => self.unstaged_inputs(grant, &tasks, why, now, out),
             Event::PeerUp(peer) => self.peer_up(peer, now, out),

@@ -1,4 +1,4 @@
-//! Files that travel with tasks: their names on the way out, their contents' names on the way back.
+//! Names of files that travel with tasks, on their way out and back. Contents are fetched by whoever wants them.
 
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
@@ -35,12 +35,10 @@ pub struct Made {
     pub files: Vec<MadeFile>,
 }
 
-/// One file: its name, and the name of its content.
+/// One file. The name of its content is asked for when it is fetched.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MadeFile {
     pub name: Bytes,
-    /// BLAKE3.
-    pub content: [u8; 32],
     pub size: u64,
     /// Permission bits.
     pub mode: u32,

@@ -19,6 +19,7 @@ pub struct Config {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub listen: Option<SocketAddr>,
     pub mesh: MeshConfig,
+    pub work: WorkConfig,
     pub trit: TritConfig,
     pub scum: ScumConfig,
     /// Where members of the grid may be found, beside where they were last seen. Nobody is let in by this.
@@ -60,6 +61,20 @@ impl Default for MeshConfig {
             tailscale: true,
             files: true,
         }
+    }
+}
+
+/// What this machine does for others' tasks.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct WorkConfig {
+    /// MiB of inputs that are kept, so that they need not come again.
+    pub cache_mib: u64,
+}
+
+impl Default for WorkConfig {
+    fn default() -> Self {
+        Self { cache_mib: 10 * 1024 }
     }
 }
 
@@ -107,6 +122,7 @@ impl Default for Config {
             log: "info".to_owned(),
             listen: None,
             mesh: MeshConfig::default(),
+            work: WorkConfig::default(),
             trit: TritConfig::default(),
             scum: ScumConfig::default(),
             peers: Vec::new(),

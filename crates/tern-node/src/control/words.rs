@@ -115,6 +115,11 @@ impl From<Deny> for Refused {
                 "draining",
                 "Nothing was accepted. Wait for the agent to go and start it again with `tern up`.",
             ),
+            Deny::NoMachine { .. } => (
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "no_machine",
+                "Nothing was accepted. Ask for less, or add a machine that has it; `tern members` shows what each has.",
+            ),
             Deny::Invalid(_) => (StatusCode::BAD_REQUEST, "invalid", "Correct the request; nothing was changed."),
         };
         Self::new(status, kind, message, advice)
@@ -132,6 +137,10 @@ pub fn sentence(deny: &Deny) -> String {
         Deny::StorageFailed => "the disk of the state folder failed to write".to_owned(),
         Deny::Backpressure => "too much waits to be written to the disk".to_owned(),
         Deny::Draining => "the node drains and accepts no new work".to_owned(),
+        Deny::NoMachine { looked, nearest: Some((node, lack)) } => {
+            format!("none of the {looked} machine(s) known here can run such a task; nearest is node {node}: {lack}")
+        }
+        Deny::NoMachine { .. } => "no machine known here can run such a task".to_owned(),
         Deny::Invalid(why) => why.clone(),
     }
 }

@@ -4,13 +4,13 @@
 //! hash, which is asked of the node that has it, from end to end; then it comes over the nodes between, each of which checks what it
 //! passes on. See [`content`] for the stream and [`outline`] for the checking.
 
-mod aside;
+pub mod aside;
 pub mod content;
 mod copy;
 pub mod names;
 pub mod outline;
-mod receive;
-mod source;
+pub mod receive;
+pub mod source;
 #[cfg(test)]
 mod tests;
 pub mod wire;
@@ -110,7 +110,7 @@ async fn answer(peers: &Peers, ask: Ask, mut send: SendStream, mut receive: Recv
         (Ask::Content(_), Err(trouble)) => say(&mut send, &Err::<u64, Trouble>(trouble.clone())).await,
         (Ask::Take(_), Err(trouble)) => say(&mut send, &Event::Failed(trouble.clone())).await,
         (Ask::List { sources, recursive }, Ok(_)) => list(&mut send, sources, recursive).await,
-        (Ask::Outline { path }, Ok(_)) => outline(peers, &mut send, path).await,
+        (Ask::Outline { path, bare }, Ok(_)) => outline(peers, &mut send, path, bare).await,
         (Ask::Content(wanted), Ok(_)) => return content::serve(peers, wanted, send).await,
         (Ask::Take(order), Ok(_)) => take(peers, &order, &mut send, &mut receive).await,
     };
@@ -129,11 +129,11 @@ async fn list(send: &mut SendStream, sources: Vec<Vec<u8>>, recursive: bool) -> 
     Ok(())
 }
 
-async fn outline(peers: &Peers, send: &mut SendStream, path: Vec<u8>) -> Result<(), Trouble> {
+async fn outline(peers: &Peers, send: &mut SendStream, path: Vec<u8>, bare: bool) -> Result<(), Trouble> {
     let service = peers.files().clone();
     let gone = send.stopped();
     let found = tokio::select! {
-        found = aside::while_wanted(move |stop| service.outlines.outlined(&source::absolute(&path)?, stop)) => found,
+        found = aside::while_wanted(move |stop| service.outlines.outlined(&source::absolute(&path)?, bare, stop)) => found,
         _ = gone => return Err(Trouble::new(Kind::Broken, "who asked for an outline went away")),
     };
     let (outlined, outline) = match found {

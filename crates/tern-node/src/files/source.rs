@@ -16,8 +16,10 @@ use super::names;
 use super::outline::{FILE_BYTES_MAX, Outline};
 use super::wire::{Entry, Form, Kind, Listed, Outlined, Trouble, short};
 
-/// Outlines that are remembered, so that going on with a copy does not read the file again.
-const OUTLINES_MAX: usize = 32;
+/// Outlines that are remembered, so that going on with a copy does not read the file again …
+const OUTLINES_MAX: usize = 1_024;
+/// … and hashes in all of them, 32 bytes each.
+const OUTLINE_HASHES_MAX: usize = 1 << 21;
 /// Bytes of a file that travels with its name.
 const WHOLE_BYTES_MAX: u64 = 64 * 1024;
 /// Files and folders of one copy.
@@ -69,6 +71,11 @@ impl Outlines {
         }
         let mut known = self.lock();
         known.truncate(OUTLINES_MAX - 1);
+        let mut hashes: usize = known.iter().map(|(_, outline)| outline.groups().len()).sum();
+        while hashes + outline.groups().len() > OUTLINE_HASHES_MAX {
+            let Some((_, oldest)) = known.pop_back() else { break };
+            hashes -= oldest.groups().len();
+        }
         known.push_front((stamp, outline.clone()));
         Ok((stamp, outline))
     }
@@ -81,22 +88,23 @@ impl Outlines {
     ///
     /// # Errors
     /// [`Trouble`]
-    pub fn outlined(&self, path: &Path, stop: &Stop) -> Result<(Outlined, Arc<Outline>), Trouble> {
+    pub fn outlined(&self, path: &Path, bare: bool, stop: &Stop) -> Result<(Outlined, Arc<Outline>), Trouble> {
         let file = open(path)?;
         let failed = |error: std::io::Error| Trouble::at(path, &error);
+        let mode = file.metadata().map_err(failed)?.mode() & 0o777;
         // Files of the kernel's say that they are empty and are not.
-        if file.metadata().map_err(failed)?.size() <= WHOLE_BYTES_MAX {
+        if !bare && file.metadata().map_err(failed)?.size() <= WHOLE_BYTES_MAX {
             let mut whole = Vec::new();
             file.take(WHOLE_BYTES_MAX + 1).read_to_end(&mut whole).map_err(failed)?;
             if whole.len() as u64 <= WHOLE_BYTES_MAX {
                 let outline = Outline::read(&whole[..], whole.len() as u64, stop).map_err(failed)?;
-                let outlined = Outlined { id: outline.id(), size: outline.size(), whole: Some(whole) };
+                let outlined = Outlined { id: outline.id(), size: outline.size(), mode, whole: Some(whole) };
                 return Ok((outlined, Arc::new(outline)));
             }
             return Err(changed(path));
         }
         let (_, outline) = self.of(path, &file, stop)?;
-        Ok((Outlined { id: outline.id(), size: outline.size(), whole: None }, outline))
+        Ok((Outlined { id: outline.id(), size: outline.size(), mode, whole: None }, outline))
     }
 }
 
@@ -113,7 +121,7 @@ pub fn changed(path: &Path) -> Trouble {
 /// # Errors
 /// [`Trouble`]
 pub fn open(path: &Path) -> Result<File, Trouble> {
-    kept::check(path)?;
+    kept::check_read(path)?;
     let meta = std::fs::metadata(path).map_err(|error| Trouble::at(path, &error))?;
     if !meta.is_file() {
         return Err(special(path));

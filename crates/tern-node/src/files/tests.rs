@@ -261,7 +261,7 @@ async fn a_huge_file_is_read_no_further_when_nobody_waits_for_its_outline() {
     huge.set_len(outline::FILE_BYTES_MAX).expect("nothing, but much of it");
     let path = names::bytes(&source);
     let wanted = wire::Wanted { id: outline::ContentId([0; 32]), path: path.clone(), way: Vec::new(), first: 0 };
-    for ask in [Ask::Outline { path }, Ask::Content(wanted)] {
+    for ask in [Ask::Outline { path, bare: false }, Ask::Content(wanted)] {
         let served = || a.overlay.grid().peers().files().places.available_permits() < SERVED_MAX;
         let asked = b.overlay.grid().peers().call(&a.id, &crate::overlay::calls::Call::Files(ask)).await;
         let streams = asked.expect("it listens");

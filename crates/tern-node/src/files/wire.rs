@@ -118,7 +118,8 @@ pub enum Ask {
     /// What there is under these paths: [`Listed`] until its end.
     List { sources: Vec<Vec<u8>>, recursive: bool },
     /// The name of a file's content: [`Outlined`], then the hashes of its groups.
-    Outline { path: Vec<u8> },
+    /// `bare`: without the content, however small it is.
+    Outline { path: Vec<u8>, bare: bool },
     /// A content from one of its groups on.
     Content(Wanted),
     /// Fetch this: [`Event`] until it is done.
@@ -192,6 +193,8 @@ pub enum Form {
 pub struct Outlined {
     pub id: ContentId,
     pub size: u64,
+    /// Permission bits.
+    pub mode: u32,
     pub whole: Option<Vec<u8>>,
 }
 

@@ -1,5 +1,7 @@
 //! Performing effects: one fsync for the records of a whole batch, then what depended on them.
 
+mod sharing;
+
 use std::collections::BTreeSet;
 
 use tern_core::machine::{Dispatch, Effect, Event, Told};
@@ -7,7 +9,7 @@ use tern_core::observe::Vitals;
 use tern_core::observe::vitals::{Flags, Memory, half_percent};
 use tern_core::promise::{Exit, Outcome, Output, Record};
 use tern_core::wire::{self, Message, WireError};
-use tern_core::words::{Bytes, JobId, NodeId, limits};
+use tern_core::words::{Attempt, Bytes, JobId, NodeId, limits};
 
 use super::run::Loop;
 use super::wardens::orders::in_frames;
@@ -84,6 +86,7 @@ impl Loop {
             Effect::Persist { .. } | Effect::Changed { .. } => {}
             Effect::Reply { ticket, outcome } => self.reply(ticket, outcome),
             Effect::Dispatch(dispatch) => self.dispatch(dispatch),
+            Effect::Stage { grant, tasks } => self.bring(grant, &tasks),
             Effect::Revoke { job, tasks } => self.wardens.send(&ToWarden::Revoke { job, tasks }),
             Effect::End { job, tasks } => self.wardens.send(&ToWarden::End { job, tasks }),
             Effect::Send { to, message } => self.send(to, message),
@@ -97,9 +100,15 @@ impl Loop {
 
     fn dispatch(&mut self, dispatch: Dispatch) {
         let Dispatch { job, round, epoch, n, tasks, grant } = dispatch;
+        let attempt = |task| Attempt { job, task, round, epoch, n };
         let orders = match grant {
-            Some(grant) => self.orders.lent(grant, &tasks),
-            None => self.orders.own(self.machine.state(), job, &tasks),
+            Some(grant) => self.orders.lent(grant, &tasks, attempt),
+            None => {
+                let mut orders = self.orders.own(self.machine.state(), job, &tasks);
+                let gpus = self.machine.state().job(job).map_or(0, |job| job.spec.needs.gpus);
+                self.orders.equip(&mut orders, gpus, attempt);
+                orders
+            }
         };
         let context = match grant {
             Some(grant) => self.orders.context_of(grant),
@@ -169,11 +178,17 @@ impl Loop {
     /// Fills in what the core does not hold, and hands the frame to the overlay. A full overlay loses it, as a network may.
     fn send(&mut self, to: NodeId, mut message: Message) {
         match &mut message {
-            Message::Lend { job, tasks, argv, .. } => {
+            Message::Lend { job, tasks, argv, travel, .. } => {
                 let orders = self.orders.own(self.machine.state(), *job, tasks);
                 *argv = orders.into_iter().map(|order| order.argv).collect();
+                *travel = self.orders.travel(self.machine.state(), *job, tasks, argv).map(Box::new);
             }
-            Message::Results { outcomes, output, .. } => {
+            Message::Results { grant, outcomes, output, made } => {
+                let all = outcomes.iter().map(|outcome| self.orders.made(*grant, outcome.attempt.task));
+                *made = all.collect();
+                if made.iter().all(|made| made.files.is_empty()) {
+                    made.clear();
+                }
                 *output = outcomes.iter_mut().map(|outcome| self.output_for(outcome)).collect();
             }
             _ => {}
@@ -186,28 +201,6 @@ impl Loop {
                 }
             }
             Err(error) => tracing::warn!(%to, %error, "a message was dropped: no frame holds it"),
-        }
-    }
-
-    /// A loan on offer: what its tasks need is kept only if the machine takes it.
-    fn offered(&mut self, from: NodeId, message: Message, effects: &mut Vec<Effect>) {
-        let Message::Lend { grant, job, tasks, argv, spec, .. } = &message else { return };
-        let has = |node: &Self| node.machine.borrowed().any(|(held, _)| held == *grant);
-        if has(self) {
-            // A repetition, or a stranger's: what came with the first stays.
-            return self.handle(Event::Message { from, message }, effects);
-        }
-        let context = match store::context::for_borrowed(&self.home, *job, *grant, spec) {
-            Ok(context) => context,
-            Err(error) => return tracing::warn!(%error, "a loan was dropped: its context could not be written"),
-        };
-        // A copy: the machine counts the vectors when it judges the loan.
-        let (grant, tasks, argv) = (*grant, tasks.clone(), argv.clone());
-        self.handle(Event::Message { from, message }, effects);
-        if self.machine.borrowed().any(|(held, lender)| held == grant && lender == from) {
-            self.orders.borrow(grant, &tasks, argv, context);
-        } else {
-            store::context::discard_borrowed(&context);
         }
     }
 
@@ -227,27 +220,6 @@ impl Loop {
                 (Bytes::default(), Bytes::default())
             }
         }
-    }
-
-    /// A frame from an admitted peer. What cannot be read is dropped: nothing of it reaches the machine.
-    pub(super) fn frame(&mut self, from: NodeId, bytes: &[u8], effects: &mut Vec<Effect>) {
-        let mut message = match wire::decode(bytes) {
-            Ok(message) => message,
-            Err(error) => return tracing::warn!(%from, ?error, "a frame could not be read and was dropped"),
-        };
-        match &mut message {
-            Message::Lend { .. } => return self.offered(from, message, effects),
-            Message::Results { grant, outcomes, output } => {
-                let output = std::mem::take(output);
-                let lent = self.machine.state().lent().get(grant).is_some_and(|loan| loan.to == from);
-                // Of a loan that is over nothing counts any more: its output stays outside.
-                if lent && let Err(error) = self.journal.keep_outputs(outcomes, &output) {
-                    return tracing::warn!(%error, "results were dropped for now: their output could not be written");
-                }
-            }
-            _ => {}
-        }
-        self.handle(Event::Message { from, message }, effects);
     }
 }
 
@@ -270,11 +242,14 @@ fn fitting(mut message: Message) -> Result<Vec<u8>, WireError> {
     loop {
         match wire::try_encode(&message) {
             Err(error) => {
-                let Message::Lend { tasks, argv, .. } = &mut message else { return Err(error) };
+                let Message::Lend { tasks, argv, travel, .. } = &mut message else { return Err(error) };
                 if argv.len() < 2 {
                     return Err(error);
                 }
                 argv.truncate(argv.len() / 2);
+                if let Some(travel) = travel {
+                    travel.tasks.truncate(argv.len());
+                }
                 *tasks = tasks.take_first(u32::try_from(argv.len()).unwrap_or(u32::MAX));
             }
             fits => return fits,

@@ -1,14 +1,16 @@
 //! Everything that can reach the loop: questions of faces, the warden's words, peers, and the end.
 
 use tern_core::machine::{Answer, Command};
+use tern_core::observe::Fit;
 use tern_core::view::JobView;
 use tern_core::wire::Message;
-use tern_core::words::{JobId, NodeId};
+use tern_core::words::{GrantId, JobId, NodeId, Unfit};
 use tokio::sync::oneshot;
 
 use super::handle::{NodeError, NodeStatus, Submission};
 use super::watch::Live;
 use crate::process::protocol::{FromWarden, Throttle, ThrottleState};
+use crate::stage::Inputs;
 
 /// Inputs that may wait for the loop.
 pub const INPUTS_MAX: usize = 4096;
@@ -33,6 +35,22 @@ pub enum Peer {
     Down(NodeId),
     /// How loaded it is, from the mesh.
     Heard {
+        from: NodeId,
+        message: Message,
+    },
+    /// What its machine has for tasks.
+    Fit {
+        from: NodeId,
+        fit: Fit,
+    },
+    /// Inputs of borrowed tasks are here, or cannot be had.
+    Staged {
+        grant: GrantId,
+        task: u32,
+        inputs: Result<Inputs, Unfit>,
+    },
+    /// Ends of tasks whose files were fetched.
+    Returned {
         from: NodeId,
         message: Message,
     },

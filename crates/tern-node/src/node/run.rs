@@ -18,6 +18,7 @@ use crate::clock;
 use crate::home::Home;
 use crate::overlay::ToMesh;
 use crate::sense::Conditions;
+use crate::stage::Stager;
 use crate::store::Journal;
 
 /// Inputs handled before their records are made durable together.
@@ -47,6 +48,8 @@ pub struct Loop {
     pub(super) conditions: Conditions,
     pub(super) to_peers: Option<ToPeers>,
     pub(super) to_mesh: Option<ToMesh>,
+    /// Moves files of tasks; None: this node gives and takes none.
+    pub(super) stager: Option<Stager>,
     pub(super) tickets: BTreeMap<u64, oneshot::Sender<Result<Answer, NodeError>>>,
     pub(super) last_ticket: u64,
     pub(super) watchers: BTreeMap<JobId, Vec<Live>>,
@@ -116,11 +119,19 @@ impl Loop {
             Peer::Up(node) => self.handle(Event::PeerUp(node), effects),
             Peer::Down(node) => self.handle(Event::PeerDown(node), effects),
             Peer::Heard { from, message } => self.handle(Event::Message { from, message }, effects),
+            Peer::Fit { from, fit } => self.peer_fit(from, fit, effects),
+            Peer::Staged { grant, task, inputs } => self.staged(grant, task, inputs, effects),
+            Peer::Returned { from, message } => self.said(from, message, effects),
             Peer::Frame { from, bytes } => self.frame(from, &bytes, effects),
         }
     }
 
     pub(super) fn handle(&mut self, event: Event, effects: &mut Vec<Effect>) {
+        match &event {
+            Event::Finished(outcomes) => outcomes.iter().for_each(|end| self.orders.devices.give_back(&end.attempt)),
+            Event::Revoked(attempts) => attempts.iter().for_each(|attempt| self.orders.devices.give_back(attempt)),
+            _ => {}
+        }
         self.machine.handle(event, clock::now(), effects);
     }
 
@@ -137,7 +148,11 @@ impl Loop {
         self.revive_warden(now);
         if self.orders.loans() != self.machine.borrowed().count() {
             let held: BTreeSet<GrantId> = self.machine.borrowed().map(|(grant, _)| grant).collect();
-            self.orders.keep_grants(|grant| held.contains(&grant));
+            for folder in self.orders.keep_grants(|grant| held.contains(&grant)) {
+                if let Some(stager) = &self.stager {
+                    stager.discard(folder);
+                }
+            }
         }
         if self.dirty_since.is_some_and(|since| since + CHECKPOINT_EVERY <= now.boot) {
             self.checkpoint();

@@ -8,6 +8,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
 use tern_core::machine::{Effect, Event, Machine};
+use tern_core::observe::Fit;
 use tern_core::observe::trit::{IDLE_BELOW, OVERLOADED_ABOVE, TritSettings};
 use tern_core::words::NodeId;
 use tokio::sync::{mpsc, watch};
@@ -17,6 +18,7 @@ use super::input::{INPUTS_MAX, Input};
 
 use super::run::Loop;
 use super::sampler::Sampler;
+use super::wardens::devices::Devices;
 use super::wardens::orders::Orders;
 use super::wardens::{WardenPlan, Wardens};
 use crate::config::Config;
@@ -24,7 +26,8 @@ use crate::home::Home;
 use crate::overlay::{Grid, OUTBOUND_MAX, Overlay, OverlayError, Tailnet};
 use crate::process::warden;
 use crate::sense::condition::{self, Condition, Conditions};
-use crate::sense::facts::Root;
+use crate::sense::facts::{self, Root};
+use crate::stage::Stager;
 use crate::store::{self, Journal, StoreError};
 
 /// How to start.
@@ -80,6 +83,15 @@ pub struct Running {
     pub handle: Handle,
     thread: JoinHandle<()>,
     overlay: Option<Overlay>,
+}
+
+impl Loop {
+    /// What this machine has for tasks; its graphics processors are given out from now on.
+    fn equip(&mut self, options: &StartOptions) -> Fit {
+        let facts = facts::read(&options.machine, None);
+        self.orders.devices = Devices::new(&facts.gpus);
+        Fit::of(&options.config.mesh.zone, &facts)
+    }
 }
 
 impl Running {
@@ -138,6 +150,8 @@ pub async fn start(home: Home, options: StartOptions) -> Result<Running, StartEr
     let mut node_loop = build(home.clone(), node, &options, conditions, (to_loop.clone(), inputs))?;
     node_loop.to_peers = overlay.is_some().then_some(to_peers);
     node_loop.to_mesh = overlay.as_ref().map(Overlay::to_mesh);
+    node_loop.stager = stager(&home, overlay.as_ref(), &options.config);
+    let fit = node_loop.equip(&options);
     let slots = slots(&options);
     let thread = std::thread::Builder::new()
         .name("tern-loop".to_owned())
@@ -145,6 +159,7 @@ pub async fn start(home: Home, options: StartOptions) -> Result<Running, StartEr
             let _lock = lock;
             let mut effects: Vec<Effect> = Vec::new();
             node_loop.handle(Event::Start { incarnation, slots }, &mut effects);
+            node_loop.handle(Event::Fit(fit), &mut effects);
             node_loop.perform(effects);
             node_loop.run();
         })
@@ -158,6 +173,14 @@ pub async fn start(home: Home, options: StartOptions) -> Result<Running, StartEr
         return Err(StartError::NoWarden { why });
     }
     Ok(running)
+}
+
+/// Without a place for work folders this node shares work without files, and says so.
+fn stager(home: &Home, overlay: Option<&Overlay>, config: &Config) -> Option<Stager> {
+    let overlay = overlay.filter(|_| config.mesh.files)?;
+    let bytes = config.work.cache_mib.saturating_mul(1 << 20);
+    let stager = Stager::new(home, overlay.grid().peers().clone(), bytes);
+    stager.inspect_err(|error| tracing::warn!(%error, "no files of tasks are taken: there is no place for them")).ok()
 }
 
 fn build(
@@ -187,6 +210,7 @@ fn build(
         conditions,
         to_peers: None,
         to_mesh: None,
+        stager: None,
         tickets: BTreeMap::new(),
         last_ticket: 0,
         first_job,

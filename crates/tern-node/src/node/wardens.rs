@@ -1,6 +1,7 @@
 //! The loop's side of the warden: connect, catch up with its segments, notice its death, start the next.
 
 mod begin;
+pub mod devices;
 pub mod orders;
 mod throttles;
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use iroh::SecretKey;
 use tern_core::machine::mesh::{CloseReason, Here, LinkId, Mesh, MeshEvent, MeshOptions, Signer};
-use tern_core::observe::Power;
+use tern_core::observe::{Fit, Power};
 use tern_core::trust::Name;
 use tern_core::words::NodeId;
 use tern_core::words::limits::FLAT_MEMBERS_MAX;
@@ -104,6 +104,8 @@ pub struct Actor {
     waiting: VecDeque<Said>,
     /// What the loop does not know yet of members.
     untold: BTreeMap<NodeId, News>,
+    /// What the loop was told of the machines of members.
+    fits: BTreeMap<NodeId, Fit>,
     wake_at: u64,
     looked: Instant,
     save_at: Option<Instant>,
@@ -157,6 +159,7 @@ impl Actor {
             said,
             waiting: VecDeque::new(),
             untold: BTreeMap::new(),
+            fits: BTreeMap::new(),
             wake_at: 0,
             looked: Instant::now(),
             save_at: None,

@@ -10,7 +10,7 @@ use tern_core::words::{Attempt, Bytes, Epoch, JobId, TaskSet};
 
 /// Version of this page, exchanged first. An agent and a warden of different versions do not talk: the agent says so
 /// and waits for the old warden to run dry.
-pub const PROTOCOL_VERSION: u16 = 2;
+pub const PROTOCOL_VERSION: u16 = 3;
 
 /// From the agent.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -72,6 +72,17 @@ pub struct Grant {
 pub struct Order {
     pub task: u32,
     pub argv: Vec<Bytes>,
+    /// Of tasks that do not run like the others of their job.
+    pub own: Option<Box<Own>>,
+}
+
+/// What one task has for itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Own {
+    /// The folder it runs in, absolute; empty: that of the job.
+    pub folder: Bytes,
+    /// Before the environment of the job.
+    pub env: Vec<(Bytes, Bytes)>,
 }
 
 /// How a job's tasks are run: written once a job beside its inputs (0600), read by the warden.

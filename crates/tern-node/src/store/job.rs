@@ -132,7 +132,7 @@ pub mod context {
 
     use tern_core::words::GrantId;
 
-    use super::{Context, Home, JobId, JobSpec, Path, StoreError};
+    use super::{Bytes, Context, Home, JobId, JobSpec, Path, StoreError};
 
     const MAGIC: [u8; 8] = *b"TERNCTX\n";
     /// Behind the content: CRC-32 of it (4), version (2), zero (2), magic (8).
@@ -202,12 +202,27 @@ pub mod context {
         crate::home::make_folder(&folder).map_err(StoreError::io("cannot be made", &folder))?;
         let context = Context {
             cwd: "/".into(),
-            env: spec.env.clone(),
+            env: env_of(spec),
             timeout_ms: spec.timeout_ms,
             grace_ms: tern_core::words::limits::KILL_GRACE.as_ms(),
             rlimits: spec.rlimits.clone(),
         };
         write_then(&path, &context, |_| Ok(())).map(|()| path)
+    }
+
+    /// What borrowed tasks find beside what their job sends: where programs are on this machine, and whose home it is.
+    fn env_of(spec: &JobSpec) -> Vec<(Bytes, Bytes)> {
+        let own = [("PATH", std::env::var_os("PATH")), ("HOME", std::env::var_os("HOME"))];
+        let sent = |name: &str| spec.env.iter().any(|(sent, _)| sent.0 == name.as_bytes());
+        let own = own.into_iter().filter(|(name, _)| !sent(name));
+        let own = own.filter_map(|(name, value)| Some((Bytes::from(name), Bytes(value?.into_encoded_bytes()))));
+        spec.env.iter().cloned().chain(own).collect()
+    }
+
+    /// Where programs of borrowed tasks are looked for.
+    #[must_use]
+    pub fn path_of(spec: &JobSpec) -> Option<Vec<u8>> {
+        env_of(spec).into_iter().find(|(name, _)| name.0 == b"PATH").map(|(_, value)| value.0)
     }
 
     /// Removes the context of a loan that is over, and the job's folder with the last of them.

@@ -7,7 +7,7 @@ use core::net::SocketAddr;
 use super::links::Pulse;
 use super::node::Mesh;
 use super::topology::Known;
-use crate::observe::{Facts, LinkTrit, Vitals};
+use crate::observe::{Facts, Fit, LinkTrit, Vitals};
 use crate::promise::Refusal;
 use crate::words::NodeId;
 
@@ -50,6 +50,13 @@ pub struct LinkView {
 }
 
 impl Mesh {
+    /// What a member's machine has for tasks; none: it has not said so yet.
+    #[must_use]
+    pub fn fit(&self, node: &NodeId) -> Option<Fit> {
+        let profile = self.nodes.get(node)?.profile.as_ref()?;
+        Some(Fit::of(&self.zone_of(node), &profile.value.facts))
+    }
+
     /// All members in the order of keys, this node among them.
     #[must_use]
     pub fn nodes(&self) -> Vec<NodeView> {

@@ -8,10 +8,32 @@ use crate::machine::node::Machine;
 use crate::plan::{Did, Reason};
 use crate::promise::Refusal;
 use crate::wire::Message;
-use crate::words::limits::RESEND;
-use crate::words::{GrantId, Now, TaskSet, Unfit};
+use crate::words::limits::{ASK_AGAIN_FIRST, RESEND};
+use crate::words::{GrantId, NodeId, Now, TaskSet, Unfit};
 
 impl Machine {
+    /// Gives back a loan before anything of it was taken. Only an answer to a question is one: else an echo could give back
+    /// what runs.
+    pub(in crate::machine) fn unwanted(
+        &mut self,
+        from: NodeId,
+        grant: GrantId,
+        tasks: TaskSet,
+        (asked, why): (u64, Unfit),
+        now: Now,
+        out: &mut Vec<Effect>,
+    ) {
+        if self.sharing.borrowed.contains_key(&grant) || self.take_ask(from, asked).is_none() {
+            return self.refuse(Refusal::NotAsked);
+        }
+        self.refuse(Refusal::Unfit);
+        self.decided(Did::Return { grant, tasks: tasks.len() }, Reason::Unfit(why));
+        if let Some(peer) = self.sharing.peers.get_mut(&from) {
+            peer.ask_again = peer.ask_again.max(now.boot + ASK_AGAIN_FIRST);
+        }
+        out.push(Effect::Send { to: from, message: Message::Return { grant, tasks, why: Some(why) } });
+    }
+
     /// Their files are here: they wait for a slot now.
     pub(in crate::machine) fn staged_inputs(&mut self, grant: GrantId, tasks: &TaskSet) {
         let Some(tasks) = self.leave_staging(grant, tasks) else { return };

@@ -1,6 +1,6 @@
 //! One file after the other from one node: over the shortest way there is, and on from where it broke off.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -15,6 +15,7 @@ use crate::files::source;
 use crate::files::wire::{Ask, Event, Kind, Outlined, Trouble, Wanted, hear};
 use crate::overlay::calls::Call;
 use crate::overlay::peers::{Peers, is_direct};
+use crate::stage::Cache;
 
 /// Tries in a row that bring nothing.
 const TRIES_MAX: u32 = 6;
@@ -62,7 +63,7 @@ impl Fetch {
     /// # Errors
     /// [`Trouble`]: there is no target, or it is what it was; what came is kept beside it.
     pub async fn file(&mut self, path: &[u8], target: &Path, mode: u32) -> Result<(), Trouble> {
-        let (outlined, outline) = self.outline(path).await?;
+        let (outlined, outline) = self.outline(path, false).await?;
         match there(target, &outline).await? {
             There::Same => {
                 self.unchanged += 1;
@@ -99,6 +100,32 @@ impl Fetch {
         Ok(())
     }
 
+    /// Brings the content of the file `path` of that node into the cache, unless it is there. Returns where it is, and the rights
+    /// of the file.
+    ///
+    /// # Errors
+    /// [`Trouble`]; what came stays for the next try.
+    pub async fn content_of(&mut self, path: &[u8], cache: &Cache) -> Result<(PathBuf, u32), Trouble> {
+        let (outlined, outline) = self.outline(path, true).await?;
+        let Outlined { id, size, mode, .. } = outlined;
+        // Of two that want it the second finds it.
+        let _alone = cache.alone(id).await;
+        if let Some(there) = cache.find(id) {
+            self.unchanged += 1;
+            return Ok((there, mode));
+        }
+        let target = cache.place(id);
+        let (mut part, left) = self.part(&target, &outline).await?;
+        if size > 0 {
+            let wanted = Wanted { id, path: path.to_vec(), way: Vec::new(), first: left.groups };
+            part = self.content(wanted, &outline, part).await?;
+        }
+        blocking(move || part.finish(0o400, true)).await?;
+        cache.add(id, size);
+        self.files += 1;
+        Ok((target, mode))
+    }
+
     /// Counts, and says so now and then.
     fn count(&mut self, bytes: u64) {
         self.bytes += bytes;
@@ -110,8 +137,8 @@ impl Fetch {
     }
 
     /// From the node itself, from end to end: everything that comes over others is checked against this.
-    async fn outline(&self, path: &[u8]) -> Result<(Outlined, Arc<Outline>), Trouble> {
-        let ask = Call::Files(Ask::Outline { path: path.to_vec() });
+    async fn outline(&self, path: &[u8], bare: bool) -> Result<(Outlined, Arc<Outline>), Trouble> {
+        let ask = Call::Files(Ask::Outline { path: path.to_vec(), bare });
         let (_send, mut receive) = self.peers.call(&self.from, &ask).await?;
         let outlined = hear::<Result<Outlined, Trouble>>(&mut receive).await??;
         let outline = content::outline(&mut receive, outlined.size).await?;

@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::files::wire::{Kind, Trouble};
+use crate::home::WORK;
 
 /// By this a state folder is known; it is there from its first start.
 const MARK: &str = "grid/roll";
@@ -31,6 +32,19 @@ pub fn check(path: &Path) -> Result<(), Trouble> {
             let message = format!("{} is a node's state folder: nothing in it is copied", folder.display());
             Err(Trouble::new(Kind::Refused, message))
         }
+    }
+}
+
+/// As [`check`], for what is read: what tasks made is fetched from their work folders.
+///
+/// # Errors
+/// [`Kind::Refused`]
+pub fn check_read(path: &Path) -> Result<(), Trouble> {
+    let real = real(path);
+    let state = real.ancestors().find(|folder| is_state(folder));
+    match state.and_then(|state| real.strip_prefix(state.join(WORK)).ok()) {
+        Some(below) if below.components().next().is_some() => Ok(()),
+        _ => check(path),
     }
 }
 

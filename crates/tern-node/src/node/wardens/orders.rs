@@ -4,15 +4,19 @@
 //! so the core stays small and a job of a million tasks stays one template.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tern_core::promise::State;
+use tern_core::wire::{Made, TaskFiles, Travel};
 use tern_core::words::limits::{ARG_BYTES_MAX, FRAME_BYTES_MAX};
-use tern_core::words::{Bytes, GrantId, Inputs, JobId, JobSpec, TaskSet};
+use tern_core::words::{Attempt, Bytes, GrantId, Inputs as Rowed, JobId, JobSpec, NodeId, TaskSet};
 
+use super::devices::Devices;
+use crate::files::names;
 use crate::home::Home;
-use crate::process::protocol::Order;
+use crate::process::protocol::{Order, Own};
+use crate::stage::{self, Inputs, Wish};
 use crate::store::context;
 use crate::store::rows::Rows;
 
@@ -21,44 +25,86 @@ const OPEN_INPUTS_MAX: usize = 16;
 /// Bytes of the orders in one frame; the rest of it is for what they have in common.
 const GROUP_BYTES_MAX: usize = FRAME_BYTES_MAX - 64 * 1024;
 
+/// What came with a loan.
+pub struct Came {
+    pub from: NodeId,
+    pub tasks: TaskSet,
+    /// One vector a task in ascending order.
+    pub argv: Vec<Vec<Bytes>>,
+    pub travel: Option<Travel>,
+    pub gpus: u8,
+}
+
 /// Renders tasks and remembers what borrowed tasks came with.
 pub struct Orders {
     home: Home,
     open: BTreeMap<JobId, Arc<Rows>>,
+    /// Which graphics processors are whose.
+    pub devices: Devices,
     /// What loans came with, until they end.
     borrowed: BTreeMap<GrantId, Loan>,
 }
 
 struct Loan {
+    from: NodeId,
+    /// Graphics processors of one task.
+    gpus: u8,
+    travel: Option<Travelling>,
     /// Vectors of tasks that were not given to the warden yet.
     argv: BTreeMap<u32, Vec<Bytes>>,
     context: PathBuf,
 }
 
+/// The files of a loan's tasks.
+struct Travelling {
+    base: PathBuf,
+    /// The folder of its work folders.
+    folder: PathBuf,
+    files: BTreeMap<u32, TaskFiles>,
+    /// Work folders that are ready, as they were then.
+    ready: BTreeMap<u32, Inputs>,
+}
+
 impl Orders {
     pub fn new(home: Home) -> Self {
-        Self { home, open: BTreeMap::new(), borrowed: BTreeMap::new() }
+        Self { home, open: BTreeMap::new(), borrowed: BTreeMap::new(), devices: Devices::default() }
     }
 
     /// Vectors for tasks of an own job. A task whose row cannot be read gets a vector that fails and says so: the job goes on.
     pub fn own(&mut self, state: &State, job: JobId, tasks: &TaskSet) -> Vec<Order> {
         let Some(spec) = state.job(job).map(|job| &job.spec) else { return Vec::new() };
-        let rows = matches!(spec.inputs, Inputs::Rows).then(|| self.rows(job));
+        let rows = matches!(spec.inputs, Rowed::Rows).then(|| self.rows(job));
         let mut orders = Vec::with_capacity(tasks.len() as usize);
         for range in tasks.ranges() {
             match &rows {
                 Some(Ok(rows)) => match rows.rows(range.clone()) {
                     Ok(read) => {
-                        orders
-                            .extend(range.zip(read).map(|(task, row)| Order { task, argv: render(spec, task, &row) }));
+                        orders.extend(range.zip(read).map(|(task, row)| Order {
+                            task,
+                            argv: render(spec, task, &row),
+                            own: None,
+                        }));
                     }
                     Err(error) => orders.extend(range.map(|task| unreadable(task, &error.to_string()))),
                 },
                 Some(Err(error)) => orders.extend(range.map(|task| unreadable(task, error))),
-                None => orders.extend(range.map(|task| Order { task, argv: render(spec, task, &number(spec, task)) })),
+                None => orders.extend(range.map(|task| Order {
+                    task,
+                    argv: render(spec, task, &number(spec, task)),
+                    own: None,
+                })),
             }
         }
         orders
+    }
+
+    /// Gives own tasks that want graphics processors some of their own.
+    pub fn equip(&mut self, orders: &mut [Order], gpus: u8, attempt: impl Fn(u32) -> Attempt) {
+        if gpus > 0 {
+            for order in orders {
+                order.own = own(None, self.devices.take(attempt(order.task), gpus));
+            }
+        }
     }
 
     fn rows(&mut self, job: JobId) -> Result<Arc<Rows>, String> {
@@ -73,11 +119,72 @@ impl Orders {
         Ok(rows)
     }
 
+    /// The files that travel with tasks of an own job, one entry a task; none where the job has none.
+    pub fn travel(&mut self, state: &State, job: JobId, tasks: &TaskSet, argv: &[Vec<Bytes>]) -> Option<Travel> {
+        let spec = &state.job(job)?.spec;
+        let stage = spec.stage.as_ref()?;
+        let base = self.base(job);
+        let rows = matches!(spec.inputs, Rowed::Rows).then(|| self.rows(job));
+        let numbers = tasks.ranges().into_iter().flatten();
+        let files = numbers.zip(argv).map(|(task, argv)| {
+            let row = match &rows {
+                Some(Ok(rows)) => rows.rows(task..=task).ok().and_then(|mut rows| rows.pop()).unwrap_or_default(),
+                _ => number(spec, task),
+            };
+            stage::names::of_task(stage, &base, &row, task + 1, argv)
+        });
+        Some(Travel { tasks: files.collect(), base: stage_bytes(&base) })
+    }
+
+    /// The folder in which an own job was submitted.
+    pub fn base(&self, job: JobId) -> PathBuf {
+        let context = context::read(&self.home.context(job));
+        // A context that cannot be read fails the job's own tasks, too, and says so there.
+        context.map_or_else(|_| PathBuf::from("/nonexistent"), |context| names::path(&context.cwd))
+    }
+
+    /// What is to be fetched for these borrowed tasks.
+    pub fn wish(&self, grant: GrantId, tasks: &TaskSet) -> Option<Wish> {
+        let loan = self.borrowed.get(&grant)?;
+        let travel = loan.travel.as_ref()?;
+        let inputs = |task: u32| {
+            let files = travel.files.get(&task)?;
+            Some((task, files.inputs.iter().map(|name| name.0.clone()).collect()))
+        };
+        let tasks = tasks.0.iter().filter_map(inputs).collect();
+        Some(Wish { grant, from: loan.from, base: travel.base.clone(), folder: travel.folder.clone(), tasks })
+    }
+
+    /// The inputs of a borrowed task are in its work folder.
+    pub fn ready(&mut self, grant: GrantId, task: u32, inputs: Inputs) {
+        if let Some(travel) = self.borrowed.get_mut(&grant).and_then(|loan| loan.travel.as_mut()) {
+            travel.ready.insert(task, inputs);
+        }
+    }
+
+    /// What a borrowed task left behind for its owner.
+    pub fn made(&self, grant: GrantId, task: u32) -> Made {
+        let travel = self.borrowed.get(&grant).and_then(|loan| loan.travel.as_ref());
+        let made = travel.and_then(|travel| {
+            let outputs = travel.files.get(&task).map_or(&[][..], |files| &files.outputs[..]);
+            Some(travel.ready.get(&task)?.made(outputs))
+        });
+        made.unwrap_or_default()
+    }
+
     /// Remembers what a grant came with. `argv` has one vector a task in ascending order; a shorter list is the lender's
     /// fault and leaves tasks without a vector, which then fail and say so.
-    pub fn borrow(&mut self, grant: GrantId, tasks: &TaskSet, argv: Vec<Vec<Bytes>>, context: PathBuf) {
-        let numbers = tasks.ranges().into_iter().flatten();
-        self.borrowed.insert(grant, Loan { argv: numbers.zip(argv).collect(), context });
+    pub fn borrow(&mut self, grant: GrantId, came: Came, context: PathBuf) {
+        let Came { from, tasks, argv, travel, gpus } = came;
+        let numbers = || tasks.ranges().into_iter().flatten();
+        let folder = self.home.work().join(format!("{:016x}-{}", grant.incarnation, grant.n));
+        let travel = travel.map(|travel| Travelling {
+            base: names::path(&travel.base),
+            folder,
+            files: numbers().zip(travel.tasks).collect(),
+            ready: BTreeMap::new(),
+        });
+        self.borrowed.insert(grant, Loan { from, gpus, travel, argv: numbers().zip(argv).collect(), context });
     }
 
     /// Where the context of a loan lies; None where none is known.
@@ -85,12 +192,18 @@ impl Orders {
         self.borrowed.get(&grant).map(|loan| loan.context.clone())
     }
 
-    pub fn lent(&mut self, grant: GrantId, tasks: &TaskSet) -> Vec<Order> {
-        let mut known = self.borrowed.get_mut(&grant);
+    pub fn lent(&mut self, grant: GrantId, tasks: &TaskSet, attempt: impl Fn(u32) -> Attempt) -> Vec<Order> {
+        let (mut known, devices) = (self.borrowed.get_mut(&grant), &mut self.devices);
         let numbers = tasks.ranges().into_iter().flatten();
         numbers
             .map(|task| match known.as_mut().and_then(|loan| loan.argv.remove(&task)) {
-                Some(argv) if !argv.is_empty() => Order { task, argv },
+                Some(argv) if !argv.is_empty() => {
+                    let loan = known.as_ref();
+                    let travel = loan.and_then(|loan| loan.travel.as_ref());
+                    let folder = travel.map(|travel| stage_bytes(&travel.folder.join(task.to_string())));
+                    let env = devices.take(attempt(task), loan.map_or(0, |loan| loan.gpus));
+                    Order { task, argv, own: own(folder, env) }
+                }
                 _ => unreadable(task, "the lender sent no command for it"),
             })
             .collect()
@@ -101,11 +214,11 @@ impl Orders {
         self.borrowed.len()
     }
 
-    /// Forgets what came with loans that have ended.
-    pub fn keep_grants(&mut self, mut keep: impl FnMut(GrantId) -> bool) {
-        for (_, loan) in self.borrowed.extract_if(.., |grant, _| !keep(*grant)) {
-            context::discard_borrowed(&loan.context);
-        }
+    /// Forgets what came with loans that have ended. Returns their folders of work folders.
+    pub fn keep_grants(&mut self, mut keep: impl FnMut(GrantId) -> bool) -> Vec<PathBuf> {
+        let ended = self.borrowed.extract_if(.., |grant, _| !keep(*grant));
+        let ended = ended.inspect(|(_, loan)| context::discard_borrowed(&loan.context));
+        ended.filter_map(|(_, loan)| loan.travel.map(|travel| travel.folder)).collect()
     }
 
     pub fn forget_job(&mut self, job: JobId) {
@@ -144,8 +257,8 @@ fn order_bytes(order: &Order) -> usize {
 
 fn number(spec: &JobSpec, task: u32) -> Vec<Bytes> {
     match spec.inputs {
-        Inputs::Array { first } => vec![(first + i64::from(task)).to_string().into()],
-        Inputs::Rows | Inputs::None => Vec::new(),
+        Rowed::Array { first } => vec![(first + i64::from(task)).to_string().into()],
+        Rowed::Rows | Rowed::None => Vec::new(),
     }
 }
 
@@ -156,5 +269,14 @@ fn render(spec: &JobSpec, task: u32, row: &[Bytes]) -> Vec<Bytes> {
 /// `false` with its reason as arguments: fails with 1, and the reason stands in `ps` and in the logs.
 fn unreadable(task: u32, why: &str) -> Order {
     let says = format!("tern: the input of task {} cannot be read: {why}", task + 1);
-    Order { task, argv: vec!["false".into(), says.into()] }
+    Order { task, argv: vec!["false".into(), says.into()], own: None }
+}
+
+/// What a task has for itself, if anything.
+fn own(folder: Option<Bytes>, env: Vec<(Bytes, Bytes)>) -> Option<Box<Own>> {
+    (folder.is_some() || !env.is_empty()).then(|| Box::new(Own { folder: folder.unwrap_or_default(), env }))
+}
+
+fn stage_bytes(path: &Path) -> Bytes {
+    names::bytes(path).into()
 }

@@ -40,6 +40,7 @@ impl Actor {
                 let message = heard(&vitals);
                 // Said again in a second: it does not wait for a loop that is behind.
                 let _lost = self.to_loop.try_send(Peer::Heard { from: node, message });
+                self.tell_fit(node);
             }
             MeshEffect::Save => self.save_at = Some(self.save_at.unwrap_or_else(|| Instant::now() + SAVE_AFTER)),
             MeshEffect::Note(note) => self.note(note),
@@ -71,10 +72,24 @@ impl Actor {
                 News::Up => Peer::Up(node),
                 News::Down | News::UpAnew => Peer::Down(node),
             });
-            match next.remove() {
+            let told = next.remove();
+            if matches!(told, News::Up) {
+                self.fits.remove(&node);
+                self.tell_fit(node);
+            }
+            match told {
                 News::UpAnew => drop(self.untold.insert(node, News::Up)),
                 News::Up | News::Down => {}
             }
+        }
+    }
+
+    /// Tells the loop what a member's machine has for tasks, where that is not what it was told last. Said with its vitals, so
+    /// that what the loop does not take now comes again.
+    fn tell_fit(&mut self, node: NodeId) {
+        let Some(fit) = self.mesh.fit(&node).filter(|fit| self.fits.get(&node) != Some(fit)) else { return };
+        if self.to_loop.try_send(Peer::Fit { from: node, fit: fit.clone() }).is_ok() {
+            self.fits.insert(node, fit);
         }
     }
 

@@ -48,7 +48,7 @@ fn mutated_questions_of_members_are_read_in_one_form_or_refused() {
         Call::Swallow,
         Call::Connect { port: 443 },
         Call::Files(Ask::List { sources: vec![path()], recursive: true }),
-        Call::Files(Ask::Outline { path: path() }),
+        Call::Files(Ask::Outline { path: path(), bare: false }),
         Call::Files(Ask::Content(wanted)),
         Call::Files(Ask::Take(order)),
     ]);

@@ -21,6 +21,7 @@ use super::search::{Found, search};
 use super::vfork::{Program, Stack};
 use crate::process::outputs::Pair;
 use crate::process::pidfd::Pidfd;
+use crate::process::protocol::Own;
 
 /// Why there is no process.
 #[derive(Debug, PartialEq, Eq)]
@@ -71,39 +72,41 @@ impl Launcher {
         &mut self,
         context: &Prepared,
         attempt: &Attempt,
-        argv: &[Bytes],
+        (argv, own): (&[Bytes], Option<&Own>),
         outputs: &Pair,
     ) -> Result<(i32, Pidfd), Refusal> {
         check(argv)?;
+        let folder = folder(context, own)?;
         let file = locate(context, &argv[0])?;
-        match self.spawn(context, attempt, &file, argv, outputs) {
+        match self.spawn((context, &folder), attempt, &file, (argv, own), outputs) {
             Ok(started) => Ok(started),
             Err(Errno::ENOENT) if !argv[0].contains(&b'/') && forget(context) => {
                 // The program may have moved since it was looked up.
                 let file = locate(context, &argv[0])?;
-                self.spawn(context, attempt, &file, argv, outputs).map_err(|error| explain(error, context, &file, argv))
+                let started = self.spawn((context, &folder), attempt, &file, (argv, own), outputs);
+                started.map_err(|error| explain(error, (context, &folder), &file, argv))
             }
-            Err(error) => Err(explain(error, context, &file, argv)),
+            Err(error) => Err(explain(error, (context, &folder), &file, argv)),
         }
     }
 
     fn spawn(
         &mut self,
-        context: &Prepared,
+        (context, folder): (&Prepared, &CStr),
         attempt: &Attempt,
         file: &CStr,
-        argv: &[Bytes],
+        (argv, own): (&[Bytes], Option<&Own>),
         outputs: &Pair,
     ) -> Result<(i32, Pidfd), Errno> {
         let through_trampoline = !context.rlimits.is_empty();
-        let ours = self.lay_out(context, attempt, file, argv, through_trampoline);
+        let ours = self.lay_out(context, attempt, file, (argv, own), through_trampoline);
         let (stdout, stderr) = outputs.descriptors();
         let program = Program {
             // In the child this names the child's own program: ours, even if its file was replaced or removed.
             file: if through_trampoline { c"/proc/self/exe" } else { file },
             argv: self.pointers.as_ptr(),
             env: self.pointers[ours..].as_ptr(),
-            cwd: &context.cwd,
+            cwd: folder,
             streams: [self.null.as_raw_fd(), stdout, stderr],
         };
         // SAFETY: both vectors of pointers end with a null and point to strings that live in `self` and `context`.
@@ -116,7 +119,7 @@ impl Launcher {
         context: &Prepared,
         attempt: &Attempt,
         file: &CStr,
-        argv: &[Bytes],
+        (argv, own): (&[Bytes], Option<&Own>),
         through_trampoline: bool,
     ) -> usize {
         let mut starts: Vec<usize> = Vec::with_capacity(argv.len() + 4);
@@ -145,7 +148,11 @@ impl Launcher {
         push(&[b"TERN_JOB=", attempt.job.to_string().as_bytes()]);
         push(&[b"TERN_TASK=", (u64::from(attempt.task) + 1).to_string().as_bytes()]);
         push(&[b"TERN_ATTEMPT=", attempt_text(attempt).as_bytes()]);
-        let words = starts.len() - 3;
+        let more = own.map_or(&[][..], |own| &own.env[..]);
+        for (name, value) in more {
+            push(&[name, b"=", value]);
+        }
+        let words = starts.len() - 3 - more.len();
         let pointer = |bytes: &[u8], at: usize| bytes[at..].as_ptr().cast::<c_char>();
         self.pointers.clear();
         self.pointers.extend(starts[..words].iter().map(|at| pointer(strings, *at)));
@@ -186,6 +193,15 @@ fn check(argv: &[Bytes]) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// The folder that a task runs in.
+fn folder(context: &Prepared, own: Option<&Own>) -> Result<CString, Refusal> {
+    match own.filter(|own| !own.folder.is_empty()) {
+        None => Ok(context.cwd.clone()),
+        Some(own) => CString::new(own.folder.0.clone())
+            .map_err(|_| Refusal::task(126, "the name of the folder to run in holds a NUL byte")),
+    }
+}
+
 fn locate(context: &Prepared, name: &Bytes) -> Result<CString, Refusal> {
     if name.contains(&b'/') {
         return CString::new(name.0.clone()).map_err(|_| Refusal::task(126, "the program's name holds a NUL byte"));
@@ -210,15 +226,15 @@ fn forget(context: &Prepared) -> bool {
 }
 
 /// The kernel gives one number for a missing folder, a missing program and a missing interpreter.
-fn explain(error: Errno, context: &Prepared, file: &CStr, argv: &[Bytes]) -> Refusal {
+fn explain(error: Errno, (context, cwd): (&Prepared, &CStr), file: &CStr, argv: &[Bytes]) -> Refusal {
     use std::os::unix::ffi::OsStrExt;
     if matches!(error, Errno::EAGAIN | Errno::ENOMEM | Errno::ENFILE | Errno::EMFILE) {
         return Refusal::Later(error);
     }
     let os_path = |text: &CStr| Path::new(std::ffi::OsStr::from_bytes(text.to_bytes())).to_owned();
-    let (folder, file) = (os_path(&context.cwd), os_path(file));
+    let (folder, file) = (os_path(cwd), os_path(file));
     let name = file.display();
-    if !context.cwd.is_empty() && !folder.is_dir() {
+    if !cwd.is_empty() && !folder.is_dir() {
         return Refusal::task(126, format!("{}: no such folder to run in", folder.display()));
     }
     let there = std::fs::metadata(folder.join(&file));

@@ -19,7 +19,7 @@ use crate::home::Home;
 use crate::process::inflight::{ROWS_MAX, Table};
 use crate::process::outputs::{Numbers, Pair};
 use crate::process::pidfd::Pidfd;
-use crate::process::protocol::{FromWarden, Grant, Order, PROTOCOL_VERSION};
+use crate::process::protocol::{FromWarden, Grant, Order, Own, PROTOCOL_VERSION};
 use crate::process::spawn::context::Contexts;
 use crate::store::segment::Position;
 
@@ -43,6 +43,7 @@ pub struct Assigned {
     pub attempt: Attempt,
     pub head: Arc<Head>,
     pub argv: Vec<Bytes>,
+    pub own: Option<Box<Own>>,
 }
 
 /// An end that is not durable yet.
@@ -175,7 +176,7 @@ impl State {
         self.queued -= 1;
         self.queued_bytes -= order_bytes(&order);
         self.held[row] = Some(attempt);
-        Some(Assigned { row, attempt, head, argv: order.argv })
+        Some(Assigned { row, attempt, head, argv: order.argv, own: order.own })
     }
 
     /// Workers share the slots out among them, but what was adopted all went to the first.

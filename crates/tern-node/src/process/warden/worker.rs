@@ -226,7 +226,7 @@ impl Worker {
         };
         self.hub.table.starting(order.row, &noted);
         let launched = match &context {
-            Ok(context) => self.launcher.launch(context, &order.attempt, &order.argv, &pair),
+            Ok(context) => self.launcher.launch(context, &order.attempt, (&order.argv, order.own.as_deref()), &pair),
             Err(error) => {
                 Err(Refusal::Task { code: 126, why: format!("{}: {error}", order.head.grant.context.display()) })
             }

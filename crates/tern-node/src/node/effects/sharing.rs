@@ -1,0 +1,150 @@
+//! What comes from nodes that share work: loans, and ends of what was lent, with the files of both.
+
+use std::path::PathBuf;
+
+use tern_core::machine::{Effect, Event};
+use tern_core::observe::Fit;
+use tern_core::wire::{self, Message};
+use tern_core::words::{Bytes, GrantId, JobSpec, NodeId, TaskSet, Unfit};
+
+use crate::node::run::Loop;
+use crate::node::wardens::orders::Came;
+use crate::process::spawn::search::{self, Found};
+use crate::stage::{Inputs, Return};
+use crate::store;
+
+impl Loop {
+    /// A frame from an admitted peer. What cannot be read is dropped: nothing of it reaches the machine.
+    pub(in crate::node) fn frame(&mut self, from: NodeId, bytes: &[u8], effects: &mut Vec<Effect>) {
+        match wire::decode(bytes) {
+            Ok(message @ Message::Lend { .. }) => self.offered(from, message, effects),
+            Ok(Message::Results { grant, outcomes, output, made }) if !made.is_empty() => {
+                self.fetch_first(from, Message::Results { grant, outcomes, output, made });
+            }
+            Ok(message) => self.said(from, message, effects),
+            Err(error) => tracing::warn!(%from, ?error, "a frame could not be read and was dropped"),
+        }
+    }
+
+    /// A message that needs no files, or whose files are here.
+    pub(in crate::node) fn said(&mut self, from: NodeId, mut message: Message, effects: &mut Vec<Effect>) {
+        if let Message::Results { grant, outcomes, output, .. } = &mut message {
+            let output = std::mem::take(output);
+            // Of a loan that is over nothing counts any more: its output stays outside.
+            if self.has_lent(*grant, from)
+                && let Err(error) = self.journal.keep_outputs(outcomes, &output)
+            {
+                return tracing::warn!(%error, "results were dropped for now: their output could not be written");
+            }
+        }
+        self.handle(Event::Message { from, message }, effects);
+    }
+
+    fn has_lent(&self, grant: GrantId, to: NodeId) -> bool {
+        self.machine.state().lent().get(&grant).is_some_and(|loan| loan.to == to)
+    }
+
+    /// Ends of tasks that made files: these come first. Only what an open loan names is fetched.
+    fn fetch_first(&mut self, from: NodeId, message: Message) {
+        let Message::Results { grant, outcomes, output, made } = message else { return };
+        let Some(loan) = self.machine.state().lent().get(&grant).filter(|loan| loan.to == from) else {
+            // Not lent, or not any more: the machine says so.
+            let message = Message::Results { grant, outcomes, output, made: Vec::new() };
+            let mut effects = Vec::new();
+            self.handle(Event::Message { from, message }, &mut effects);
+            return self.perform(effects);
+        };
+        let (job, open) = (loan.job, loan.open.clone());
+        let Some(stager) = self.stager.clone() else { return };
+        let ends = outcomes.into_iter().zip(output).zip(made);
+        let mut ends: Vec<_> = ends.filter(|((outcome, _), _)| open.contains(outcome.attempt.task)).collect();
+        ends.sort_by_key(|((outcome, _), _)| outcome.attempt.task);
+        let tasks: TaskSet = ends.iter().map(|((outcome, _), _)| outcome.attempt.task).collect();
+        let orders = self.orders.own(self.machine.state(), job, &tasks);
+        let argv: Vec<Vec<Bytes>> = orders.into_iter().map(|order| order.argv).collect();
+        let Some(travel) = self.orders.travel(self.machine.state(), job, &tasks, &argv) else { return };
+        let (mut outcomes, mut outputs, mut mades) = (Vec::new(), Vec::new(), Vec::new());
+        for ((outcome, output), made) in ends {
+            outcomes.push(outcome);
+            outputs.push(output);
+            mades.push(made);
+        }
+        let message = Message::Results { grant, outcomes, output: outputs, made: mades };
+        stager.take(Return { from, message, base: PathBuf::from(self.orders.base(job)), declared: travel.tasks });
+    }
+
+    /// A loan on offer: what its tasks need is kept only if the machine takes it.
+    fn offered(&mut self, from: NodeId, message: Message, effects: &mut Vec<Effect>) {
+        let Message::Lend { grant, job, tasks, argv, spec, asked, travel, .. } = &message else { return };
+        let has = |node: &Self| node.machine.borrowed().any(|(held, _)| held == *grant);
+        if has(self) {
+            // A repetition, or a stranger's: what came with the first stays.
+            return self.handle(Event::Message { from, message }, effects);
+        }
+        if let Some(why) = self.cannot_run(spec, argv) {
+            let (grant, tasks, asked) = (*grant, tasks.clone(), *asked);
+            return self.handle(Event::Unwanted { from, grant, tasks, asked, why }, effects);
+        }
+        let context = match store::context::for_borrowed(&self.home, *job, *grant, spec) {
+            Ok(context) => context,
+            Err(error) => return tracing::warn!(%error, "a loan was dropped: its context could not be written"),
+        };
+        // Copies: the machine counts them when it judges the loan.
+        let travel = travel.as_ref().map(|travel| (**travel).clone());
+        let (grant, gpus) = (*grant, spec.needs.gpus);
+        let came = Came { from, tasks: tasks.clone(), argv: argv.clone(), travel, gpus };
+        self.handle(Event::Message { from, message }, effects);
+        if self.machine.borrowed().any(|(held, lender)| held == grant && lender == from) {
+            self.orders.borrow(grant, came, context);
+        } else {
+            store::context::discard_borrowed(&context);
+        }
+    }
+
+    /// Why this machine cannot run such tasks: a program is not installed, or it takes no files. A program that is named with a
+    /// folder comes with the job, or is where it says.
+    fn cannot_run(&self, spec: &JobSpec, argv: &[Vec<Bytes>]) -> Option<Unfit> {
+        if spec.stage.is_some() && self.stager.is_none() {
+            return Some(Unfit::NoFiles);
+        }
+        let path = store::context::path_of(spec);
+        let folders = search::folders(path.as_deref(), b"/");
+        let mut known: Option<&Bytes> = None;
+        for program in argv.iter().filter_map(|words| words.first()).filter(|name| !name.contains(&b'/')) {
+            if known != Some(program) && matches!(search::search(program, &folders), Found::Nowhere) {
+                return Some(Unfit::Program);
+            }
+            known = Some(program);
+        }
+        None
+    }
+
+    pub(in crate::node) fn bring(&self, grant: GrantId, tasks: &TaskSet) {
+        if let (Some(stager), Some(wish)) = (&self.stager, self.orders.wish(grant, tasks)) {
+            stager.bring(wish);
+        }
+    }
+
+    /// The inputs of a borrowed task are here, or cannot be had.
+    pub(in crate::node) fn staged(
+        &mut self,
+        grant: GrantId,
+        task: u32,
+        inputs: Result<Inputs, Unfit>,
+        effects: &mut Vec<Effect>,
+    ) {
+        let tasks: TaskSet = [task].into_iter().collect();
+        let event = match inputs {
+            Ok(inputs) => {
+                self.orders.ready(grant, task, inputs);
+                Event::Staged { grant, tasks }
+            }
+            Err(why) => Event::Unstaged { grant, tasks, why },
+        };
+        self.handle(event, effects);
+    }
+
+    pub(in crate::node) fn peer_fit(&mut self, from: NodeId, fit: Fit, effects: &mut Vec<Effect>) {
+        self.handle(Event::PeerFit(from, fit), effects);
+    }
+}

@@ -1,0 +1,135 @@
+//! The borrower's side: inputs into the cache, and from there into the folder of each task.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use tern_core::words::Unfit;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use super::made::Inputs;
+use super::{Stager, Wish, bad_name};
+use crate::files::aside::blocking;
+use crate::files::names;
+use crate::files::receive::fetch::Fetch;
+use crate::files::wire::{Ask, Form, Kind, Listed, Trouble, hear};
+use crate::node::input::Peer;
+use crate::overlay::calls::Call;
+
+/// Files below one folder that is an input.
+const ENTRIES_MAX: usize = 1 << 16;
+
+impl Stager {
+    /// Fetches what the tasks of a loan need, and tells the loop of each when it is ready.
+    pub fn bring(&self, wish: Wish) {
+        let stager = self.clone();
+        self.runtime.spawn(async move { stager.bring_all(wish).await });
+    }
+
+    async fn bring_all(&self, wish: Wish) {
+        let Wish { grant, from, base, folder, tasks } = wish;
+        let mut running = JoinSet::new();
+        for (task, inputs) in tasks {
+            let Ok(place) = self.coming.clone().acquire_owned().await else { return };
+            let (stager, base, folder) = (self.clone(), base.clone(), folder.join(task.to_string()));
+            running.spawn(async move {
+                let brought = stager.bring_one((from, &base), folder, &inputs).await;
+                let inputs = brought.map_err(|trouble| {
+                    tracing::warn!(%from, task, %trouble, "inputs of a borrowed task did not come");
+                    unfit(trouble.kind)
+                });
+                // A loop that has ended needs no inputs.
+                let _ended = stager.peers.to_loop().send(Peer::Staged { grant, task, inputs }).await;
+                drop(place);
+            });
+        }
+        while running.join_next().await.is_some() {}
+    }
+
+    async fn bring_one(
+        &self,
+        (from, base): (tern_core::words::NodeId, &Path),
+        folder: PathBuf,
+        inputs: &[Vec<u8>],
+    ) -> Result<Inputs, Trouble> {
+        let (events, _unheard) = mpsc::channel(1);
+        let mut fetch = Fetch::new(self.peers.clone(), from, true, events);
+        let root = folder.clone();
+        blocking(move || crate::home::make_folder(&root).map_err(|error| Trouble::at(&root, &error))).await?;
+        for name in inputs {
+            let inside =
+                names::inside(name).filter(|name| !name.as_os_str().is_empty()).ok_or_else(|| bad_name(name))?;
+            let path = names::bytes(&base.join(&inside));
+            match fetch.content_of(&path, &self.cache).await {
+                Ok((content, mode)) => lay(content, folder.join(inside), mode).await?,
+                // A program that does not find its file says so itself, as on one machine.
+                Err(trouble) if trouble.kind == Kind::NoSuchFile => {}
+                Err(trouble) if trouble.kind == Kind::Refused => {
+                    self.bring_folder(&mut fetch, from, &path, &folder.join(inside)).await.map_err(|_| trouble)?;
+                }
+                Err(trouble) => return Err(trouble),
+            }
+        }
+        blocking(move || Inputs::look(folder)).await
+    }
+
+    /// An input that is a folder: all regular files in it.
+    async fn bring_folder(
+        &self,
+        fetch: &mut Fetch,
+        from: tern_core::words::NodeId,
+        path: &[u8],
+        target: &Path,
+    ) -> Result<(), Trouble> {
+        let ask = Ask::List { sources: vec![path.to_vec()], recursive: true };
+        let (_send, mut receive) = self.peers.call(&from, &Call::Files(ask)).await?;
+        let mut entries = Vec::new();
+        loop {
+            match hear::<Listed>(&mut receive).await? {
+                Listed::Entry(entry) if entries.len() < ENTRIES_MAX => entries.push(entry),
+                Listed::Entry(_) => return Err(Trouble::new(Kind::Refused, "a folder with too many files")),
+                Listed::Source { .. } | Listed::Skipped { .. } => {}
+                Listed::End => break,
+                Listed::Failed(trouble) => return Err(trouble),
+            }
+        }
+        for entry in entries {
+            let inside = names::inside(&entry.name).ok_or_else(|| bad_name(&entry.name))?;
+            match entry.form {
+                Form::File { path, .. } => {
+                    let (content, mode) = fetch.content_of(&path, &self.cache).await?;
+                    lay(content, target.join(inside), mode).await?;
+                }
+                Form::Folder => {
+                    let folder = target.join(inside);
+                    blocking(move || fs::create_dir_all(&folder).map_err(|error| Trouble::at(&folder, &error))).await?;
+                }
+                // Where they lead need not be here.
+                Form::Link { .. } => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Copies a content to its place: a task may change its inputs, and the cache must not change with them.
+async fn lay(content: PathBuf, target: PathBuf, mode: u32) -> Result<(), Trouble> {
+    let lay = move || {
+        let failed = |error: std::io::Error| Trouble::at(&target, &error);
+        if let Some(folder) = target.parent() {
+            fs::create_dir_all(folder).map_err(failed)?;
+        }
+        fs::copy(&content, &target).map_err(failed)?;
+        fs::set_permissions(&target, Permissions::from_mode(mode & 0o777)).map_err(failed)
+    };
+    blocking(lay).await
+}
+
+fn unfit(kind: Kind) -> Unfit {
+    match kind {
+        Kind::StorageFull => Unfit::Disk,
+        Kind::Refused => Unfit::NoFiles,
+        _ => Unfit::Inputs,
+    }
+}

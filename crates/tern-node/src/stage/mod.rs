@@ -1,0 +1,110 @@
+//! Files of tasks that run on another node: inputs come before a task starts, outputs go back before its end counts.
+//!
+//! Whoever wants a file fetches it, as everywhere. A borrower fetches inputs from the owner into its cache, by content, so that
+//! what it has is not sent again, and lays them into a folder of the task's own. When a task has ended, the owner fetches what it
+//! made, puts it where it would have been made here, and only then takes the end of the task.
+
+pub mod bring;
+pub mod cache;
+pub mod made;
+pub mod names;
+pub mod take;
+
+use std::collections::HashSet;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tern_core::wire::{Message, TaskFiles};
+use tern_core::words::{GrantId, NodeId};
+use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
+
+pub use cache::Cache;
+pub use made::Inputs;
+
+use crate::files::wire::{Kind, Trouble};
+use crate::home::Home;
+use crate::overlay::peers::Peers;
+
+/// Tasks whose files are on their way at once, in each direction.
+const TASKS_AT_ONCE: usize = 8;
+
+/// Inputs to fetch for the tasks of a loan.
+pub struct Wish {
+    pub grant: GrantId,
+    pub from: NodeId,
+    /// The folder there that names are relative to.
+    pub base: PathBuf,
+    /// The folder here that gets one folder a task.
+    pub folder: PathBuf,
+    /// Numbers of tasks, and the names of their inputs.
+    pub tasks: Vec<(u32, Vec<Vec<u8>>)>,
+}
+
+/// Ends of tasks whose files wait at the borrower.
+pub struct Return {
+    pub from: NodeId,
+    /// [`Message::Results`], with what they made.
+    pub message: Message,
+    /// The folder here that names are relative to.
+    pub base: PathBuf,
+    /// What each of these tasks may bring back.
+    pub declared: Vec<TaskFiles>,
+}
+
+/// Moves files for the loop, which goes on meanwhile. All copies are one.
+#[derive(Clone)]
+pub struct Stager {
+    peers: Peers,
+    runtime: Handle,
+    cache: Arc<Cache>,
+    coming: Arc<Semaphore>,
+    going: Arc<Semaphore>,
+    /// Ends whose files are on their way: a repeated message does not fetch them again.
+    returning: Arc<Mutex<HashSet<(GrantId, u32)>>>,
+}
+
+impl Stager {
+    /// Clears away what an earlier agent left, and reads what the cache holds. Called within the runtime.
+    ///
+    /// # Errors
+    /// The system's: there is no place for work folders.
+    pub fn new(home: &Home, peers: Peers, cache_bytes: u64) -> std::io::Result<Self> {
+        // The tasks of an earlier agent's loans are being ended: what they still write goes with their folders.
+        match std::fs::remove_dir_all(home.work()) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+            _ => crate::home::make_folder(home.work())?,
+        }
+        let cache = Cache::open(home.cache(), cache_bytes)?;
+        let places = || Arc::new(Semaphore::new(TASKS_AT_ONCE));
+        let (coming, going) = (places(), places());
+        let returning = Arc::default();
+        Ok(Self { peers, runtime: Handle::current(), cache: Arc::new(cache), coming, going, returning })
+    }
+
+    /// Removes the work folders of a loan that is over.
+    pub fn discard(&self, folder: PathBuf) {
+        self.runtime.spawn_blocking(move || {
+            if let Err(error) = std::fs::remove_dir_all(&folder)
+                && error.kind() != std::io::ErrorKind::NotFound
+            {
+                tracing::warn!(%error, folder = %folder.display(), "a work folder could not be removed; the next start does");
+            }
+        });
+    }
+
+    /// Marks an end as being fetched. False: it is already.
+    fn begin_return(&self, grant: GrantId, task: u32) -> bool {
+        self.returning.lock().unwrap_or_else(PoisonError::into_inner).insert((grant, task))
+    }
+
+    fn end_return(&self, grant: GrantId, task: u32) {
+        self.returning.lock().unwrap_or_else(PoisonError::into_inner).remove(&(grant, task));
+    }
+}
+
+/// A refusal of a name that another node said.
+fn bad_name(name: &[u8]) -> Trouble {
+    let message = format!("{:?} is no name below the folder of the job", String::from_utf8_lossy(name));
+    Trouble::new(Kind::Refused, message)
+}

@@ -1,0 +1,73 @@
+//! Which files travel with a task: those that the job names, and arguments that are names of files.
+
+use std::path::{Component, Path, PathBuf};
+
+use tern_core::wire::TaskFiles;
+use tern_core::words::limits::TASK_FILES_MAX;
+use tern_core::words::{Bytes, Stage};
+
+use crate::files::names;
+
+/// The files of one task, by its columns, its number from 1 and its command. Looks at the disk where arguments may be names.
+#[must_use]
+pub fn of_task(stage: &Stage, base: &Path, row: &[Bytes], number: u32, argv: &[Bytes]) -> TaskFiles {
+    let named = stage.inputs.render(row, number).into_iter().map(|name| plain(base, &name).unwrap_or(name));
+    let mut inputs: Vec<Bytes> = named.collect();
+    if stage.found {
+        let found = argv.iter().filter_map(|word| plain(base, word));
+        inputs.extend(found.filter(|name| base.join(names::path(name)).is_file()));
+    }
+    inputs.sort_unstable();
+    inputs.dedup();
+    inputs.truncate(TASK_FILES_MAX);
+    let outputs = stage.outputs.render(row, number).into_iter().map(|name| plain(base, &name).unwrap_or(name));
+    TaskFiles { inputs, outputs: outputs.take(TASK_FILES_MAX).collect() }
+}
+
+/// A name as it stands below the folder of the job: without `.`, and relative if it was said in full. None: it leads out.
+#[must_use]
+pub fn plain(base: &Path, said: &[u8]) -> Option<Bytes> {
+    let path = names::path(said);
+    let path = path.strip_prefix(base).unwrap_or(&path);
+    let mut name = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::Normal(part) => name.push(part),
+            Component::CurDir => {}
+            _ => return None,
+        }
+    }
+    let name = names::bytes(&name);
+    (!name.is_empty() && names::inside(&name).is_some()).then(|| name.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tern_core::words::template::Template;
+
+    #[test]
+    fn names_and_arguments_that_are_files_travel_and_nothing_that_lies_outside() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let base = folder.path();
+        std::fs::create_dir(base.join("in")).expect("a folder");
+        for name in ["in/a.wav", "tool", "x"] {
+            std::fs::write(base.join(name), b"").expect("a file");
+        }
+        let template = |words: &[&str]| {
+            let words: Vec<Bytes> = words.iter().map(|word| Bytes::from(*word)).collect();
+            Template::parse(&words, None, false).expect("words")
+        };
+        let stage =
+            Stage { inputs: template(&["./lib.{}", "/etc/passwd"]), outputs: template(&["{.}.flac"]), found: true };
+        let whole = base.join("x");
+        let argv = ["./tool", "in/a.wav", "missing", "../x", whole.to_str().expect("text"), "-o"].map(Bytes::from);
+        let files = of_task(&stage, base, &[Bytes::from("in/a.wav")], 1, &argv);
+        let text = |names: &[Bytes]| names.iter().map(ToString::to_string).collect::<Vec<_>>();
+        // What leads out stays as it was said, and is refused by whoever is to fetch it.
+        assert_eq!(text(&files.inputs), ["/etc/passwd", "in/a.wav", "lib.in/a.wav", "tool", "x"]);
+        assert_eq!(text(&files.outputs), ["in/a.flac"]);
+        assert_eq!(plain(base, b"a/../b"), None);
+        assert_eq!(plain(base, b"."), None);
+    }
+}

@@ -1,0 +1,156 @@
+//! The owner's side: what a lent task made is fetched and put where it would have been made here; then its end is taken.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use tern_core::promise::{Exit, Outcome};
+use tern_core::wire::{Made, MadeFile, Message, TaskFiles};
+use tern_core::words::{Bytes, GrantId, NodeId};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use super::{Return, Stager, bad_name};
+use crate::files::aside::blocking;
+use crate::files::names;
+use crate::files::receive::fetch::Fetch;
+use crate::files::source::kept;
+use crate::files::wire::{Kind, Trouble};
+use crate::node::input::Peer;
+
+/// As sysexits has it: an output file cannot be made.
+const CANTCREAT: u8 = 73;
+
+impl Stager {
+    /// Fetches what the tasks of these ends made, and hands each end to the loop when its files are in their places. What cannot be
+    /// fetched now is not handed on: the borrower says it again.
+    pub fn take(&self, wish: Return) {
+        let stager = self.clone();
+        self.runtime.spawn(async move { stager.take_all(wish).await });
+    }
+
+    async fn take_all(&self, wish: Return) {
+        let Return { from, message, base, declared } = wish;
+        let Message::Results { grant, outcomes, output, made } = message else { return };
+        let mut running = JoinSet::new();
+        let ends = outcomes.into_iter().zip(output).zip(made).zip(declared);
+        for (((mut outcome, mut output), made), files) in ends {
+            let task = outcome.attempt.task;
+            if !self.begin_return(grant, task) {
+                continue;
+            }
+            let Ok(place) = self.going.clone().acquire_owned().await else { return };
+            let (stager, base) = (self.clone(), base.clone());
+            running.spawn(async move {
+                let taken = stager.take_one(from, &made, &base, &files).await;
+                drop(place);
+                if said(taken, &mut outcome, &mut output) {
+                    stager.hand_on(from, grant, outcome, output).await;
+                }
+                stager.end_return(grant, task);
+            });
+        }
+        while running.join_next().await.is_some() {}
+    }
+
+    async fn hand_on(&self, from: NodeId, grant: GrantId, outcome: Outcome, output: (Bytes, Bytes)) {
+        let message = Message::Results { grant, outcomes: vec![outcome], output: vec![output], made: Vec::new() };
+        // A loop that has ended takes it at its next start, from the borrower.
+        let _ended = self.peers.to_loop().send(Peer::Returned { from, message }).await;
+    }
+
+    async fn take_one(&self, from: NodeId, made: &Made, base: &Path, files: &TaskFiles) -> Result<(), Trouble> {
+        let (events, _unheard) = mpsc::channel(1);
+        let mut fetch = Fetch::new(self.peers.clone(), from, true, events);
+        for file in &made.files {
+            let target = target(base, file, files)?;
+            let (root, place, declared) = (base.to_owned(), target.clone(), !files.outputs.is_empty());
+            blocking(move || prepare(&root, &place, declared)).await?;
+            let path = [&made.base[..], b"/", &file.name[..]].concat();
+            fetch.file(&path, &target, file.mode).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Where a file goes. Of a job that names its outputs nothing else is taken.
+fn target(base: &Path, file: &MadeFile, files: &TaskFiles) -> Result<PathBuf, Trouble> {
+    let name = names::inside(&file.name).filter(|name| !name.as_os_str().is_empty());
+    let name = name.ok_or_else(|| bad_name(&file.name))?;
+    let named = |output: &Bytes| name.starts_with(names::path(output));
+    if !files.outputs.is_empty() && !files.outputs.iter().any(named) {
+        return Err(bad_name(&file.name));
+    }
+    Ok(base.join(name))
+}
+
+/// Makes the folders on the way. What the job did not name itself is written through no link: the other node chose the name. Blocks.
+fn prepare(base: &Path, target: &Path, declared: bool) -> Result<(), Trouble> {
+    kept::check(base)?;
+    let below = target.strip_prefix(base).unwrap_or(target);
+    let mut path = base.to_owned();
+    for part in below.parent().unwrap_or(Path::new("")).components() {
+        path.push(part);
+        match fs::symlink_metadata(&path) {
+            Ok(meta) if meta.is_dir() => {}
+            Ok(_) if declared && path.is_dir() => {}
+            Ok(_) => {
+                let message = format!("{} is no folder: nothing is written through it", path.display());
+                return Err(Trouble::new(Kind::Refused, message));
+            }
+            Err(_) => match fs::create_dir(&path) {
+                Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
+                    return Err(Trouble::at(&path, &error));
+                }
+                _ => {}
+            },
+        }
+    }
+    kept::check(target)?;
+    match fs::symlink_metadata(target) {
+        Ok(meta) if meta.is_dir() || (!declared && !meta.is_file()) => {
+            let message = format!("{} is there and is no regular file", target.display());
+            Err(Trouble::new(Kind::Exists, message))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whether the end may be handed on. What will never have its place makes the task fail, and its error output says why.
+fn said(taken: Result<(), Trouble>, outcome: &mut Outcome, output: &mut (Bytes, Bytes)) -> bool {
+    let Err(trouble) = taken else { return true };
+    let never = matches!(trouble.kind, Kind::NoPermission | Kind::Refused | Kind::Exists | Kind::Invalid);
+    tracing::warn!(%trouble, task = outcome.attempt.task, never, "what a lent task made is not in its place");
+    if never {
+        outcome.exit = Exit::Code(CANTCREAT);
+        output.1.0.extend_from_slice(format!("tern: an output has no place here: {trouble}\n").as_bytes());
+    }
+    never
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_borrower_chooses_no_place_of_its_own() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let base = folder.path();
+        let file = |name: &str| MadeFile { name: name.into(), size: 1, mode: 0o644 };
+        let none = TaskFiles::default();
+        let named = TaskFiles { outputs: vec!["out".into()], ..TaskFiles::default() };
+        assert!(target(base, &file("a/b"), &none).is_ok());
+        for bad in ["../a", "/etc/passwd", "", "a/../b", "a\0"] {
+            assert!(target(base, &file(bad), &none).is_err(), "{bad}");
+        }
+        assert!(target(base, &file("out/a"), &named).is_ok() && target(base, &file("out"), &named).is_ok());
+        assert!(target(base, &file("outer"), &named).is_err() && target(base, &file("a"), &named).is_err());
+
+        let elsewhere = tempfile::tempdir().expect("a folder");
+        std::os::unix::fs::symlink(elsewhere.path(), base.join("link")).expect("a link");
+        assert_eq!(prepare(base, &base.join("link/x"), false).expect_err("a link").kind, Kind::Refused);
+        assert!(prepare(base, &base.join("link/x"), true).is_ok(), "the job itself named it");
+        std::os::unix::fs::symlink(elsewhere.path().join("y"), base.join("y")).expect("a link");
+        assert_eq!(prepare(base, &base.join("y"), false).expect_err("a link").kind, Kind::Exists);
+        assert!(prepare(base, &base.join("deep/er/x"), false).is_ok() && base.join("deep/er").is_dir());
+    }
+}
