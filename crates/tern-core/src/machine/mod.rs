@@ -8,6 +8,7 @@ pub mod event;
 pub mod mesh;
 
 mod commands;
+mod explain;
 mod lane;
 mod local;
 mod node;

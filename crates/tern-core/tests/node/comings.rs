@@ -252,3 +252,45 @@ fn a_node_that_joins_or_returns_has_work_within_a_second() {
         assert!(world.now.boot - before < Span::secs(1).0, "it waits for a second");
     }
 }
+
+#[test]
+fn a_job_is_explained_with_who_has_its_tasks_and_who_may_not() {
+    let mut world = of(&[1, 2]);
+    for node in 0..2 {
+        let fit = tern_core::observe::Fit { cores: 2 + node as u16, speed: 1000, ..Default::default() };
+        world.event(node, Event::Fit(fit));
+    }
+    world.connect(0, 1);
+    let small = tern_core::observe::Fit { cores: 2, speed: 1000, ..Default::default() };
+    let there = world.node(1).id;
+    world.event(0, Event::PeerFit(there, small));
+    let job = world.submit(0, JobSpec { tries: 2, ..spec(12) });
+    world.calm();
+    world.tick(60);
+    world.calm();
+    let explained = world.node(0).machine.explain(job, Some(11)).expect("known");
+    let [here, other] = explained.nodes.as_slice() else { panic!("{explained:?}") };
+    assert!(here.here && here.refused.is_none() && other.refused.is_none());
+    assert!(other.heard_ms_ago.is_some_and(|ms| ms < 1_000));
+    let [loan] = explained.flows.as_slice() else { panic!("{explained:?}") };
+    assert_eq!((loan.from, loan.to, loan.tasks), (here.node, other.node, 2));
+    assert!(loan.ends_in_ms.is_some_and(|ms| (1..=1_100).contains(&ms)), "{loan:?}");
+    let task = explained.task.expect("asked for");
+    assert_eq!((task.number, task.state, task.node), (12, "lent", Some(other.node)));
+    let first = world.node(0).machine.explain(job, Some(0)).and_then(|it| it.task).expect("known");
+    assert_eq!((first.state, first.node), ("running", Some(here.node)));
+    let waits = world.node(0).machine.explain(job, Some(5)).and_then(|it| it.task).expect("known");
+    assert!(waits.because.is_some_and(|why| why.starts_with("waits for a slot")), "{:?}", waits.state);
+    assert!(world.node(0).machine.explain(job, Some(12)).is_none(), "there is no such task");
+    // The other side knows its part.
+    let there = world.node(1).machine.explain(job, Some(11)).expect("it has tasks of it");
+    assert!(there.job.is_none());
+    assert_eq!(there.task.map(|task| task.token), Some(task.token));
+    let lent = explained.decisions.iter().find(|it| it.what == "lent").expect("decided");
+    assert_eq!((lent.tasks, lent.to), (2, Some(other.node)));
+    // What no machine of this size can run is refused by name and number.
+    let large = JobSpec { needs: Needs { cpus: 2, ..Needs::default() }, local_only: true, ..spec(1) };
+    let large = world.submit(0, large);
+    let refused = world.node(0).machine.explain(large, None).expect("known").nodes;
+    assert_eq!(refused[1].refused.as_deref(), Some("the job may not leave this node"));
+}

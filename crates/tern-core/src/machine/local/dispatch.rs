@@ -58,8 +58,7 @@ impl Machine {
     pub(in crate::machine) fn exactly_left(&self) -> Option<Takes> {
         let heavy = |key: &LaneKey| self.lanes.get(key).is_some_and(|lane| !lane.queued.is_empty() || lane.in_hand > 0);
         let heavy = self.heavy.iter().any(heavy) && !self.planted(Plant::OneSlotEach);
-        let lowered = self.is_lowered() && !self.planted(Plant::OwnerIgnored);
-        if !heavy && !lowered {
+        if !heavy && !self.is_lowered() {
             return None;
         }
         let fit = &self.here.fit;

@@ -81,8 +81,8 @@ impl Machine {
         self.here.open
     }
 
-    pub(in crate::machine) const fn is_lowered(&self) -> bool {
-        self.here.open < self.here.slots
+    pub(in crate::machine) fn is_lowered(&self) -> bool {
+        self.here.open < self.here.slots && !self.planted(Plant::OwnerIgnored)
     }
 
     /// Tasks that should be in the warden's hands. None is given ahead while the owner uses the machine.

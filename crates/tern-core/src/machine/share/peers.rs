@@ -18,6 +18,8 @@ use crate::words::{NodeId, Now, Span};
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(in crate::machine) struct Peer {
     pub heard: Heard,
+    /// Boot time at which it last said so; 0: never.
+    pub heard_at: u64,
     /// What it has for tasks; none: not told yet.
     pub fit: Option<Fit>,
     /// The question that waits for its answer: when it was asked and for how many tasks.
@@ -125,6 +127,7 @@ impl Machine {
                 peer.wait = Span::default();
                 peer.ask_again = now.boot;
             }
+            peer.heard_at = now.boot;
             peer.heard = Heard { slots: heard.slots.min(SLOTS_MAX), ..heard };
         }
     }
