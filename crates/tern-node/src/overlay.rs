@@ -44,7 +44,7 @@ use carry::ways::Directory;
 use door::members::Members;
 pub use door::tailnet::Tailnet;
 use door::{join, nearby, tailnet};
-pub use grid::Grid;
+pub use grid::{Grid, GridError};
 use peers::Peers;
 
 /// Between neighbours.

@@ -10,6 +10,7 @@ mod grid;
 mod hogs;
 mod map;
 mod top;
+mod travel;
 
 use std::ffi::OsStr;
 use std::process::ExitCode;

@@ -21,6 +21,9 @@ pub struct Travel {
 pub struct TaskFiles {
     #[serde(deserialize_with = "bounded::per_file")]
     pub inputs: Vec<Bytes>,
+    /// Folders that outputs may go to: they are there at the owner.
+    #[serde(deserialize_with = "bounded::per_file")]
+    pub folders: Vec<Bytes>,
     /// Where there are none, all that the task made or changed comes back.
     #[serde(deserialize_with = "bounded::per_file")]
     pub outputs: Vec<Bytes>,
@@ -33,6 +36,8 @@ pub struct Made {
     pub base: Bytes,
     #[serde(deserialize_with = "bounded::per_file")]
     pub files: Vec<MadeFile>,
+    /// Standard output and error where they are too long for a message: files at the borrower, by their whole paths.
+    pub long: [Option<Bytes>; 2],
 }
 
 /// One file. The name of its content is asked for when it is fetched.

@@ -36,8 +36,8 @@ pub const STAGED_MAX: usize = 4096;
 pub const INCARNATIONS_MAX: usize = 4096;
 /// Bytes of one message on the wire.
 pub const FRAME_BYTES_MAX: usize = 4 << 20;
-/// Bytes of standard output or error that a borrowed task sends back with its result; more is cut and said.
-pub const RESULT_OUTPUT_BYTES_MAX: usize = 1 << 20;
+/// Bytes of standard output or error that travel with a result; more is fetched as a file.
+pub const RESULT_OUTPUT_BYTES_MAX: usize = 64 << 10;
 
 /// Files that one task takes along, or brings back.
 pub const TASK_FILES_MAX: usize = 4_096;

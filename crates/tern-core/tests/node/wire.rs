@@ -31,7 +31,14 @@ fn messages() -> Vec<Message> {
             asked: 5,
             travel: Some(Box::new(Travel {
                 base: Bytes::from("/home/mia"),
-                tasks: vec![TaskFiles { inputs: vec![Bytes::from("a")], outputs: vec![Bytes::from("b")] }; 3],
+                tasks: vec![
+                    TaskFiles {
+                        inputs: vec![Bytes::from("a")],
+                        outputs: vec![Bytes::from("b")],
+                        folders: Vec::new()
+                    };
+                    3
+                ],
             })),
         },
         Message::Nothing { asked: 3 },
@@ -41,7 +48,7 @@ fn messages() -> Vec<Message> {
             grant,
             outcomes: vec![ended(attempt, Exit::Signal(9))],
             output: vec![(Bytes::from("out"), Bytes::from("err"))],
-            made: vec![Made { base: Bytes::from("/w"), files: vec![MadeFile::default()] }],
+            made: vec![Made { base: Bytes::from("/w"), files: vec![MadeFile::default()], ..Made::default() }],
         },
         Message::Received { grant, tasks: tasks.clone() },
         Message::Return { grant, tasks, why: Some(Unfit::Inputs) },

@@ -13,7 +13,7 @@ pub mod zones;
 use serde::{Deserialize, Serialize};
 use tern_core::observe::NodeTrit;
 use tern_core::promise::Exit;
-use tern_core::words::{Bytes, Halt};
+use tern_core::words::{Bytes, Discipline, Halt};
 use utoipa::{IntoParams, ToSchema};
 
 use super::document::shapes;
@@ -51,6 +51,22 @@ pub struct SubmitRequest {
     /// (name, soft, hard)
     #[schema(value_type = Vec<Vec<Object>>)]
     pub rlimits: Vec<(String, u64, u64)>,
+    /// Names of files that go along with each task, with places as in the command; relative to `cwd`.
+    #[schema(value_type = Vec<shapes::Text>)]
+    pub inputs: Vec<Bytes>,
+    /// Names of files that come back; where there are none, all that a task makes or changes does.
+    #[schema(value_type = Vec<shapes::Text>)]
+    pub outputs: Vec<Bytes>,
+    /// Arguments that are names of files go along.
+    pub stage: bool,
+    pub needs: NeedsRequest,
+    /// The order in which tasks start.
+    #[schema(value_type = shapes::Lane)]
+    pub lane: Discipline,
+    /// When all should be over, Unix milliseconds.
+    pub deadline_ms: Option<u64>,
+    /// Never start a task a second time while its first run may go on.
+    pub exclusive: bool,
     /// Names and values that travel to other nodes.
     #[schema(value_type = Vec<[shapes::Text; 2]>)]
     pub env: Vec<(Bytes, Bytes)>,
@@ -60,6 +76,25 @@ pub struct SubmitRequest {
     /// The whole environment of tasks on this machine; never leaves it.
     #[schema(value_type = Vec<[shapes::Text; 2]>)]
     pub environment: Vec<(Bytes, Bytes)>,
+}
+
+/// What a machine must have, or be, to run a task of a job. What is empty or 0 asks for nothing.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct NeedsRequest {
+    /// Names of nodes: only these.
+    pub on: Vec<String>,
+    /// Names of nodes: none of these.
+    pub not_on: Vec<String>,
+    /// This zone, or one within it.
+    pub zone: String,
+    /// CPUs of one task.
+    pub cpus: u16,
+    pub memory_mib: u32,
+    /// Graphics processors of one task.
+    pub gpus: u8,
+    /// `x86_64`, `aarch64` …
+    pub arch: String,
 }
 
 /// `POST /v1/jobs` answers with this.

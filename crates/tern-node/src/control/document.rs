@@ -112,6 +112,16 @@ pub mod shapes {
         Void,
     }
 
+    /// The order in which tasks start.
+    #[derive(Serialize, ToSchema)]
+    #[serde(rename_all = "snake_case")]
+    pub enum Lane {
+        Fifo,
+        Interactive,
+        Batch,
+        Deadline,
+    }
+
     /// When to stop a job early.
     #[derive(Serialize, ToSchema)]
     pub struct HaltRule {

@@ -135,14 +135,14 @@ fn good() -> SubmitRequest {
 }
 
 fn refusal(request: SubmitRequest) -> String {
-    accept::submission(request).unwrap_err().body.message
+    accept::submission(request, accept::Named::default()).unwrap_err().body.message
 }
 
 #[test]
 fn a_million_tasks_are_a_range_and_not_a_million_rows() {
     let request = SubmitRequest { array: Some((1, 1_000_000)), append: true, ..good() };
     assert!(serde_json::to_vec(&request).unwrap().len() < 1_000);
-    let submission = accept::submission(request).unwrap();
+    let submission = accept::submission(request, accept::Named::default()).unwrap();
     assert_eq!(submission.spec.tasks, 1_000_000);
     assert!(submission.rows.is_empty());
 }

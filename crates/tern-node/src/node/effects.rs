@@ -8,14 +8,15 @@ use tern_core::machine::{Dispatch, Effect, Event, Told};
 use tern_core::observe::Vitals;
 use tern_core::observe::vitals::{Flags, Memory, half_percent};
 use tern_core::promise::{Exit, Outcome, Output, Record};
-use tern_core::wire::{self, Message, WireError};
-use tern_core::words::{Attempt, Bytes, JobId, NodeId, limits};
+use tern_core::wire::{self, Made, Message, WireError};
+use tern_core::words::{Attempt, Bytes, GrantId, JobId, NodeId, limits};
 
 use super::run::Loop;
 use super::wardens::orders::in_frames;
 use crate::clock;
+use crate::files::names;
 use crate::process::protocol::{Grant, ToWarden};
-use crate::store;
+use crate::store::{self, StoreError};
 
 impl Loop {
     /// Performs effects until none is left; those that depend on records come from the machine once these are durable.
@@ -184,12 +185,14 @@ impl Loop {
                 *travel = self.orders.travel(self.machine.state(), *job, tasks, argv).map(Box::new);
             }
             Message::Results { grant, outcomes, output, made } => {
-                let all = outcomes.iter().map(|outcome| self.orders.made(*grant, outcome.attempt.task));
-                *made = all.collect();
-                if made.iter().all(|made| made.files.is_empty()) {
+                for outcome in outcomes {
+                    let mut files = self.orders.made(*grant, outcome.attempt.task);
+                    output.push(self.output_for(*grant, outcome, &mut files));
+                    made.push(files);
+                }
+                if made.iter().all(|made| made.files.is_empty() && made.long == [None, None]) {
                     made.clear();
                 }
-                *output = outcomes.iter_mut().map(|outcome| self.output_for(outcome)).collect();
             }
             _ => {}
         }
@@ -205,21 +208,39 @@ impl Loop {
     }
 
     /// What a lent task wrote. Where it cannot be read, the end does not count, and the owner runs the task again.
-    fn output_for(&self, outcome: &mut Outcome) -> (Bytes, Bytes) {
-        const MAX: usize = limits::RESULT_OUTPUT_BYTES_MAX;
-        let read = |range, stderr| store::results::read_output(&self.home, range, stderr, 0, MAX);
-        match read(outcome.stdout, false).and_then(|stdout| Ok((stdout, read(outcome.stderr, true)?))) {
-            Ok((stdout, mut stderr)) => {
-                say_cut(outcome, &mut stderr, MAX);
+    fn output_for(&self, grant: GrantId, outcome: &mut Outcome, made: &mut Made) -> (Bytes, Bytes) {
+        match self.outputs_of(grant, outcome, made) {
+            Ok([stdout, mut stderr]) => {
+                if !self.files {
+                    say_cut(outcome, &mut stderr, limits::RESULT_OUTPUT_BYTES_MAX);
+                }
                 (Bytes(stdout), Bytes(stderr))
             }
             Err(error) => {
                 tracing::warn!(%error, "the output of a lent task is lost, and it runs again");
                 let none = Output::default();
                 *outcome = Outcome { exit: Exit::Void, stdout: none, stderr: none, ..*outcome };
-                (Bytes::default(), Bytes::default())
+                *made = Made::default();
+                <(Bytes, Bytes)>::default()
             }
         }
+    }
+
+    /// What is too long for a message becomes a file that the owner fetches.
+    fn outputs_of(&self, grant: GrantId, outcome: &Outcome, made: &mut Made) -> Result<[Vec<u8>; 2], StoreError> {
+        const MAX: usize = limits::RESULT_OUTPUT_BYTES_MAX;
+        let mut both = [Vec::new(), Vec::new()];
+        for (which, range) in [outcome.stdout, outcome.stderr].into_iter().enumerate() {
+            let long = self.files && range.len > MAX as u64;
+            match self.orders.long_place(grant, outcome.attempt.task, which).filter(|_| long) {
+                Some(place) => {
+                    store::results::copy_output(&self.home, range, which == 1, &place)?;
+                    made.long[which] = Some(names::bytes(&place).into());
+                }
+                None => both[which] = store::results::read_output(&self.home, range, which == 1, 0, MAX)?,
+            }
+        }
+        Ok(both)
     }
 }
 

@@ -11,6 +11,7 @@ use super::handle::{NodeError, NodeStatus, Submission};
 use super::watch::Live;
 use crate::process::protocol::{FromWarden, Throttle, ThrottleState};
 use crate::stage::Inputs;
+use crate::stage::take::Long;
 
 /// Inputs that may wait for the loop.
 pub const INPUTS_MAX: usize = 4096;
@@ -53,6 +54,7 @@ pub enum Peer {
     Returned {
         from: NodeId,
         message: Message,
+        long: Long,
     },
     /// One frame of an admitted peer, not decoded yet.
     Frame {

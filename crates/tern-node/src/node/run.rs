@@ -48,8 +48,10 @@ pub struct Loop {
     pub(super) conditions: Conditions,
     pub(super) to_peers: Option<ToPeers>,
     pub(super) to_mesh: Option<ToMesh>,
-    /// Moves files of tasks; None: this node gives and takes none.
+    /// Moves files of tasks; None: it is in no grid.
     pub(super) stager: Option<Stager>,
+    /// It gives and takes files.
+    pub(super) files: bool,
     pub(super) tickets: BTreeMap<u64, oneshot::Sender<Result<Answer, NodeError>>>,
     pub(super) last_ticket: u64,
     pub(super) watchers: BTreeMap<JobId, Vec<Live>>,
@@ -121,7 +123,7 @@ impl Loop {
             Peer::Heard { from, message } => self.handle(Event::Message { from, message }, effects),
             Peer::Fit { from, fit } => self.peer_fit(from, fit, effects),
             Peer::Staged { grant, task, inputs } => self.staged(grant, task, inputs, effects),
-            Peer::Returned { from, message } => self.said(from, message, effects),
+            Peer::Returned { from, message, long } => self.said(from, message, long, effects),
             Peer::Frame { from, bytes } => self.frame(from, &bytes, effects),
         }
     }

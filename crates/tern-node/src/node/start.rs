@@ -177,7 +177,7 @@ pub async fn start(home: Home, options: StartOptions) -> Result<Running, StartEr
 
 /// Without a place for work folders this node shares work without files, and says so.
 fn stager(home: &Home, overlay: Option<&Overlay>, config: &Config) -> Option<Stager> {
-    let overlay = overlay.filter(|_| config.mesh.files)?;
+    let overlay = overlay?;
     let bytes = config.work.cache_mib.saturating_mul(1 << 20);
     let stager = Stager::new(home, overlay.grid().peers().clone(), bytes);
     stager.inspect_err(|error| tracing::warn!(%error, "no files of tasks are taken: there is no place for them")).ok()
@@ -211,6 +211,7 @@ fn build(
         to_peers: None,
         to_mesh: None,
         stager: None,
+        files: options.config.mesh.files,
         tickets: BTreeMap::new(),
         last_ticket: 0,
         first_job,

@@ -4,7 +4,8 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use tern_core::words::Unfit;
+use tern_core::wire::TaskFiles;
+use tern_core::words::{Bytes, Unfit};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
@@ -30,11 +31,11 @@ impl Stager {
     async fn bring_all(&self, wish: Wish) {
         let Wish { grant, from, base, folder, tasks } = wish;
         let mut running = JoinSet::new();
-        for (task, inputs) in tasks {
+        for (task, files) in tasks {
             let Ok(place) = self.coming.clone().acquire_owned().await else { return };
             let (stager, base, folder) = (self.clone(), base.clone(), folder.join(task.to_string()));
             running.spawn(async move {
-                let brought = stager.bring_one((from, &base), folder, &inputs).await;
+                let brought = stager.bring_one((from, &base), folder, &files).await;
                 let inputs = brought.map_err(|trouble| {
                     tracing::warn!(%from, task, %trouble, "inputs of a borrowed task did not come");
                     unfit(trouble.kind)
@@ -51,15 +52,19 @@ impl Stager {
         &self,
         (from, base): (tern_core::words::NodeId, &Path),
         folder: PathBuf,
-        inputs: &[Vec<u8>],
+        files: &TaskFiles,
     ) -> Result<Inputs, Trouble> {
         let (events, _unheard) = mpsc::channel(1);
         let mut fetch = Fetch::new(self.peers.clone(), from, true, events);
-        let root = folder.clone();
-        blocking(move || crate::home::make_folder(&root).map_err(|error| Trouble::at(&root, &error))).await?;
-        for name in inputs {
-            let inside =
-                names::inside(name).filter(|name| !name.as_os_str().is_empty()).ok_or_else(|| bad_name(name))?;
+        let below = |name: &Bytes| {
+            names::inside(name).filter(|name| !name.as_os_str().is_empty()).ok_or_else(|| bad_name(name))
+        };
+        let folders = files.folders.iter().map(|name| below(name).map(|name| folder.join(name)));
+        let folders = [Ok(folder.clone())].into_iter().chain(folders).collect::<Result<Vec<_>, _>>()?;
+        let make = |path: &PathBuf| crate::home::make_folder(path).map_err(|error| Trouble::at(path, &error));
+        blocking(move || folders.iter().try_for_each(make)).await?;
+        for name in &files.inputs {
+            let inside = below(name)?;
             let path = names::bytes(&base.join(&inside));
             match fetch.content_of(&path, &self.cache).await {
                 Ok((content, mode)) => lay(content, folder.join(inside), mode).await?,

@@ -66,7 +66,7 @@ impl Inputs {
                 };
             }
         }
-        Made { base: names::bytes(&self.folder).into(), files }
+        Made { base: names::bytes(&self.folder).into(), files, ..Made::default() }
     }
 
     /// A file or folder that is reached without a link.

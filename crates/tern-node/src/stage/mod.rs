@@ -37,8 +37,7 @@ pub struct Wish {
     pub base: PathBuf,
     /// The folder here that gets one folder a task.
     pub folder: PathBuf,
-    /// Numbers of tasks, and the names of their inputs.
-    pub tasks: Vec<(u32, Vec<Vec<u8>>)>,
+    pub tasks: Vec<(u32, TaskFiles)>,
 }
 
 /// Ends of tasks whose files wait at the borrower.
@@ -58,6 +57,8 @@ pub struct Stager {
     peers: Peers,
     runtime: Handle,
     cache: Arc<Cache>,
+    /// Outputs that are too long for a message, on their way.
+    incoming: PathBuf,
     coming: Arc<Semaphore>,
     going: Arc<Semaphore>,
     /// Ends whose files are on their way: a repeated message does not fetch them again.
@@ -76,10 +77,18 @@ impl Stager {
             _ => crate::home::make_folder(home.work())?,
         }
         let cache = Cache::open(home.cache(), cache_bytes)?;
+        let incoming = home.work().join("incoming");
+        crate::home::make_folder(&incoming)?;
         let places = || Arc::new(Semaphore::new(TASKS_AT_ONCE));
         let (coming, going) = (places(), places());
         let returning = Arc::default();
-        Ok(Self { peers, runtime: Handle::current(), cache: Arc::new(cache), coming, going, returning })
+        let (runtime, cache) = (Handle::current(), Arc::new(cache));
+        Ok(Self { peers, runtime, cache, incoming, coming, going, returning })
+    }
+
+    /// Where an output of a task that is too long for a message is put until its end counts.
+    fn long_place(&self, grant: GrantId, task: u32, which: usize) -> PathBuf {
+        self.incoming.join(format!("{:016x}-{}-{task}-{which}", grant.incarnation, grant.n))
     }
 
     /// Removes the work folders of a loan that is over.

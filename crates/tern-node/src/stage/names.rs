@@ -21,7 +21,20 @@ pub fn of_task(stage: &Stage, base: &Path, row: &[Bytes], number: u32, argv: &[B
     inputs.dedup();
     inputs.truncate(TASK_FILES_MAX);
     let outputs = stage.outputs.render(row, number).into_iter().map(|name| plain(base, &name).unwrap_or(name));
-    TaskFiles { inputs, outputs: outputs.take(TASK_FILES_MAX).collect() }
+    let outputs: Vec<Bytes> = outputs.take(TASK_FILES_MAX).collect();
+    let words = argv.iter().filter(|_| stage.found).filter_map(|word| plain(base, word));
+    let mut folders: Vec<Bytes> = words.chain(outputs.iter().cloned()).filter_map(|name| folder(base, &name)).collect();
+    folders.sort_unstable();
+    folders.dedup();
+    folders.truncate(TASK_FILES_MAX);
+    TaskFiles { inputs, folders, outputs }
+}
+
+/// The folder that a name lies in, or that it is, if there is one here.
+fn folder(base: &Path, name: &Bytes) -> Option<Bytes> {
+    let path = names::path(name);
+    let folder = if base.join(&path).is_dir() { path } else { path.parent()?.to_owned() };
+    (!folder.as_os_str().is_empty() && base.join(&folder).is_dir()).then(|| names::bytes(&folder).into())
 }
 
 /// A name as it stands below the folder of the job: without `.`, and relative if it was said in full. None: it leads out.
@@ -67,6 +80,7 @@ mod tests {
         // What leads out stays as it was said, and is refused by whoever is to fetch it.
         assert_eq!(text(&files.inputs), ["/etc/passwd", "in/a.wav", "lib.in/a.wav", "tool", "x"]);
         assert_eq!(text(&files.outputs), ["in/a.flac"]);
+        assert_eq!(text(&files.folders), ["in"]);
         assert_eq!(plain(base, b"a/../b"), None);
         assert_eq!(plain(base, b"."), None);
     }

@@ -17,6 +17,9 @@ use crate::files::source::kept;
 use crate::files::wire::{Kind, Trouble};
 use crate::node::input::Peer;
 
+/// Files with standard output and error that no message holds, fetched from the borrower.
+pub type Long = [Option<PathBuf>; 2];
+
 /// As sysexits has it: an output file cannot be made.
 const CANTCREAT: u8 = 73;
 
@@ -41,10 +44,14 @@ impl Stager {
             let Ok(place) = self.going.clone().acquire_owned().await else { return };
             let (stager, base) = (self.clone(), base.clone());
             running.spawn(async move {
-                let taken = stager.take_one(from, &made, &base, &files).await;
+                let taken = match stager.take_one(from, &made, &base, &files).await {
+                    Ok(()) => stager.take_long((from, grant, task), &made).await,
+                    Err(trouble) => Err(trouble),
+                };
                 drop(place);
-                if said(taken, &mut outcome, &mut output) {
-                    stager.hand_on(from, grant, outcome, output).await;
+                let long = taken.as_ref().cloned().unwrap_or_default();
+                if said(taken.map(drop), &mut outcome, &mut output) {
+                    stager.hand_on((from, grant), outcome, output, long).await;
                 }
                 stager.end_return(grant, task);
             });
@@ -52,10 +59,24 @@ impl Stager {
         while running.join_next().await.is_some() {}
     }
 
-    async fn hand_on(&self, from: NodeId, grant: GrantId, outcome: Outcome, output: (Bytes, Bytes)) {
+    async fn hand_on(&self, (from, grant): (NodeId, GrantId), outcome: Outcome, output: (Bytes, Bytes), long: Long) {
         let message = Message::Results { grant, outcomes: vec![outcome], output: vec![output], made: Vec::new() };
         // A loop that has ended takes it at its next start, from the borrower.
-        let _ended = self.peers.to_loop().send(Peer::Returned { from, message }).await;
+        let _ended = self.peers.to_loop().send(Peer::Returned { from, message, long }).await;
+    }
+
+    /// Standard output and error that no message holds.
+    async fn take_long(&self, (from, grant, task): (NodeId, GrantId, u32), made: &Made) -> Result<Long, Trouble> {
+        let (events, _unheard) = mpsc::channel(1);
+        let mut fetch = Fetch::new(self.peers.clone(), from, true, events);
+        let mut long = Long::default();
+        for (which, path) in made.long.iter().enumerate() {
+            let Some(path) = path else { continue };
+            let place = self.long_place(grant, task, which);
+            fetch.file(path, &place, 0o600).await?;
+            long[which] = Some(place);
+        }
+        Ok(long)
     }
 
     async fn take_one(&self, from: NodeId, made: &Made, base: &Path, files: &TaskFiles) -> Result<(), Trouble> {

@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::process::ExitCode;
 
-use tern_core::words::{Bytes, quote};
+use tern_core::words::{Bytes, Discipline, quote};
 use tern_node::control::api::SubmitRequest;
 use tern_node::control::{Door, Entry};
 
@@ -42,18 +42,19 @@ pub async fn submit(context: &Context, args: SubmitArgs) -> Outcome {
 pub fn request(task: &TaskArgs, command: &[OsString]) -> Result<SubmitRequest, Failure> {
     let argv = words(command, task.shell.is_some())?;
     let environment: Vec<_> = std::env::vars_os().map(|(name, value)| (bytes(&name), bytes(&value))).collect();
-    Ok(SubmitRequest {
+    let mut request = SubmitRequest {
         name: task.name.clone().unwrap_or_default(),
         argv,
         shell: task.shell.clone(),
         tries: task.retries,
         timeout_ms: task.timeout.map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX).max(1)),
-        local_only: !task.share,
         env: task.env.iter().map(|name| travelling(name)).collect::<Result<_, _>>()?,
         cwd: bytes(std::env::current_dir()?.as_os_str()),
         environment,
         ..SubmitRequest::default()
-    })
+    };
+    task.travel.apply(&mut request, Discipline::Fifo);
+    Ok(request)
 }
 
 /// A command in one string is split by the rules of quoting, without a shell; one in words stays as it is.
@@ -101,6 +102,7 @@ fn unreadable(path: &Path, error: &io::Error) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::travel::TravelArgs;
 
     #[test]
     fn lines_are_rows_whatever_their_bytes() {
@@ -121,7 +123,14 @@ mod tests {
 
     #[test]
     fn words_that_are_not_text_reach_the_request_as_they_are() {
-        let args = TaskArgs { name: None, retries: 1, timeout: None, env: Vec::new(), share: false, shell: None };
+        let args = TaskArgs {
+            name: None,
+            retries: 1,
+            timeout: None,
+            env: Vec::new(),
+            travel: TravelArgs::default(),
+            shell: None,
+        };
         let request = request(&args, &[OsStr::from_bytes(b"\xfe\xff").to_owned()]).unwrap();
         assert_eq!(request.argv[0].0, b"\xfe\xff");
         assert!(request.local_only);

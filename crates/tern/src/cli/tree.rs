@@ -9,6 +9,7 @@ use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand};
 use crate::files::args::FilesCommand;
 use crate::grid::args::GridCommand;
 use crate::top::TopArgs;
+use crate::travel::TravelArgs;
 
 /// Runs your work on the machines you own: at once on this one, and on others that have nothing to do.
 #[derive(Debug, Parser)]
@@ -124,9 +125,8 @@ pub struct TaskArgs {
     /// Variables that travel with the task to other nodes
     #[arg(long, value_name = "NAME")]
     pub env: Vec<OsString>,
-    /// Other nodes may run it; without this it stays here, where its folder and environment are
-    #[arg(long)]
-    pub share: bool,
+    #[command(flatten)]
+    pub travel: TravelArgs,
     /// The command is one text for a shell [default shell: /bin/sh]
     #[arg(long, value_name = "SHELL", num_args = 0..=1, require_equals = true, default_missing_value = "/bin/sh")]
     pub shell: Option<String>,

@@ -12,11 +12,12 @@ use tern_core::words::{Halt, limits};
 
 use super::error::MapError;
 use super::halt;
+use crate::travel::TravelArgs;
 
 /// Said when an option is refused.
 pub const SUPPORTED: &str = "Of parallel's options it knows: -0 -a -C/--colsep -j/--jobs/-P -k/--keep-order \
     -n/--max-args --halt --timeout --retries --dry-run --tag --bar --eta --shell --env; and of its own: --json \
-    --quiet --share --home. What belongs to the command stands after the command's name; see tern map --help.";
+    --quiet --share --stage --in --out --on --not-on --zone --cpus --mem --gpus --arch --lane --deadline --exclusive --home. What belongs to the command stands after the command's name; see tern map --help.";
 
 /// `-j 0`, "as many as possible": more than this many processes at once help nobody on one machine.
 const JOBS_AT_MOST: u32 = 256;
@@ -74,9 +75,8 @@ pub struct MapArgs {
     /// The command is text for a shell (/bin/sh, or PATH); arguments are quoted for it
     #[arg(long, value_name = "PATH", num_args = 0..=1, require_equals = true, default_missing_value = "/bin/sh", value_parser = shell)]
     pub shell: Option<String>,
-    /// Other nodes may run tasks too; without this they stay here, where their files and environment are
-    #[arg(long)]
-    pub share: bool,
+    #[command(flatten)]
+    pub travel: TravelArgs,
     /// Let this variable travel to other nodes with the tasks (here they have the whole environment)
     #[arg(long, value_name = "NAME")]
     pub env: Vec<OsString>,
@@ -134,6 +134,9 @@ pub enum Jobs {
 }
 
 impl Jobs {
+    /// What holds where nothing is said.
+    pub const ALL_CORES: Self = Self::Percent(100.0);
+
     /// Slots for `tasks` tasks on a machine of `cores`: at least 1, never more than there are tasks.
     #[must_use]
     pub fn slots(self, cores: u32, tasks: u32) -> u32 {

@@ -4,10 +4,10 @@ use std::io::Read;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 use tern_core::words::template::{Piece, Template};
-use tern_core::words::{Bytes, limits, quote};
+use tern_core::words::{Bytes, Discipline, limits, quote};
 use tern_node::control::api::SubmitRequest;
 
-use super::args::MapArgs;
+use super::args::{Jobs, MapArgs};
 use super::error::MapError;
 use super::input::sources::{Shape, Sources, rows};
 
@@ -56,22 +56,22 @@ pub fn batch(args: &MapArgs, sources: Sources, cores: u32, stdin: &mut dyn Read)
         |(name, value): (std::ffi::OsString, std::ffi::OsString)| (Bytes(name.into_vec()), Bytes(value.into_vec()));
     let travelling =
         args.env.iter().filter_map(|name| Some((name.clone(), std::env::var_os(name)?))).map(environment).collect();
-    let request = SubmitRequest {
+    let mut request = SubmitRequest {
         argv: command,
         shell: args.shell.clone(),
         append: true,
         rows: Some(rows),
-        parallel: slots,
+        // What fits this machine says nothing about others.
+        parallel: if args.travel.shares() && args.jobs == Jobs::ALL_CORES { 0 } else { slots },
         tries: args.retries,
         timeout_ms: args.timeout.and_then(|time| u64::try_from(time.as_millis()).ok()).filter(|&ms| ms > 0),
         halt: args.halt.unwrap_or_default(),
-        // The arguments are usually names of files that are here, and so is the environment.
-        local_only: !args.share,
         env: travelling,
         cwd: Bytes(std::env::current_dir().map_err(MapError::Folder)?.into_os_string().into_vec()),
         environment: std::env::vars_os().map(environment).collect(),
         ..SubmitRequest::default()
     };
+    args.travel.apply(&mut request, Discipline::Batch);
     Ok(Batch { request, template, slots })
 }
 

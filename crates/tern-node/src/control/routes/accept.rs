@@ -1,18 +1,20 @@
 //! From a request to a job that the node can accept: everything that can be refused without asking it is refused here.
 
 use axum::http::StatusCode;
-use tern_core::words::limits::{ARG_BYTES_MAX, ARGV_BYTES_MAX, SPEC_BYTES_MAX, TASKS_PER_JOB_MAX, TRIES_MAX};
+use tern_core::words::limits::{
+    ARG_BYTES_MAX, ARGV_BYTES_MAX, SPEC_BYTES_MAX, TASK_FILES_MAX, TASKS_PER_JOB_MAX, TRIES_MAX,
+};
 use tern_core::words::template::{Template, TemplateError};
-use tern_core::words::{Bytes, Inputs, JobSpec};
+use tern_core::words::{Bytes, Inputs, JobSpec, Needs, NodeId, Stage};
 
-use crate::control::api::SubmitRequest;
+use crate::control::api::{NeedsRequest, SubmitRequest};
 use crate::control::words::Refused;
 use crate::node::Submission;
 use crate::process::protocol::Context;
 use tern_core::machine::Deny;
 
 /// Turns a request into a submission.
-pub fn submission(request: SubmitRequest) -> Result<Submission, Refused> {
+pub fn submission(request: SubmitRequest, named: Named) -> Result<Submission, Refused> {
     check_words(&request)?;
     check_environment(&request)?;
     let (inputs, tasks) = inputs(&request)?;
@@ -27,6 +29,8 @@ pub fn submission(request: SubmitRequest) -> Result<Submission, Refused> {
         grace_ms: tern_core::words::limits::KILL_GRACE.as_ms(),
         rlimits: request.rlimits.clone(),
     };
+    let stage = stage(&request.inputs, &request.outputs, request.stage)?;
+    let needs = needs(request.needs, named);
     let spec = JobSpec {
         name: request.name,
         command,
@@ -40,9 +44,54 @@ pub fn submission(request: SubmitRequest) -> Result<Submission, Refused> {
         local_only: request.local_only,
         rlimits: request.rlimits,
         env: request.env,
-        ..JobSpec::default()
+        discipline: request.lane,
+        deadline_ms: request.deadline_ms,
+        exclusive: request.exclusive,
+        needs,
+        stage,
+        work: Bytes::default(),
     };
     Ok(Submission { spec, rows: request.rows.unwrap_or_default(), context })
+}
+
+/// The nodes that a request names.
+#[derive(Debug, Default)]
+pub struct Named {
+    pub on: Vec<NodeId>,
+    pub not_on: Vec<NodeId>,
+}
+
+fn needs(request: NeedsRequest, named: Named) -> Needs {
+    let NeedsRequest { zone, cpus, memory_mib, gpus, arch, .. } = request;
+    Needs { on: named.on, not_on: named.not_on, zone, cpus, memory_mib, gpus, arch }
+}
+
+/// The files that travel; none where nothing was said of any.
+fn stage(inputs: &[Bytes], outputs: &[Bytes], found: bool) -> Result<Option<Stage>, Refused> {
+    if inputs.is_empty() && outputs.is_empty() && !found {
+        return Ok(None);
+    }
+    if inputs.len().max(outputs.len()) > TASK_FILES_MAX {
+        return Err(limit("names of files", TASK_FILES_MAX as u64, inputs.len().max(outputs.len()) as u64));
+    }
+    let template = |names: &[Bytes], which: &str| {
+        for name in names {
+            check_argument(name, which)?;
+            let leads_out = |part: &[u8]| part == b"..";
+            if name.is_empty() || name.first() == Some(&b'/') || name.split(|byte| *byte == b'/').any(leads_out) {
+                let message = format!("{which} {name:?} lies outside of the folder that the job is submitted from");
+                let advice =
+                    "Nothing was accepted. Submit from a folder above all files, and name them relative to it.";
+                return Err(Refused::new(StatusCode::BAD_REQUEST, "outside", message, advice));
+            }
+        }
+        if names.is_empty() {
+            Ok(Template::default())
+        } else {
+            Template::parse(names, None, false).map_err(refused_template)
+        }
+    };
+    Ok(Some(Stage { inputs: template(inputs, "the input")?, outputs: template(outputs, "the output")?, found }))
 }
 
 fn inputs(request: &SubmitRequest) -> Result<(Inputs, u32), Refused> {

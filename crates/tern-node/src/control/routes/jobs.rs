@@ -14,6 +14,7 @@ use crate::control::api::{Done, Refusal, RetryRequest, ShowQuery, SubmitRequest,
 use crate::control::document::shapes;
 use crate::control::words::Refused;
 use crate::node::NodeError;
+use crate::overlay::GridError;
 
 /// Accept a job. The answer comes when the job is durable.
 #[utoipa::path(post, path = "/v1/jobs", tag = "jobs", request_body = SubmitRequest,
@@ -22,10 +23,26 @@ use crate::node::NodeError;
 pub async fn submit(State(app): State<App>, body: Bytes) -> Result<(StatusCode, Json<Submitted>), Refused> {
     let request: SubmitRequest = read_json(&body)?;
     drop(body);
-    let submission = accept::submission(request)?;
+    let named = named(&app, &request).await?;
+    let submission = accept::submission(request, named)?;
     let tasks = submission.spec.tasks;
     let job = app.handle.submit(submission).await?;
     Ok((StatusCode::CREATED, Json(Submitted { job: job.to_string(), tasks })))
+}
+
+/// The nodes that a request names, by the names that the grid has for them.
+async fn named(app: &App, request: &SubmitRequest) -> Result<accept::Named, Refused> {
+    let needs = &request.needs;
+    if needs.on.is_empty() && needs.not_on.is_empty() {
+        return Ok(accept::Named::default());
+    }
+    let view = app.meshed()?.grid.view().await?;
+    let find = |name: &String| {
+        let node = view.find(name).ok_or_else(|| GridError::NoSuchNode(name.clone()));
+        node.map(|node| node.node).map_err(Refused::from)
+    };
+    let find_all = |names: &[String]| names.iter().map(find).collect::<Result<Vec<_>, _>>();
+    Ok(accept::Named { on: find_all(&needs.on)?, not_on: find_all(&needs.not_on)? })
 }
 
 /// All jobs that the node keeps.

@@ -10,6 +10,7 @@ use tern_core::words::{Bytes, GrantId, JobSpec, NodeId, TaskSet, Unfit};
 use crate::node::run::Loop;
 use crate::node::wardens::orders::Came;
 use crate::process::spawn::search::{self, Found};
+use crate::stage::take::Long;
 use crate::stage::{Inputs, Return};
 use crate::store;
 
@@ -21,19 +22,21 @@ impl Loop {
             Ok(Message::Results { grant, outcomes, output, made }) if !made.is_empty() => {
                 self.fetch_first(from, Message::Results { grant, outcomes, output, made });
             }
-            Ok(message) => self.said(from, message, effects),
+            Ok(message) => self.said(from, message, Long::default(), effects),
             Err(error) => tracing::warn!(%from, ?error, "a frame could not be read and was dropped"),
         }
     }
 
     /// A message that needs no files, or whose files are here.
-    pub(in crate::node) fn said(&mut self, from: NodeId, mut message: Message, effects: &mut Vec<Effect>) {
+    pub(in crate::node) fn said(&mut self, from: NodeId, mut message: Message, long: Long, effects: &mut Vec<Effect>) {
         if let Message::Results { grant, outcomes, output, .. } = &mut message {
             let output = std::mem::take(output);
             // Of a loan that is over nothing counts any more: its output stays outside.
-            if self.has_lent(*grant, from)
-                && let Err(error) = self.journal.keep_outputs(outcomes, &output)
-            {
+            let kept =
+                if self.has_lent(*grant, from) { self.journal.keep_outputs(outcomes, &output, &long) } else { Ok(()) };
+            // What cannot be removed goes at the next start.
+            long.iter().flatten().for_each(|place| drop(std::fs::remove_file(place)));
+            if let Err(error) = kept {
                 return tracing::warn!(%error, "results were dropped for now: their output could not be written");
             }
         }
@@ -104,7 +107,7 @@ impl Loop {
     /// Why this machine cannot run such tasks: a program is not installed, or it takes no files. A program that is named with a
     /// folder comes with the job, or is where it says.
     fn cannot_run(&self, spec: &JobSpec, argv: &[Vec<Bytes>]) -> Option<Unfit> {
-        if spec.stage.is_some() && self.stager.is_none() {
+        if spec.stage.is_some() && (self.stager.is_none() || !self.files) {
             return Some(Unfit::NoFiles);
         }
         let path = store::context::path_of(spec);

@@ -49,6 +49,8 @@ struct Loan {
     from: NodeId,
     /// Graphics processors of one task.
     gpus: u8,
+    /// The folder of its work folders, made when it is needed.
+    folder: PathBuf,
     travel: Option<Travelling>,
     /// Vectors of tasks that were not given to the warden yet.
     argv: BTreeMap<u32, Vec<Bytes>>,
@@ -58,8 +60,6 @@ struct Loan {
 /// The files of a loan's tasks.
 struct Travelling {
     base: PathBuf,
-    /// The folder of its work folders.
-    folder: PathBuf,
     files: BTreeMap<u32, TaskFiles>,
     /// Work folders that are ready, as they were then.
     ready: BTreeMap<u32, Inputs>,
@@ -147,12 +147,9 @@ impl Orders {
     pub fn wish(&self, grant: GrantId, tasks: &TaskSet) -> Option<Wish> {
         let loan = self.borrowed.get(&grant)?;
         let travel = loan.travel.as_ref()?;
-        let inputs = |task: u32| {
-            let files = travel.files.get(&task)?;
-            Some((task, files.inputs.iter().map(|name| name.0.clone()).collect()))
-        };
+        let inputs = |task: u32| Some((task, travel.files.get(&task)?.clone()));
         let tasks = tasks.0.iter().filter_map(inputs).collect();
-        Some(Wish { grant, from: loan.from, base: travel.base.clone(), folder: travel.folder.clone(), tasks })
+        Some(Wish { grant, from: loan.from, base: travel.base.clone(), folder: loan.folder.clone(), tasks })
     }
 
     /// The inputs of a borrowed task are in its work folder.
@@ -172,6 +169,11 @@ impl Orders {
         made.unwrap_or_default()
     }
 
+    /// Where an output of a borrowed task is put that is too long for a message.
+    pub fn long_place(&self, grant: GrantId, task: u32, which: usize) -> Option<PathBuf> {
+        Some(self.borrowed.get(&grant)?.folder.join(format!("{task}.{which}")))
+    }
+
     /// Remembers what a grant came with. `argv` has one vector a task in ascending order; a shorter list is the lender's
     /// fault and leaves tasks without a vector, which then fail and say so.
     pub fn borrow(&mut self, grant: GrantId, came: Came, context: PathBuf) {
@@ -180,11 +182,10 @@ impl Orders {
         let folder = self.home.work().join(format!("{:016x}-{}", grant.incarnation, grant.n));
         let travel = travel.map(|travel| Travelling {
             base: names::path(&travel.base),
-            folder,
             files: numbers().zip(travel.tasks).collect(),
             ready: BTreeMap::new(),
         });
-        self.borrowed.insert(grant, Loan { from, gpus, travel, argv: numbers().zip(argv).collect(), context });
+        self.borrowed.insert(grant, Loan { from, gpus, folder, travel, argv: numbers().zip(argv).collect(), context });
     }
 
     /// Where the context of a loan lies; None where none is known.
@@ -199,8 +200,8 @@ impl Orders {
             .map(|task| match known.as_mut().and_then(|loan| loan.argv.remove(&task)) {
                 Some(argv) if !argv.is_empty() => {
                     let loan = known.as_ref();
-                    let travel = loan.and_then(|loan| loan.travel.as_ref());
-                    let folder = travel.map(|travel| stage_bytes(&travel.folder.join(task.to_string())));
+                    let travels = loan.filter(|loan| loan.travel.is_some());
+                    let folder = travels.map(|loan| stage_bytes(&loan.folder.join(task.to_string())));
                     let env = devices.take(attempt(task), loan.map_or(0, |loan| loan.gpus));
                     Order { task, argv, own: own(folder, env) }
                 }
@@ -218,7 +219,7 @@ impl Orders {
     pub fn keep_grants(&mut self, mut keep: impl FnMut(GrantId) -> bool) -> Vec<PathBuf> {
         let ended = self.borrowed.extract_if(.., |grant, _| !keep(*grant));
         let ended = ended.inspect(|(_, loan)| context::discard_borrowed(&loan.context));
-        ended.filter_map(|(_, loan)| loan.travel.map(|travel| travel.folder)).collect()
+        ended.map(|(_, loan)| loan.folder).collect()
     }
 
     pub fn forget_job(&mut self, job: JobId) {

@@ -16,6 +16,7 @@ use super::outputs::PeerOutputs;
 use super::row::{self, Checkpoint, Written};
 use super::witness::Witness;
 use crate::home::Home;
+use crate::stage::take::Long;
 
 /// A row of [`RECORDS`], ready to be written.
 type Row = ((u64, u32), Vec<u8>);
@@ -134,8 +135,13 @@ impl Journal {
     ///
     /// # Errors
     /// [`StoreError::Full`] or [`StoreError::Io`]; the results are then not to be accepted.
-    pub fn keep_outputs(&mut self, outcomes: &mut [Outcome], output: &[(Bytes, Bytes)]) -> Result<(), StoreError> {
-        self.outputs.keep(&self.home, outcomes, output)
+    pub fn keep_outputs(
+        &mut self,
+        outcomes: &mut [Outcome],
+        output: &[(Bytes, Bytes)],
+        long: &Long,
+    ) -> Result<(), StoreError> {
+        self.outputs.keep(&self.home, outcomes, output, long)
     }
 
     fn rows_of(&mut self, sequence: u64, records: &[Record]) -> Result<Vec<Row>, StoreError> {

@@ -10,6 +10,7 @@ use tern_core::words::Bytes;
 
 use super::super::StoreError;
 use crate::home::{FROM_PEERS, Home};
+use crate::stage::take::Long;
 
 /// A pair that is longer takes no more.
 const FILE_BYTES_MAX: u64 = 64 << 20;
@@ -31,18 +32,25 @@ struct Pair {
 }
 
 impl PeerOutputs {
-    pub fn keep(&mut self, home: &Home, outcomes: &mut [Outcome], output: &[(Bytes, Bytes)]) -> Result<(), StoreError> {
+    /// `long`: files with outputs that are too long for a message, of the only outcome then.
+    pub fn keep(
+        &mut self,
+        home: &Home,
+        outcomes: &mut [Outcome],
+        output: &[(Bytes, Bytes)],
+        long: &Long,
+    ) -> Result<(), StoreError> {
         for (index, outcome) in outcomes.iter_mut().enumerate() {
             let none = (Bytes::default(), Bytes::default());
             let (stdout, stderr) = output.get(index).unwrap_or(&none);
-            outcome.stdout = self.append(home, 0, stdout)?;
-            outcome.stderr = self.append(home, 1, stderr)?;
+            outcome.stdout = self.append(home, 0, stdout, long[0].as_deref())?;
+            outcome.stderr = self.append(home, 1, stderr, long[1].as_deref())?;
         }
         Ok(())
     }
 
-    fn append(&mut self, home: &Home, which: usize, bytes: &[u8]) -> Result<Output, StoreError> {
-        if bytes.is_empty() {
+    fn append(&mut self, home: &Home, which: usize, bytes: &[u8], long: Option<&Path>) -> Result<Output, StoreError> {
+        if bytes.is_empty() && long.is_none() {
             return Ok(Output::default());
         }
         if self.pair.as_ref().is_some_and(|pair| pair.ends[which] >= FILE_BYTES_MAX) {
@@ -53,16 +61,24 @@ impl PeerOutputs {
             none => none.insert(Pair::new(home)?),
         };
         let start = pair.ends[which];
-        if let Err(source) = pair.files[which].write_all(bytes) {
+        let file = &mut pair.files[which];
+        let written = match long {
+            Some(long) => File::open(long).and_then(|mut long| std::io::copy(&mut long, file)),
+            None => Ok(0),
+        };
+        // What the owner adds to an error output stands behind it.
+        let written = written.and_then(|long| file.write_all(bytes).map(|()| long + bytes.len() as u64));
+        if let Err(source) = written {
             // What was half written belongs to nobody; the next pair begins clean.
             let path = pair.path(home, which);
             // Others stand in it whose records are staged.
             self.let_go(home)?;
             return Err(StoreError::io("output of another node", &path)(source));
         }
-        pair.ends[which] += bytes.len() as u64;
+        let len = written.unwrap_or(0);
+        pair.ends[which] += len;
         pair.dirty[which] = true;
-        Ok(Output { file: pair.number, offset: start, len: bytes.len() as u64 })
+        Ok(Output { file: pair.number, offset: start, len })
     }
 
     /// The pair takes no more; what it holds is durable, or the next commit is refused.

@@ -13,7 +13,7 @@ mod tests;
 
 pub use counted::{Past, counted, counted_page};
 pub use garbage::{Garbage, garbage};
-pub use output::read_output;
+pub use output::{copy_output, read_output};
 pub(super) use summary::last_number;
 pub use tail::{Tail, segments_after};
 pub(super) use tail::{each_after, ends};

@@ -1,8 +1,9 @@
 //! What a task wrote: a range of an output file.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
+use std::path::Path;
 
 use tern_core::promise::Output;
 
@@ -34,4 +35,29 @@ pub fn read_output(home: &Home, output: Output, stderr: bool, from: u64, max: us
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Err(cut()),
         Err(error) => Err(StoreError::io("the output cannot be read", &path)(error)),
     }
+}
+
+/// Bytes copied at a time.
+const PIECE_BYTES: usize = 1 << 20;
+
+/// Copies a task's whole output into a file of its own, unless an earlier call did. Its folder is made.
+///
+/// # Errors
+/// As [`read_output`]; [`StoreError::Full`].
+pub fn copy_output(home: &Home, output: Output, stderr: bool, place: &Path) -> Result<(), StoreError> {
+    if std::fs::metadata(place).is_ok_and(|meta| meta.len() == output.len) {
+        return Ok(());
+    }
+    let failed = || StoreError::io("the output cannot be copied", place);
+    if let Some(folder) = place.parent() {
+        crate::home::make_folder(folder).map_err(failed())?;
+    }
+    let mut file = File::create(place).map_err(failed())?;
+    let mut done = 0;
+    while done < output.len {
+        let piece = read_output(home, output, stderr, done, PIECE_BYTES)?;
+        file.write_all(&piece).map_err(failed())?;
+        done += piece.len() as u64;
+    }
+    Ok(())
 }

@@ -56,7 +56,7 @@ fn output_that_came_with_a_result_is_read_back_by_its_range() {
     journal.commit(1, &[incarnation(), accepted(1), lent(1)]).expect("durable");
     let mut outcomes = vec![success(1, 0), success(1, 1), success(1, 2)];
     let output: [(Bytes, Bytes); 2] = [("one".into(), "".into()), ("".into(), "said\n".into())];
-    journal.keep_outputs(&mut outcomes, &output).expect("written");
+    journal.keep_outputs(&mut outcomes, &output, &[None, None]).expect("written");
     let via = Some(GrantId { incarnation: 9, n: 1 });
     journal.commit(2, &[Record::Outcomes { via, outcomes }]).expect("durable");
     drop(journal);
@@ -71,6 +71,6 @@ fn output_that_came_with_a_result_is_read_back_by_its_range() {
     assert_eq!(read(1), (Vec::new(), b"said\n".to_vec()));
     assert_eq!(read(2), (Vec::new(), Vec::new()), "no output came with it");
     let mut more = vec![success(1, 3)];
-    journal.keep_outputs(&mut more, &[("later".into(), "".into())]).expect("written");
+    journal.keep_outputs(&mut more, &[("later".into(), "".into())], &[None, None]).expect("written");
     assert_ne!(more[0].stdout.file, found[0].stdout.file, "a new run has files of its own");
 }
