@@ -34,7 +34,8 @@ impl Machine {
         };
         let again = job.map_or_else(Vec::new, again);
         let decided = self.decisions.iter().filter(|decision| decision.job() == Some(id));
-        let mut decisions: Vec<Decided> = decided.rev().take(DECISIONS_SHOWN).filter_map(|it| self.decided_about(it)).collect();
+        let mut decisions: Vec<Decided> =
+            decided.rev().take(DECISIONS_SHOWN).filter_map(|it| self.decided_about(it)).collect();
         decisions.reverse();
         let because = self.because(id).map(|reason| reason.to_string());
         let nodes = job.map_or_else(Vec::new, |job| self.candidates(id, job));
@@ -101,7 +102,8 @@ impl Machine {
     fn own_task(&self, id: JobId, job: &Job, task: u32) -> TaskState {
         let round = job.round_of(task);
         let failures = u32::try_from(job.failures(task)).unwrap_or(u32::MAX);
-        let state = |state, node, token, because| TaskState { number: task + 1, state, node, token, round, failures, because };
+        let state =
+            |state, node, token, because| TaskState { number: task + 1, state, node, token, round, failures, because };
         let me = Some(self.state.node());
         for (set, word) in [(&job.done, "done"), (&job.failed, "failed"), (&job.cancelled, "cancelled")] {
             if set.contains(task) {
