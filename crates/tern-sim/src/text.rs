@@ -48,7 +48,8 @@ fn command(command: &Command) -> String {
         Command::Retry { job, tasks: None } => format!("retry {job}"),
         Command::Retry { job, tasks: Some(tasks) } => format!("retry {tasks:?} of {job}"),
         Command::Forget(job) => format!("forget {job}"),
-        Command::Drain => "drain".to_owned(),
+        Command::Drain { wait } => format!("drain{}", if *wait { ", and wait" } else { "" }),
+        Command::Leave => "leave".to_owned(),
         Command::Undrain => "undrain".to_owned(),
     }
 }
@@ -70,6 +71,7 @@ pub fn event(event: &Event) -> (&'static str, String) {
         Event::Finished(list) => ("warden", format!("reports {}", outcomes(list))),
         Event::Revoked(list) => ("warden", format!("gives back {}", attempts(list))),
         Event::Reading(reading) => ("sense", format!("load {:.2} on {} cpus", reading.load1, reading.cpus)),
+        Event::Power(power) => ("sense", format!("fed by {power:?}")),
         Event::Fit(fit) => ("agent", format!("has {} cores and {} GPUs", fit.cores, fit.gpus)),
         Event::PeerFit(peer, fit) => ("link", format!("{peer} has {} cores and {} GPUs", fit.cores, fit.gpus)),
         Event::Unwanted { grant: id, tasks, why, .. } => {
@@ -136,6 +138,7 @@ fn record(record: &Record) -> String {
             format!("outcomes{by}: {}", outcomes(list))
         }
         Record::Forgotten { job } => format!("forgotten {job}"),
+        Record::Drained { drained } => (if *drained { "drained" } else { "drained no more" }).to_owned(),
     }
 }
 

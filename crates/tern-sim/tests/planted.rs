@@ -50,5 +50,9 @@ plants! {
     a_denial_that_comes_too_late: DenyTooLate => ["anytime_denied_leaves_no_trace"];
     a_start_without_its_inputs: StartUnstaged => ["anytime_inputs_come_first"];
     a_large_task_like_a_small_one: OneSlotEach => ["anytime_slots_are_not_overfilled"];
+    a_drain_forgotten_with_the_agent: DrainForgotten => ["anytime_drained_starts_nothing"];
+    a_battery_undrained_by_a_person: UndrainAll => ["anytime_low_battery_starts_nothing"];
+    an_owner_who_is_told_of_and_ignored: OwnerIgnored => ["anytime_the_owner_comes_first"];
+    tasks_ahead_of_the_owner: OwnerKeepsAhead => ["anytime_the_owner_comes_first"];
     a_task_that_is_done_and_still_queued: KeepQueued => ["anytime_done_is_not_run_again"];
 }

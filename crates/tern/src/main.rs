@@ -11,6 +11,7 @@ mod hogs;
 mod map;
 mod top;
 mod travel;
+mod work;
 
 use std::ffi::OsStr;
 use std::process::ExitCode;

@@ -347,3 +347,67 @@ fn top_prints_one_frame_and_invite_a_picture_where_they_are_asked() {
     assert!(picture.contains('█') && picture.trim_end().lines().next_back().unwrap().starts_with("TERN1"), "{picture}");
     refused(&a.run(&["invite", "--for", "8d"]), 64, "a ticket is good for");
 }
+
+/// A member drains another one and itself; what waits goes to the other, and a restart undoes nothing.
+#[test]
+fn a_drained_node_starts_nothing_and_gives_its_work_to_the_other() {
+    let [a, b] = [Machine::up("a"), Machine::new("b")];
+    a.admit(&b);
+    a.until_sees(&["a", "b"]);
+    let drained = a.json(&["drain", "b"]);
+    assert_eq!((&drained["name"], &drained["draining"]), (&Value::from("b"), &Value::from(true)));
+    b.good(&["down"]);
+    b.good(&["up", "--detach"]);
+    assert_eq!(b.json(&["status"])["draining"], true, "it outlives the agent");
+    a.until_sees(&["a", "b"]);
+    let submit = |machine: &Machine, words: &[&str]| {
+        let words: Vec<&str> = ["submit", "--json"].iter().chain(words).copied().collect();
+        let out = machine.good(&words);
+        serde_json::from_str::<Value>(&out).unwrap()["job"].as_str().unwrap().to_owned()
+    };
+    // What is submitted there runs elsewhere, or is refused where it may not.
+    let job = submit(&b, &["--share", "--array", "1-6", "--", "true"]);
+    b.good(&["wait", &job]);
+    let here = a.json(&["status"])["node"].as_str().unwrap().to_owned();
+    let results = b.json(&["job", "--tasks", &job])["results"].clone();
+    assert!(results.as_array().unwrap().iter().all(|result| result["node"] == here.as_str()), "{results}");
+    refused(&b.run(&["submit", "--", "true"]), 75, "the node drains");
+    let waits = submit(&a, &["--share", "--array", "1-40", "--", "sleep", "0.2"]);
+    // Who may not run it is named with the reason, or with what it does not ask for.
+    let explained = a.json(&["explain", &format!("{waits}/40")]);
+    assert_eq!(explained["task"]["number"], 40);
+    assert_eq!(explained["nodes"].as_array().map(Vec::len), Some(2));
+    refused(&a.run(&["explain", &format!("{waits}/41")]), 66, "has no task 41");
+    refused(&a.run(&["drain", "nobody"]), 68, "no member is called");
+    // It returns, and has work within moments.
+    assert_eq!(a.json(&["undrain", "b"])["draining"], false);
+    let lent = || {
+        let flow = a.json(&["top"])["flow"]["flows"].clone();
+        flow.as_array().unwrap().iter().any(|row| row["from"] == "a" && row["to"] == "b")
+    };
+    a.0.until(lent);
+    a.good(&["cancel", &waits]);
+    let wait = b.json(&["drain", "--wait"]);
+    assert_eq!((&wait["running"], &wait["draining"]), (&Value::from(0), &Value::from(true)));
+    b.good(&["undrain"]);
+}
+
+#[test]
+fn a_benchmark_measures_the_grid_and_leaves_nothing() {
+    let [a, b] = [Machine::up("a"), Machine::new("b")];
+    a.admit(&b);
+    a.until_sees(&["a", "b"]);
+    a.0.until(|| a.json(&["status", "b"])["vitals"]["slots"] == 1);
+    let measured = a.json(&["benchmark", "--tasks", "200", "--seconds", "1"]);
+    let batches = measured["batches"].as_array().unwrap();
+    assert_eq!(batches[0]["tasks"], 200);
+    for batch in batches {
+        assert_eq!(batch["failed"], 0, "{measured}");
+        let count: u64 = batch["shares"].as_array().unwrap().iter().map(|share| share["tasks"].as_u64().unwrap()).sum();
+        assert_eq!(count, batch["tasks"].as_u64().unwrap());
+        let jain = batch["jain"].as_f64().unwrap();
+        assert!((0.5..=1.0).contains(&jain) && batch["over_lower_bound"].as_f64().unwrap() >= 0.99, "{measured}");
+    }
+    assert_eq!(a.json(&["jobs"]).as_array().map(Vec::len), Some(0));
+    refused(&a.run(&["benchmark", "--tasks", "0"]), 64, "0");
+}

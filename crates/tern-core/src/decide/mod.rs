@@ -4,6 +4,7 @@ pub mod dispatch;
 pub mod fits;
 pub mod lend;
 pub mod links;
+pub mod presence;
 pub mod route;
 pub mod scum;
 pub mod steal;

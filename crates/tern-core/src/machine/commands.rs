@@ -16,7 +16,7 @@ use crate::decide::fits::{self, Lack};
 use crate::promise::{Job, Record};
 use crate::view::JobState;
 use crate::words::limits::{
-    JOBS_MAX, NAMED_NODES_MAX, ROUNDS_MAX, SPEC_BYTES_MAX, STAGED_MAX, TASKS_PER_JOB_MAX, TRIES_MAX, ZONE_BYTES_MAX,
+    JOBS_MAX, NAMED_NODES_MAX, ROUNDS_MAX, SPEC_BYTES_MAX, TASKS_PER_JOB_MAX, TRIES_MAX, ZONE_BYTES_MAX,
 };
 use crate::words::spec::HaltWhen;
 use crate::words::{Inputs, JobId, JobSpec, Now, TaskSet};
@@ -33,8 +33,9 @@ impl Machine {
             }
             Command::Retry { job, tasks } => self.retry(job, tasks),
             Command::Forget(job) => self.forget(job),
-            Command::Drain => return self.drain(ticket, now, out),
+            Command::Drain { wait } => return self.drain(ticket, wait, now, out),
             Command::Undrain => return self.undrain(ticket, out),
+            Command::Leave => return self.leave(ticket, now, out),
         };
         match records {
             Ok((answer, records)) => self.stage_for(ticket, answer, records, out),
@@ -43,7 +44,7 @@ impl Machine {
     }
 
     fn submit(&mut self, spec: Box<JobSpec>, now: Now) -> Result<(Answer, Vec<Record>), Deny> {
-        if self.here.draining && !self.planted(Plant::DenyTooLate) {
+        if self.refuses(&spec) && !self.planted(Plant::DenyTooLate) {
             return Err(Deny::Draining);
         }
         if self.here.full {
@@ -149,34 +150,6 @@ impl Machine {
             return Err(Deny::WrongState { job, state });
         }
         Ok((Answer::Done, vec![Record::Forgotten { job }]))
-    }
-
-    fn drain(&mut self, ticket: u64, now: Now, out: &mut Vec<Effect>) {
-        if self.here.drains.len() >= STAGED_MAX {
-            out.push(Effect::Reply { ticket, outcome: Err(Deny::Backpressure) });
-            return;
-        }
-        self.here.draining = true;
-        self.here.drains.push(ticket);
-        self.give_back_all(now, out);
-    }
-
-    fn undrain(&mut self, ticket: u64, out: &mut Vec<Effect>) {
-        self.here.draining = false;
-        for waiting in core::mem::take(&mut self.here.drains) {
-            let deny = Deny::Invalid(String::from("the drain was undone before it was complete"));
-            out.push(Effect::Reply { ticket: waiting, outcome: Err(deny) });
-        }
-        self.ready.extend(self.lanes.keys().copied());
-        out.push(Effect::Reply { ticket, outcome: Ok(Answer::Done) });
-    }
-
-    pub(super) fn answer_drains(&mut self, out: &mut Vec<Effect>) {
-        if self.here.draining && self.here.in_hand == 0 && self.here.warden && self.here.strays.is_empty() {
-            for ticket in core::mem::take(&mut self.here.drains) {
-                out.push(Effect::Reply { ticket, outcome: Ok(Answer::Done) });
-            }
-        }
     }
 }
 

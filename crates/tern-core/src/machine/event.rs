@@ -3,7 +3,7 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use crate::observe::{Fit, Reading};
+use crate::observe::{Fit, Power, Reading};
 use crate::promise::Outcome;
 use crate::wire::Message;
 use crate::words::{Attempt, GrantId, JobId, JobSpec, NodeId, TaskSet, Unfit};
@@ -23,10 +23,14 @@ pub enum Command {
     },
     /// Remove a job that is over, and its results.
     Forget(JobId),
-    /// Start nothing more; answered when nothing runs here.
-    Drain,
-    /// Undo `Drain`.
+    /// Start nothing more, also after a restart; answered when that is durable or, with `wait`, when nothing runs here.
+    Drain {
+        wait: bool,
+    },
+    /// Undo `Drain`. What else keeps the node from starting tasks goes on doing so.
     Undrain,
+    /// Start nothing more in this life, which is about to end; answered when nothing runs here.
+    Leave,
 }
 
 /// What happened. Ends of attempts come in batches.
@@ -64,6 +68,8 @@ pub enum Event {
     /// Attempts that the warden gave back unstarted.
     Revoked(Vec<Attempt>),
     Reading(Reading),
+    /// What feeds this machine; after the start, and when it changes.
+    Power(Power),
     /// What this machine has for tasks; again when it changes.
     Fit(Fit),
     /// The same of a peer that is up.

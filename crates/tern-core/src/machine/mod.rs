@@ -8,6 +8,7 @@ pub mod event;
 pub mod mesh;
 
 mod commands;
+mod explain;
 mod lane;
 mod local;
 mod node;
@@ -18,6 +19,7 @@ mod staged;
 
 pub use effect::{Answer, Deny, Dispatch, Effect, Told};
 pub use event::{Command, Event};
+pub use local::WorkSettings;
 pub use node::Machine;
 #[cfg(feature = "planted")]
 pub use plant::Plant;

@@ -9,6 +9,7 @@ use alloc::vec::Vec;
 use super::effect::Effect;
 use super::event::Event;
 use super::lane::{Lane, LaneKey};
+use super::local::Room;
 use super::share::Sharing;
 use super::staged::Staged;
 use crate::observe::Fit;
@@ -64,9 +65,11 @@ pub(super) struct Here {
     /// The record of the incarnation could not be written yet.
     pub start_failed: bool,
     pub full: bool,
+    /// It starts nothing, for whichever cause.
     pub draining: bool,
-    /// Tickets to answer when nothing runs here.
-    pub drains: Vec<u64>,
+    /// Slots that are for tasks now: all of them, or fewer while the owner of the machine uses it.
+    pub open: u32,
+    pub room: Room,
     /// The number of the last dispatch or grant of this incarnation.
     pub n: u32,
     /// Sum over all lanes.
@@ -116,7 +119,8 @@ impl Machine {
             Event::WardenFull(full) => self.here.full = full,
             Event::Finished(outcomes) => self.finished(outcomes, now, out),
             Event::Revoked(attempts) => self.revoked(&attempts, now, out),
-            Event::Reading(reading) => self.reading(&reading),
+            Event::Reading(reading) => self.reading(&reading, now, out),
+            Event::Power(power) => self.power(power, now, out),
             Event::Fit(fit) => self.here.fit = fit,
             Event::PeerFit(peer, fit) => self.peer_fit(peer, fit),
             Event::Unwanted { from, grant, tasks, asked, why } => {
@@ -137,6 +141,7 @@ impl Machine {
         self.renew_incarnation();
         self.restart_if_failed(now, out);
         self.dispatch(out);
+        self.return_excess(now, out);
         self.answer_drains(out);
         self.ask(now, out);
         self.tell(now, out);
@@ -147,6 +152,8 @@ impl Machine {
 
     fn start(&mut self, incarnation: u64, slots: u32, now: Now, out: &mut Vec<Effect>) {
         self.here.slots = slots.min(SLOTS_MAX);
+        self.here.open = self.here.slots;
+        self.recover_drain();
         self.here.incarnation = incarnation;
         self.recover_loans(now);
         self.here.start_failed = !self.stage_own(alloc::vec![Record::Started { incarnation }], now, out);

@@ -43,6 +43,14 @@ pub enum Plant {
     StartUnstaged,
     /// A task that takes several slots is started like any other.
     OneSlotEach,
+    /// A drain that a person asked for is forgotten with the agent.
+    DrainForgotten,
+    /// Whoever undoes a drain undoes that of the battery, too.
+    UndrainAll,
+    /// Tasks start while the owner uses the machine.
+    OwnerIgnored,
+    /// What the warden was given ahead stays there when the owner comes.
+    OwnerKeepsAhead,
     /// Mesh: records are taken whatever their sequence.
     MeshAnySequence,
     /// Mesh: a node that stood still blames its neighbours.

@@ -8,7 +8,6 @@ use alloc::vec::Vec;
 use super::lane::LaneKey;
 use super::node::Machine;
 use super::share::Heard;
-use crate::decide::dispatch;
 use crate::observe::NodeTrit;
 use crate::plan::{Decision, Fault, Reason};
 use crate::promise::{Job, Refusal, State};
@@ -166,14 +165,15 @@ impl Machine {
         if lane.queued.is_empty() {
             return (lent > 0).then_some(Reason::Lent { tasks: lent });
         }
-        let ahead = dispatch::ahead(self.here.slots, self.here.mean_ns);
+        let ahead = self.ahead();
         let parallel = job.spec.parallel;
         Some(match () {
             () if job.held => Reason::Held,
-            () if self.here.draining => Reason::Draining,
+            () if self.here.draining => self.stands_back().unwrap_or(Reason::Draining),
             () if self.here.full => Reason::StorageFull,
             () if !self.here.warden || !self.here.started => Reason::WardenAway,
             () if parallel > 0 && lane.in_hand >= parallel => Reason::AtParallel { parallel },
+            () if self.is_lowered() => self.stands_back().unwrap_or(Reason::Busy { ahead, in_hand: self.here.in_hand }),
             () => Reason::Busy { ahead, in_hand: self.here.in_hand },
         })
     }

@@ -43,7 +43,7 @@ impl Staged {
         self.records + records <= STAGED_MAX
     }
 
-    fn push(&mut self, records: Vec<Record>, reply: Option<(u64, Answer)>) -> Effect {
+    pub(super) fn push(&mut self, records: Vec<Record>, reply: Option<(u64, Answer)>) -> Effect {
         let sequence = self.next;
         self.next += 1;
         self.records += records.len();
@@ -144,16 +144,21 @@ impl Machine {
     /// What was staged up to `after` keeps waiting for its own `Persisted`.
     pub(super) fn persist_failed(&mut self, after: u64, full: bool, now: Now, out: &mut Vec<Effect>) {
         let mut denied = Vec::new();
+        let mut drains = false;
         while let Some(batch) = self.staged.pop_last(after) {
             for record in &batch.records {
                 self.staged.untrack(record);
                 self.take_back(record);
+                drains |= matches!(record, Record::Drained { .. });
             }
             denied.extend(batch.reply.map(|(ticket, _)| ticket));
         }
         let deny = if full { Deny::StorageFull } else { Deny::StorageFailed };
         for ticket in denied.into_iter().rev() {
             out.push(Effect::Reply { ticket, outcome: Err(deny.clone()) });
+        }
+        if drains {
+            self.drain_failed(&deny, now, out);
         }
         self.here.storage_retry = Some(now.boot + STORAGE_RETRY);
     }

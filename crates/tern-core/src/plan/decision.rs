@@ -15,6 +15,18 @@ pub struct Decision {
     pub because: Reason,
 }
 
+impl Decision {
+    /// The job that it is about, where it is about one.
+    #[must_use]
+    pub const fn job(&self) -> Option<JobId> {
+        match self.did {
+            Did::Start { job, .. } | Did::Lend { job, .. } | Did::End { job, .. } => Some(job),
+            Did::Ask { .. } | Did::Reclaim { .. } | Did::Return { .. } => None,
+            Did::Slots { .. } | Did::Drain | Did::Undrain => None,
+        }
+    }
+}
+
 /// What was decided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Did {
@@ -30,4 +42,10 @@ pub enum Did {
     End { job: JobId, tasks: u32 },
     /// Waiting tasks are given back to their owner.
     Return { grant: GrantId, tasks: u32 },
+    /// So many slots are for tasks from now on.
+    Slots { from: u32, to: u32 },
+    /// The node starts nothing more.
+    Drain,
+    /// The node starts tasks again.
+    Undrain,
 }

@@ -25,6 +25,16 @@ pub enum Reason {
     Unfit(Unfit),
     /// Given back, or waits: the node starts nothing more.
     Draining,
+    /// Drained, or not any more: somebody asked for it.
+    Asked,
+    /// Drained, given back, or waits: the battery is below the mark.
+    BatteryLow { percent: u8, below: u8 },
+    /// Not drained any more: the battery has risen.
+    BatteryCharged { percent: u8, above: u8 },
+    /// Not drained any more: the machine is fed.
+    Fed,
+    /// Fewer slots, given back, or waits: the owner of the machine uses it. The loads in hundredths.
+    OwnerUses { open: u32, slots: u32, load_centi: u32, ours_centi: u32 },
     /// Waits for `release`.
     Held,
     /// Waits for the disk to have room.
@@ -57,6 +67,20 @@ impl fmt::Display for Reason {
             Self::UnknownAttempt => f.write_str("nobody here knows this attempt"),
             Self::Unfit(why) => write!(f, "{why}"),
             Self::Draining => f.write_str("the node is draining: it starts nothing more"),
+            Self::Asked => f.write_str("somebody asked for it"),
+            Self::BatteryLow { percent, below } => {
+                write!(f, "the battery is at {percent} %, below {below} %: the node starts nothing more")
+            }
+            Self::BatteryCharged { percent, above } => write!(f, "the battery is at {percent} %, {above} % are enough"),
+            Self::Fed => f.write_str("the machine is not on battery any more"),
+            Self::OwnerUses { open, slots, load_centi, ours_centi } => write!(
+                f,
+                "the machine's load is {}.{:02}, {}.{:02} of it by tasks: {open} of {slots} slots are for tasks",
+                load_centi / 100,
+                load_centi % 100,
+                ours_centi / 100,
+                ours_centi % 100
+            ),
             Self::Held => f.write_str("held: waits for release"),
             Self::StorageFull => f.write_str("the disk is full"),
             Self::WardenAway => f.write_str("the process that starts tasks is away"),

@@ -57,4 +57,8 @@ pub enum Record {
     Forgotten {
         job: JobId,
     },
+    /// A person wants the node to start nothing more (true), or wants that no longer.
+    Drained {
+        drained: bool,
+    },
 }

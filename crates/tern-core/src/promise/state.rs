@@ -37,6 +37,8 @@ pub struct Head {
     pub lent: BTreeMap<GrantId, Loan>,
     /// The greatest grant of the last incarnation that lent: a repeated record opens no closed grant.
     pub last_grant: Option<GrantId>,
+    /// A person wants the node to start nothing more.
+    pub drained: bool,
 }
 
 /// The durable state of a node.
@@ -69,7 +71,14 @@ impl State {
     /// A node that has promised nothing yet.
     #[must_use]
     pub fn new(node: NodeId) -> Self {
-        let head = Head { node, incarnations: Vec::new(), next_job: 1, lent: BTreeMap::new(), last_grant: None };
+        let head = Head {
+            node,
+            incarnations: Vec::new(),
+            next_job: 1,
+            lent: BTreeMap::new(),
+            last_grant: None,
+            drained: false,
+        };
         Self::from_parts(head, [])
     }
 
@@ -124,6 +133,11 @@ impl State {
                 was
             }
             Record::Forgotten { job } => self.forget(*job),
+            Record::Drained { drained } => {
+                let was = core::mem::replace(&mut self.head.drained, *drained);
+                self.dirty.head |= was != *drained;
+                was != *drained
+            }
         };
         if changed { Applied::Changed } else { Applied::Nothing }
     }

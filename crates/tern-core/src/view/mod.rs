@@ -4,8 +4,10 @@ use alloc::string::String;
 use serde::{Deserialize, Serialize};
 
 mod command;
+mod explain;
 
 pub use command::command_text;
+pub use explain::{Candidate, Decided, Explanation, Flow, TaskState};
 
 /// How far a job has come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

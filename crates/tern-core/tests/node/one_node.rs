@@ -253,17 +253,21 @@ fn a_crash_loses_nothing_that_was_answered() {
 fn a_drain_is_answered_when_nothing_runs() {
     let mut world = World::one(1);
     let job = world.submit(0, spec(5));
-    let ticket = world.command(0, Command::Drain);
+    let ticket = world.command(0, Command::Drain { wait: true });
     let waiting = world.nodes[0].hand.pop_back().expect("one ahead");
     world.event(0, Event::Revoked(vec![waiting]));
     assert!(world.reply(0, ticket).is_none());
     world.finish(0, 1);
     assert_eq!(world.reply(0, ticket), Some(Ok(Answer::Done)));
     assert!(view(&world, job).ends_with("the node is draining: it starts nothing more"));
-    assert_eq!(world.ask(0, Command::Submit(Box::new(spec(1)))), Err(Deny::Draining));
+    let stays = JobSpec { local_only: true, ..spec(1) };
+    assert_eq!(world.ask(0, Command::Submit(Box::new(stays))), Err(Deny::Draining), "it could run nowhere");
+    let other = world.submit(0, spec(1));
     assert_eq!(world.ask(0, Command::Undrain), Ok(Answer::Done));
     world.run(0);
-    assert_eq!(over(&world, job), 1);
+    assert_eq!((over(&world, job), over(&world, other)), (1, 1));
+    world.command(0, Command::Leave);
+    assert_eq!(world.ask(0, Command::Submit(Box::new(spec(1)))), Err(Deny::Draining), "the agent is about to end");
 }
 
 #[test]

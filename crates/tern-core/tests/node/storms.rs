@@ -80,7 +80,7 @@ fn step(world: &mut World, jobs: &mut Vec<JobId>, (kind, number): Step) {
         (20, Some(job)) => drop(world.command(owner(world, job), Command::Release(job))),
         (21, Some(job)) => drop(world.command(owner(world, job), Command::Forget(job))),
         (22, _) => {
-            world.command(node, Command::Drain);
+            world.command(node, Command::Drain { wait: true });
             let back: Vec<_> = world.nodes[node].hand.drain(..).collect();
             world.event(node, Event::Revoked(back));
             world.command(node, Command::Undrain);

@@ -258,7 +258,7 @@ fn a_draining_borrower_gives_back_what_has_not_started() {
     world.connect(0, 1);
     world.calm();
     assert_eq!(world.node(1).hand.len(), 1, "one at once on each node");
-    let ticket = world.command(1, Command::Drain);
+    let ticket = world.command(1, Command::Drain { wait: true });
     world.calm();
     assert!(world.reply(1, ticket).is_none());
     let open: u32 = world.node(0).machine.state().lent().values().map(|loan| loan.open.len()).sum();

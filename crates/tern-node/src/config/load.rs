@@ -143,10 +143,16 @@ fn read(path: &Path) -> Result<Option<String>, ConfigError> {
 fn known_keys() -> Vec<String> {
     let simple = ["slots", "keep_jobs", "log", "listen", "peers"];
     let mesh = ["enabled", "name", "zone", "mdns", "port_mapping", "tailscale", "files"];
+    let work = ["cache_mib", "drain_below", "yield_to_owner", "leave_one"];
     let trit = ["hysteresis", "literal", "sample_seconds"];
     let scum = ["cpu_weight", "memory_weight", "age_weight", "cores", "protected"];
     let within = |table: &'static str| move |key: &str| format!("{table}.{key}");
-    let tables = mesh.map(within("mesh")).into_iter().chain(trit.map(within("trit"))).chain(scum.map(within("scum")));
+    let tables = mesh
+        .map(within("mesh"))
+        .into_iter()
+        .chain(work.map(within("work")))
+        .chain(trit.map(within("trit")))
+        .chain(scum.map(within("scum")));
     simple.iter().map(|key| (*key).to_owned()).chain(tables).collect()
 }
 

@@ -70,11 +70,18 @@ impl Default for MeshConfig {
 pub struct WorkConfig {
     /// MiB of inputs that are kept, so that they need not come again.
     pub cache_mib: u64,
+    /// On battery below this charge, in per cent, the node starts nothing more; 0: it goes on.
+    pub drain_below: u8,
+    /// Give up slots while somebody uses this machine; absent: on laptops, desktops and phones.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub yield_to_owner: Option<bool>,
+    /// Of those slots, keep one for tasks.
+    pub leave_one: bool,
 }
 
 impl Default for WorkConfig {
     fn default() -> Self {
-        Self { cache_mib: 10 * 1024 }
+        Self { cache_mib: 10 * 1024, drain_below: 20, yield_to_owner: None, leave_one: true }
     }
 }
 

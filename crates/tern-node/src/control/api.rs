@@ -8,6 +8,7 @@ pub mod files;
 pub mod grid;
 pub mod machine;
 pub mod ways;
+pub mod work;
 pub mod zones;
 
 use serde::{Deserialize, Serialize};
@@ -244,9 +245,15 @@ pub struct StatusView {
     /// Of all batteries together, also while they are charged.
     pub battery_percent: Option<u8>,
     pub slots: u32,
+    /// Slots that are for tasks now; fewer while the owner uses the machine.
+    #[serde(default)]
+    pub slots_open: u32,
     pub running: u32,
     pub queued: u64,
     pub draining: bool,
+    /// Why it starts nothing, or less than it could.
+    #[serde(default)]
+    pub because: Option<String>,
     pub disk_full: bool,
     pub warden_pid: Option<u32>,
     pub warden_deaths: u32,
@@ -301,6 +308,8 @@ impl StatusView {
             power: machine::word(status.condition.power).to_owned(),
             battery_percent: status.condition.charge,
             slots: status.slots,
+            slots_open: status.open,
+            because: status.because,
             running: status.running,
             queued: status.queued,
             draining: status.draining,

@@ -9,6 +9,7 @@ mod grid;
 mod here;
 mod reach;
 mod runs;
+mod work;
 
 use std::sync::Arc;
 
@@ -168,12 +169,6 @@ impl Door {
 
     pub async fn status(&self) -> Result<StatusView, DoorError> {
         self.get("/v1/status").await
-    }
-
-    /// Returns when nothing runs on the node any more.
-    pub async fn drain(&self) -> Result<(), DoorError> {
-        let _done: Done = self.call(Method::POST, "/v1/drain", NOTHING).await?;
-        Ok(())
     }
 
     /// Asks an agent to end; it has ended when its socket is gone.

@@ -8,6 +8,7 @@ pub mod grid;
 pub mod jobs;
 pub mod node;
 pub mod outputs;
+pub mod work;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, FromRequestParts, Query};
@@ -68,6 +69,7 @@ pub(crate) fn table() -> Vec<Route> {
         ("/v1/jobs/{job}/release", &["post"], post(jobs::release)),
         ("/v1/jobs/{job}/cancel", &["post"], post(jobs::cancel)),
         ("/v1/jobs/{job}/retry", &["post"], post(jobs::retry)),
+        ("/v1/jobs/{job}/explain", &["get"], get(work::explain)),
         ("/v1/status", &["get"], get(node::status)),
         ("/v1/throttles", &["get", "post"], get(node::throttles).post(node::throttle)),
         ("/v1/throttles/{pid}", &["delete"], delete(node::release_throttle)),
@@ -75,6 +77,9 @@ pub(crate) fn table() -> Vec<Route> {
         ("/v1/members/{node}", &["delete"], delete(grid::entry::remove)),
         ("/v1/nodes", &["get"], get(grid::nodes)),
         ("/v1/nodes/{node}", &["get"], get(grid::node)),
+        ("/v1/nodes/{node}/drain", &["post"], post(work::drain_node)),
+        ("/v1/nodes/{node}/undrain", &["post"], post(work::undrain_node)),
+        ("/v1/flow", &["get"], get(work::flow)),
         ("/v1/zones", &["get"], get(grid::zones)),
         // A zone inside another has a slash in its name.
         ("/v1/zones/{*zone}", &["get"], get(grid::zone)),
@@ -90,7 +95,8 @@ pub(crate) fn table() -> Vec<Route> {
         ("/v1/forwards/{local}", &["delete"], delete(grid::forwards::close)),
         ("/v1/copies", &["post"], post(files::copy)),
         ("/v1/shares", &["post"], post(files::share)),
-        ("/v1/drain", &["post"], post(node::drain)),
+        ("/v1/drain", &["post"], post(work::drain)),
+        ("/v1/undrain", &["post"], post(work::undrain)),
         ("/v1/stop", &["post"], post(node::stop)),
         ("/v1/openapi.json", &["get"], get(node::document)),
     ]

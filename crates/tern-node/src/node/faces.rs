@@ -30,6 +30,8 @@ impl Loop {
             Ask::Job { job, reply } => drop(reply.send(self.machine.job_view(job))),
             Ask::Watch { job, reply } => drop(reply.send(self.watch(job))),
             Ask::Status(reply) => drop(reply.send(self.status())),
+            Ask::Explain { job, task, reply } => drop(reply.send(self.machine.explain(job, task))),
+            Ask::Flows(reply) => drop(reply.send(self.machine.flows().collect())),
             Ask::Begun(reply) => self.wardens.begun(reply),
             Ask::Throttle { wish, reply } => match self.protected(wish.pid) {
                 Some(why) => drop(reply.send(Err(why))),
@@ -125,6 +127,8 @@ impl Loop {
             smoothed: self.machine.load(),
             condition: *self.conditions.borrow(),
             slots: self.machine.slots(),
+            open: self.machine.open_slots(),
+            because: self.machine.stands_back().map(|reason| reason.to_string()),
             running: self.machine.running(),
             queued: self.machine.queued(),
             draining: self.machine.is_draining(),
@@ -172,7 +176,7 @@ impl Loop {
         replies.push(reply);
         self.stopping = Some(Stopping { after, keep_tasks, replies });
         if let Some(ticket) = after {
-            self.handle(Event::Command { ticket, command: Command::Drain }, effects);
+            self.handle(Event::Command { ticket, command: Command::Leave }, effects);
         }
     }
 }

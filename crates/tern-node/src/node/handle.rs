@@ -8,7 +8,7 @@ use std::sync::mpsc::{SyncSender, TrySendError};
 
 use tern_core::machine::{Answer, Command, Deny};
 use tern_core::observe::{NodeTrit, Reading};
-use tern_core::view::JobView;
+use tern_core::view::{Explanation, Flow, JobView};
 use tern_core::words::{Bytes, JobId, JobSpec, NodeId};
 use tokio::sync::oneshot;
 
@@ -62,6 +62,10 @@ pub struct NodeStatus {
     pub smoothed: Option<f64>,
     pub condition: Condition,
     pub slots: u32,
+    /// Slots that are for tasks now; fewer while the owner uses the machine.
+    pub open: u32,
+    /// Why this node starts nothing, or less than it could.
+    pub because: Option<String>,
     /// Tasks that the own warden runs now.
     pub running: u32,
     pub queued: u64,
@@ -143,6 +147,16 @@ impl Handle {
 
     pub async fn status(&self) -> Result<NodeStatus, NodeError> {
         self.ask(Ask::Status).await
+    }
+
+    /// Why a job stands where it stands, and one of its tasks, from 0. None: nothing of it is known here.
+    pub async fn explain(&self, job: JobId, task: Option<u32>) -> Result<Option<Explanation>, NodeError> {
+        self.ask(|reply| Ask::Explain { job, task, reply }).await
+    }
+
+    /// Who has tasks of whom, as far as this node is one of the two.
+    pub async fn flows(&self) -> Result<Vec<Flow>, NodeError> {
+        self.ask(Ask::Flows).await
     }
 
     /// Waits for the first warden. The inner error says why none can be had.

@@ -2,7 +2,7 @@
 
 use tern_core::machine::{Answer, Command};
 use tern_core::observe::Fit;
-use tern_core::view::JobView;
+use tern_core::view::{Explanation, Flow, JobView};
 use tern_core::wire::Message;
 use tern_core::words::{GrantId, JobId, NodeId, Unfit};
 use tokio::sync::oneshot;
@@ -56,6 +56,8 @@ pub enum Peer {
         message: Message,
         long: Long,
     },
+    /// A member asks through the overlay what a face may ask.
+    Asks(Box<Ask>),
     /// One frame of an admitted peer, not decoded yet.
     Frame {
         from: NodeId,
@@ -83,6 +85,14 @@ pub enum Ask {
         reply: oneshot::Sender<Result<Option<Live>, NodeError>>,
     },
     Status(oneshot::Sender<NodeStatus>),
+    /// Why a job stands where it stands, and one of its tasks, from 0.
+    Explain {
+        job: JobId,
+        task: Option<u32>,
+        reply: oneshot::Sender<Option<Explanation>>,
+    },
+    /// Who has tasks of whom.
+    Flows(oneshot::Sender<Vec<Flow>>),
     /// Whether a warden stands; the error says why none can be had.
     Begun(oneshot::Sender<Result<(), String>>),
     Throttle {

@@ -124,6 +124,7 @@ impl Loop {
             Peer::Fit { from, fit } => self.peer_fit(from, fit, effects),
             Peer::Staged { grant, task, inputs } => self.staged(grant, task, inputs, effects),
             Peer::Returned { from, message, long } => self.said(from, message, long, effects),
+            Peer::Asks(ask) => self.answer(*ask, effects),
             Peer::Frame { from, bytes } => self.frame(from, &bytes, effects),
         }
     }
@@ -143,6 +144,10 @@ impl Loop {
         if self.wake_at.is_some_and(|at| at <= now.boot) {
             self.wake_at = None;
             self.handle(Event::Tick, effects);
+        }
+        if self.conditions.has_changed().unwrap_or(false) {
+            let power = self.conditions.borrow_and_update().power;
+            self.handle(Event::Power(power), effects);
         }
         if let Some(reading) = self.sampler.due(now) {
             self.handle(Event::Reading(reading), effects);

@@ -7,9 +7,9 @@ use std::ffi::OsString;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
-use tern_core::machine::{Effect, Event, Machine};
-use tern_core::observe::Fit;
+use tern_core::machine::{Effect, Event, Machine, WorkSettings};
 use tern_core::observe::trit::{IDLE_BELOW, OVERLOADED_ABOVE, TritSettings};
+use tern_core::observe::{Class, Fit};
 use tern_core::words::NodeId;
 use tokio::sync::{mpsc, watch};
 
@@ -160,6 +160,8 @@ pub async fn start(home: Home, options: StartOptions) -> Result<Running, StartEr
             let mut effects: Vec<Effect> = Vec::new();
             node_loop.handle(Event::Start { incarnation, slots }, &mut effects);
             node_loop.handle(Event::Fit(fit), &mut effects);
+            let power = node_loop.conditions.borrow_and_update().power;
+            node_loop.handle(Event::Power(power), &mut effects);
             node_loop.perform(effects);
             node_loop.run();
         })
@@ -195,6 +197,7 @@ fn build(
     let first_job = recovery.state.head().next_job;
     let mut machine = Machine::new(recovery.state);
     machine.set_trit(trit_settings(&options.config));
+    machine.set_work(work_settings(options));
     let slots = slots(options);
     let warden =
         warden::Options { node_tag: node.tag(), die_with_client: options.private, ..warden::Options::default() };
@@ -241,6 +244,25 @@ fn conditions(options: &StartOptions) -> Conditions {
         tracing::warn!(%error, "no thread for battery and temperature: they stay as they are now");
         condition::once(root)
     })
+}
+
+/// When the machine stands back: an agent's, not a command's own node, which was started to work now. Machines at which people
+/// sit give them slots unless told otherwise.
+fn work_settings(options: &StartOptions) -> WorkSettings {
+    if options.private || options.idle {
+        return WorkSettings::default();
+    }
+    let work = &options.config.work;
+    let at_a_desk = || {
+        let class = facts::read(&options.machine, None).class;
+        matches!(class, Some(Class::Laptop | Class::Desktop | Class::Phone))
+    };
+    WorkSettings {
+        drain_below: work.drain_below,
+        yield_to_owner: work.yield_to_owner.unwrap_or_else(at_a_desk),
+        leave_one: work.leave_one,
+        ..WorkSettings::default()
+    }
 }
 
 /// The thresholds themselves are fixed; only how far a trit must come back before it changes is a setting.

@@ -215,6 +215,14 @@ impl Grid {
         Ok(calls::ping(&self.peers, node, count, bytes).await?)
     }
 
+    /// Asks a member something about work.
+    ///
+    /// # Errors
+    /// [`GridError::Call`]
+    pub async fn work(&self, node: &NodeId, ask: calls::WorkAsk) -> Result<calls::WorkAnswer, GridError> {
+        Ok(calls::ask(&self.peers, node, ask).await?)
+    }
+
     /// # Errors
     /// [`GridError::Local`]: the address cannot be listened on.
     pub async fn forward(&self, local: SocketAddr, node: NodeId, port: u16) -> Result<Forward, GridError> {

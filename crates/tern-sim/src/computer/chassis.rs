@@ -4,6 +4,7 @@
 
 use std::collections::VecDeque;
 
+use tern_core::observe::Power as Feed;
 use tern_core::words::NodeId;
 
 use super::{Agent, Checkpoint, Clock, FromWarden, Journal, ToWarden, Warden};
@@ -27,6 +28,14 @@ pub enum Power {
     Asleep,
 }
 
+/// What the owner leaves, and since when the agent knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Yielding {
+    pub open: u32,
+    /// True time.
+    pub since: u64,
+}
+
 /// Everything that is one computer.
 #[derive(Debug)]
 pub struct Computer {
@@ -46,6 +55,13 @@ pub struct Computer {
     /// Bytes on the socket, not read yet; they survive their writer.
     pub to_warden: VecDeque<ToWarden>,
     pub to_agent: VecDeque<FromWarden>,
+    /// CPUs that its owner uses just now.
+    pub owner: u32,
+    /// Since the agent was told of him: what he leaves.
+    pub yielding: Option<Yielding>,
+    pub feed: Feed,
+    /// Since when the agent knows that the battery is low.
+    pub low: Option<u64>,
     /// What would have happened while it slept, with the true time for which it was planned.
     pub deferred: Vec<(u64, What)>,
 }
@@ -69,6 +85,10 @@ impl Computer {
             stalled_until: 0,
             to_warden: VecDeque::new(),
             to_agent: VecDeque::new(),
+            owner: 0,
+            yielding: None,
+            feed: Feed::Mains,
+            low: None,
             deferred: Vec::new(),
         }
     }

@@ -7,7 +7,7 @@ pub mod journal;
 pub mod warden;
 
 pub use agent::{Agent, Checkpoint, Link};
-pub use chassis::{Computer, Kind, Power};
+pub use chassis::{Computer, Kind, Power, Yielding};
 pub use clock::Clock;
 pub use journal::{Commit, Health, Journal};
 pub use warden::{FromWarden, Run, ToWarden, Warden};

@@ -63,7 +63,10 @@ impl World {
                 job(id).is_some_and(|job| job.retried_at.is_some_and(|at| at >= asked.since))
             }
             (Command::Forget(id), _) => job(id).is_some_and(|job| job.forgotten),
-            (Command::Drain, _) => return self.drained(asked.node),
+            (Command::Drain { wait: true } | Command::Leave, _) => return self.drained(asked.node),
+            (Command::Drain { wait: false }, _) => {
+                self.ledger.drained_at[asked.node].is_some_and(|at| at >= asked.since)
+            }
             (Command::Undrain, _) => true,
         };
         (!durable).then(|| ("anytime_acknowledged_is_durable", format!("{asked:?} got {answer:?}")))

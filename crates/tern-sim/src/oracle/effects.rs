@@ -24,6 +24,8 @@ impl World {
             Some(grant) => self.borrowed_dispatch(node, dispatch, grant),
         };
         self.judge(found);
+        let found = self.stands_back(node, dispatch);
+        self.judge(found);
         let found = self.exact_slots(node, dispatch);
         self.judge(found);
         let ahead = self.halting_is_not_ahead(node, dispatch);

@@ -24,6 +24,10 @@ pub struct Ledger {
     pub dispatched: BTreeSet<(u64, u32)>,
     /// When the machine last took over its warden, or woke.
     pub welcomed: Vec<u64>,
+    /// Since when a durable record says that the node starts nothing.
+    pub drained: Vec<Option<u64>>,
+    /// Index of the last durable record that said so.
+    pub drained_at: Vec<Option<usize>>,
     /// When the machine handled its last event.
     pub fed: Vec<u64>,
 }
@@ -41,6 +45,8 @@ impl Ledger {
             leases: BTreeMap::new(),
             dispatched: BTreeSet::new(),
             welcomed: vec![0; count],
+            drained: vec![None; count],
+            drained_at: vec![None; count],
             fed: vec![0; count],
         }
     }
@@ -93,6 +99,12 @@ impl Ledger {
             Record::Accepted { job, spec, .. } => {
                 let known = self.jobs.entry(*job).or_insert_with(|| Job::new(node, (**spec).clone()));
                 known.durable = true;
+            }
+            Record::Drained { drained } => {
+                self.drained[node] = drained.then(|| self.drained[node].unwrap_or(now));
+                if *drained {
+                    self.drained_at[node] = Some(index);
+                }
             }
             Record::Held { job } => self.change(*job, |job| job.held_at = Some(index)),
             Record::Released { job } => self.change(*job, |job| job.released_at = Some(index)),

@@ -9,6 +9,7 @@ mod effects;
 mod eventually;
 mod facts;
 mod ledger;
+mod presence;
 mod runs;
 
 pub use facts::{Grant, Job, Task};

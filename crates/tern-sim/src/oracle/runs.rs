@@ -21,7 +21,8 @@ impl World {
             .one_live_run(node, attempt)
             .or_else(|| self.one_valid_holder(node, attempt, grant))
             .or_else(|| self.parallel_is_kept(node, attempt))
-            .or_else(|| self.cancelled_starts_nothing(node, attempt));
+            .or_else(|| self.cancelled_starts_nothing(node, attempt))
+            .or_else(|| self.standing_back_starts_nothing(node));
         if let Some((oracle, detail)) = found {
             self.fail(oracle, detail);
         }

@@ -23,7 +23,10 @@ impl World {
         let agent = Agent::recover(computer.id, from, &computer.journal.durable, &computer.warden.segment);
         #[cfg(feature = "planted")]
         let agent = agent.planted(self.plan.plant);
+        let mut agent = agent;
+        agent.machine.set_work(Self::settings(node));
         computer.agent = Some(agent);
+        (computer.yielding, computer.low) = (None, None);
         let (records, ends) = (computer.journal.durable.len(), computer.warden.segment.len());
         say!(self, Some(node), "agent", "starts from {records} records and {ends} ends of attempts");
         let incarnation = self.dice.disk.u64(..);
@@ -31,6 +34,7 @@ impl World {
         self.feed(node, Event::Start { incarnation, slots });
         let fit = self.fit(node);
         self.feed(node, Event::Fit(fit));
+        self.tell_power(node);
         let soon = self.now + self.dice.net.u64(100_000..2 * MS);
         self.queue.plan(soon, What::Connect(node));
         self.queue.plan(soon + MS, What::Sense { node, generation });

@@ -70,7 +70,7 @@ impl World {
             _ => {
                 let back = self.now + dice.u64(1..1_500) * MS;
                 self.queue.plan(back, What::Repair(Repair::Undrain(owner)));
-                Command::Drain
+                Command::Drain { wait: dice.bool() }
             }
         };
         self.ask(owner, command);

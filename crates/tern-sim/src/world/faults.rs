@@ -3,6 +3,8 @@
 //! Each of these is also a verb for scripted lives. Not modelled: bit rot, a paused virtual machine (which stops boot time
 //! too), an fsync of the result segment that fails, and a cloned disk.
 
+pub(crate) mod presence;
+
 use tern_core::machine::Command;
 use tern_core::words::JobId;
 
@@ -30,6 +32,9 @@ pub enum Fault {
     Island,
     /// Link monitoring is wrong for a moment.
     LinkFlaps,
+    /// Somebody sits down at the computer and uses it.
+    OwnerComes,
+    BatteryFalls,
 }
 
 /// The end of a fault that lasts.
@@ -40,13 +45,17 @@ pub enum Repair {
     Results(usize),
     Heal(usize, usize),
     Undrain(usize),
+    OwnerGoes(usize),
+    /// The battery has this charge.
+    Charged(usize, u8),
+    PluggedIn(usize),
     /// The client wants a cancelled job after all.
     Retry(usize, JobId),
 }
 
 impl Fault {
     /// All of them, with a usual time between two of a kind in milliseconds.
-    pub const ALL: [(Self, u64); 13] = [
+    pub const ALL: [(Self, u64); 15] = [
         (Self::AgentDies, 900),
         (Self::WardenDies, 1_300),
         (Self::BothDie, 2_500),
@@ -60,6 +69,8 @@ impl Fault {
         (Self::Partition, 1_500),
         (Self::Island, 2_500),
         (Self::LinkFlaps, 1_500),
+        (Self::OwnerComes, 2_500),
+        (Self::BatteryFalls, 3_500),
     ];
 }
 
@@ -112,6 +123,11 @@ impl World {
             Fault::JournalFull => self.journal_trouble(node, Health::Full, span),
             Fault::JournalFails => self.journal_trouble(node, Health::Failing, span),
             Fault::ResultsFull => self.results_full(node, span),
+            Fault::OwnerComes => {
+                let cpus = self.dice.fault.u32(1..6);
+                self.owner_comes(node, cpus, span * 2);
+            }
+            Fault::BatteryFalls => self.battery_falls(node, span * 2),
             Fault::Partition | Fault::LinkFlaps => {}
         }
     }
@@ -130,6 +146,10 @@ impl World {
             Repair::Results(node) => self.results_room(node),
             Repair::Heal(a, b) => self.heal(a, b),
             Repair::Undrain(node) => self.client_undrains(node),
+            Repair::OwnerGoes(node) => self.owner_goes(node),
+            Repair::Charged(node, percent) if self.nodes[node].feed.is_battery() => self.battery(node, percent),
+            Repair::Charged(..) => {}
+            Repair::PluggedIn(node) => self.plugged_in(node),
             Repair::Retry(..) if self.calm_since.is_some() => {}
             Repair::Retry(node, job) => {
                 self.ask(node, Command::Retry { job, tasks: None });
@@ -246,6 +266,8 @@ impl World {
             for peer in 0..node {
                 self.heal(node, peer);
             }
+            self.owner_goes(node);
+            self.plugged_in(node);
             self.client_undrains(node);
         }
         self.client_calms();

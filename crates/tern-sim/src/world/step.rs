@@ -134,17 +134,30 @@ impl World {
             return;
         }
         self.queue.plan(self.now + 1_000 * MS, What::Sense { node, generation });
-        let busy = computer.warden.running.len() as f64;
-        let other = if self.plan.faulty_ms > 0 { self.dice.work.f64() * 2.0 } else { 0.0 };
+        let noise = if self.plan.faulty_ms > 0 { self.dice.work.f64() * 2.0 } else { 0.0 };
+        let noise = if noise > 1.6 && self.calm_since.is_none() { noise * 2.0 } else { 0.0 };
+        self.read_load(node, noise);
+        self.tell_power(node);
+    }
+
+    /// The load as the machine knows its own part of it: of a load that is an average both sides know no more.
+    pub(super) fn read_load(&mut self, node: usize, noise: f64) {
+        let computer = &self.nodes[node];
+        let Some(agent) = &computer.agent else { return };
         let reading = Reading {
             at: computer.clock.boot(self.now),
-            load1: busy + if other > 1.6 { other * 2.0 } else { 0.0 },
+            load1: f64::from(agent.machine.running_slots() + computer.owner) + noise,
             cpus: computer.warden.slots,
             cpu_pressure: None,
             memory_total_kib: Some(1 << 20),
             memory_available_kib: Some(1 << 19),
         };
+        let left = self.left_by_owner(node);
+        // What it does with more than there was, it may do at once.
+        let computer = &mut self.nodes[node];
+        computer.yielding = computer.yielding.filter(|before| left.is_some_and(|left| left.open <= before.open));
         self.feed(node, tern_core::machine::Event::Reading(reading));
+        self.nodes[node].yielding = left.filter(|_| self.nodes[node].agent.is_some());
     }
 }
 

@@ -68,6 +68,7 @@ fn dispatch(context: &Context, command: Command) -> Outcome {
         Command::Status(args) => block_on(look::status::status(context, args)),
         Command::Top(args) => block_on(crate::top::top(context, args)),
         Command::Grid(command) => command.run(context),
+        Command::Work(command) => command.run(context),
         Command::Files(FilesCommand::Cp(args)) => block_on(crate::files::cp(context, args)),
         Command::Files(FilesCommand::Share(args)) => block_on(crate::files::share(context, args)),
         Command::Trit(args) => block_on(hogs::trit(context, args)),

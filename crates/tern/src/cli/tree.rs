@@ -10,6 +10,7 @@ use crate::files::args::FilesCommand;
 use crate::grid::args::GridCommand;
 use crate::top::TopArgs;
 use crate::travel::TravelArgs;
+use crate::work::args::WorkCommand;
 
 /// Runs your work on the machines you own: at once on this one, and on others that have nothing to do.
 #[derive(Debug, Parser)]
@@ -63,6 +64,8 @@ pub enum Command {
     Grid(GridCommand),
     #[command(flatten)]
     Files(FilesCommand),
+    #[command(flatten)]
+    Work(WorkCommand),
     /// Say whether this machine is overloaded, balanced or idle
     Trit(crate::hogs::trit::TritArgs),
     /// List the processes that take most of this machine

@@ -7,6 +7,8 @@ use tern_node::control::api::machine::{FactsView, VitalsView};
 
 /// What a cell may have; what a zone or a name may be longer than is cut.
 const CELL_CHARS_MAX: usize = 40;
+/// What a sentence in a table may have.
+const SENTENCE_CHARS_MAX: usize = 200;
 /// Vitals that are older than this are of the past, and are shown as such.
 const FRESH_MS: u64 = 30_000;
 
@@ -22,6 +24,16 @@ impl<const COLUMNS: usize> Table<COLUMNS> {
 
     pub fn row(&mut self, cells: [String; COLUMNS]) {
         self.rows.push(cells.map(|cell| crate::cli::print::plain(&cell, CELL_CHARS_MAX)));
+    }
+
+    /// A row whose last cell is a sentence.
+    pub fn wide(&mut self, mut cells: [String; COLUMNS]) {
+        let last = cells.last().map(|cell| crate::cli::print::plain(cell, SENTENCE_CHARS_MAX)).unwrap_or_default();
+        cells = cells.map(|cell| crate::cli::print::plain(&cell, CELL_CHARS_MAX));
+        if let Some(cell) = cells.last_mut() {
+            *cell = last;
+        }
+        self.rows.push(cells);
     }
 
     pub fn write(&self, out: &mut impl Write) -> io::Result<()> {
@@ -70,6 +82,7 @@ pub fn cells(entry: &NodeEntry) -> [String; 9] {
     let of = |what: &dyn Fn(&VitalsView) -> Option<String>| vitals.and_then(what).unwrap_or_else(dash);
     let trit = match vitals {
         Some(vitals) if vitals.age_ms > FRESH_MS => format!("{}s ago", vitals.age_ms / 1_000),
+        Some(vitals) if vitals.draining => format!("{} draining", sign(vitals.trit)),
         Some(vitals) => format!("{} {}", sign(vitals.trit), vitals.trit_word),
         None if entry.member.up => dash(),
         None => "gone".to_owned(),

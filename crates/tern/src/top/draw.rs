@@ -21,6 +21,8 @@ const COLUMNS: usize = 11;
 const WORTH: [usize; COLUMNS] = [0, 10, 1, 2, 3, 4, 5, 8, 6, 7, 9];
 /// Rows of jobs at most, beside their head.
 const JOBS_SHOWN: usize = 8;
+/// Rows of work that moved at most.
+const FLOWS_SHOWN: usize = 6;
 const BAR: usize = 20;
 
 /// Draws it. `trouble`: why the picture is not of now.
@@ -30,9 +32,10 @@ pub fn draw(picture: &Picture, look: &Look, trouble: Option<&str>, area: Rect, b
     let nodes = picture.grid.as_ref().map_or(&[][..], |grid| &grid.nodes);
     let jobs = picture.jobs.len().min(JOBS_SHOWN);
     // The last line, and the jobs with a blank line and their head, have their place before the nodes.
-    let below = 1 + if jobs == 0 { 0 } else { jobs + 2 };
+    let below = 1 + block(jobs) + block(flows(picture));
     let room = usize::from(area.height).saturating_sub(usize::from(page.row) + 1 + below);
     page.nodes(&look.ordered(nodes), look, room);
+    page.flow(picture);
     page.jobs(picture);
     page.foot(look);
 }
@@ -41,7 +44,17 @@ pub fn draw(picture: &Picture, look: &Look, trouble: Option<&str>, area: Rect, b
 pub fn rows(picture: &Picture) -> u16 {
     let jobs = picture.jobs.len().min(JOBS_SHOWN);
     let nodes = picture.grid.as_ref().map_or(0, |grid| grid.nodes.len());
-    u16::try_from(3 + 1 + nodes + if jobs == 0 { 0 } else { jobs + 2 } + 1).unwrap_or(u16::MAX)
+    u16::try_from(3 + 1 + nodes + block(flows(picture)) + block(jobs) + 1).unwrap_or(u16::MAX)
+}
+
+/// Lines of a block of so many: a blank line, its head, and they.
+const fn block(lines: usize) -> usize {
+    if lines == 0 { 0 } else { lines + 2 }
+}
+
+/// Lines that tell who has tasks of whom.
+fn flows(picture: &Picture) -> usize {
+    picture.flow.flows.len().min(FLOWS_SHOWN)
 }
 
 struct Page<'a> {
@@ -124,6 +137,20 @@ impl Page<'_> {
             column += width + GAP;
         }
         self.row += 1;
+    }
+
+    fn flow(&mut self, picture: &Picture) {
+        if picture.flow.flows.is_empty() {
+            return;
+        }
+        self.row += 1;
+        self.line("WORK WITH OTHERS", Style::new().add_modifier(Modifier::REVERSED));
+        for flow in picture.flow.flows.iter().take(FLOWS_SHOWN) {
+            let (from, to) = (plain(&flow.from, 30), plain(&flow.to, 30));
+            let text = format!("{from} → {to}  {} tasks of {}", flow.tasks, flow.job);
+            let style = self.style(Color::Cyan);
+            self.line(&text, style);
+        }
     }
 
     fn jobs(&mut self, picture: &Picture) {

@@ -4,6 +4,7 @@ use serde::Serialize;
 use tern_core::view::{JobState, JobView};
 use tern_node::control::api::StatusView;
 use tern_node::control::api::grid::NodesView;
+use tern_node::control::api::work::FlowView;
 use tern_node::control::{Door, DoorError};
 
 /// One moment.
@@ -12,6 +13,8 @@ pub struct Picture {
     pub status: StatusView,
     /// None: the node is in no grid.
     pub grid: Option<NodesView>,
+    /// Who has tasks of whom.
+    pub flow: FlowView,
     /// Those that run or wait.
     pub jobs: Vec<JobView>,
 }
@@ -23,10 +26,11 @@ impl Picture {
             Err(DoorError::Refused { kind, .. }) if kind == "no_mesh" => None,
             grid => Some(grid?),
         };
+        let flow = if grid.is_some() { door.flow().await? } else { FlowView::default() };
         let mut jobs = door.jobs().await?;
         jobs.retain(|job| matches!(job.state, JobState::Running | JobState::Queued));
         // Those that run before those that wait, the newest first.
         jobs.sort_by_key(|job| (job.state != JobState::Running, std::cmp::Reverse(job.accepted_ms)));
-        Ok(Self { status, grid, jobs })
+        Ok(Self { status, grid, flow, jobs })
     }
 }

@@ -8,6 +8,7 @@ use tern_core::view::{JobState, JobView, TaskCounts};
 use tern_node::control::api::StatusView;
 use tern_node::control::api::grid::{MemberView, NodeEntry, NodesView, WayView};
 use tern_node::control::api::machine::{FactsView, VitalsView};
+use tern_node::control::api::work::{FlowEntry, FlowView};
 
 use super::draw::{draw, rows};
 use super::look::{Look, Next, Sort};
@@ -72,7 +73,7 @@ fn picture() -> Picture {
         durability: "1 of 1".to_owned(),
     };
     let grid = NodesView { grid: "57834c02".to_owned(), nodes, ..NodesView::default() };
-    Picture { status: status(), grid: Some(grid), jobs: vec![job] }
+    Picture { status: status(), grid: Some(grid), flow: FlowView::default(), jobs: vec![job] }
 }
 
 fn screen(picture: &Picture, look: &Look, width: u16, height: u16) -> String {

@@ -37,6 +37,7 @@ impl Machine {
                 self.drop_lane(LaneKey::Own(*job));
                 out.push(Effect::Discard { job: *job });
             }
+            Record::Drained { drained } => self.drain_durable(*drained, now, out),
             Record::Lent { grant, .. } => self.lent(*grant, now, out),
             Record::Reclaimed { grant } => {
                 if let Some(loan) = loan {

@@ -29,7 +29,7 @@ impl Machine {
         if !here.started || !here.warden || here.full || here.draining {
             return;
         }
-        let ahead = dispatch::ahead(here.slots, here.mean_ns);
+        let ahead = self.ahead();
         if self.ready.is_empty() {
             return;
         }
@@ -54,14 +54,15 @@ impl Machine {
         }
     }
 
-    /// What is left of this machine, where tasks wait or run that take more than a slot.
-    fn exactly_left(&self) -> Option<Takes> {
+    /// What is left of this machine, where tasks wait or run that take more than a slot, or while its owner uses it.
+    pub(in crate::machine) fn exactly_left(&self) -> Option<Takes> {
         let heavy = |key: &LaneKey| self.lanes.get(key).is_some_and(|lane| !lane.queued.is_empty() || lane.in_hand > 0);
-        if !self.heavy.iter().any(heavy) || self.planted(Plant::OneSlotEach) {
+        let heavy = self.heavy.iter().any(heavy) && !self.planted(Plant::OneSlotEach);
+        if !heavy && !self.is_lowered() {
             return None;
         }
         let fit = &self.here.fit;
-        let all = Takes { slots: self.here.slots, memory_mib: fit.memory_mib.unwrap_or(0), gpus: u32::from(fit.gpus) };
+        let all = Takes { slots: self.here.open, memory_mib: fit.memory_mib.unwrap_or(0), gpus: u32::from(fit.gpus) };
         let held = self.lanes.iter().filter(|(_, lane)| lane.in_hand > 0);
         let left = held.fold(all, |left, (key, lane)| left.without(self.takes(*key), lane.in_hand));
         // What is being ended without being in a lane still runs. Of a loan that an earlier agent took nobody knows how large
@@ -72,7 +73,7 @@ impl Machine {
     }
 
     /// What one task of the lane takes.
-    fn takes(&self, key: LaneKey) -> Takes {
+    pub(in crate::machine) fn takes(&self, key: LaneKey) -> Takes {
         if !self.heavy.contains(&key) {
             return Takes::PLAIN;
         }

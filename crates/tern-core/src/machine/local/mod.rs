@@ -3,4 +3,8 @@
 mod consequences;
 mod dispatch;
 mod jobs;
+mod room;
 mod warden;
+
+pub(super) use room::Room;
+pub use room::WorkSettings;

@@ -11,7 +11,7 @@ use crate::plan::{Did, Reason};
 use crate::promise::{Exit, Outcome};
 use crate::wire::Message;
 use crate::words::limits::RESEND;
-use crate::words::{Attempt, JobId, Now, TaskSet};
+use crate::words::{Attempt, GrantId, JobId, Now, TaskSet, Unfit};
 
 impl Machine {
     /// Ends of attempts, durable already.
@@ -103,6 +103,11 @@ impl Machine {
             self.decided(Did::End { job, tasks: tasks.len() }, Reason::UnknownAttempt);
             out.push(Effect::Revoke { job, tasks: tasks.clone() });
             out.push(Effect::End { job, tasks });
+        }
+        if self.here.draining {
+            self.give_back_all(now, out);
+        } else if self.is_lowered() {
+            self.give_back_ahead(out);
         }
         self.return_waiting(now, out);
         self.forget_ended_grants();
@@ -198,12 +203,20 @@ impl Machine {
         }
     }
 
-    /// Gives back what waits in the lanes of borrowed tasks, of revoked grants or, while draining, of all.
+    /// Gives back what waits in the lanes of borrowed tasks, of revoked grants or, while draining, of all; while the owner
+    /// uses this machine, what finds no slot.
     pub(in crate::machine) fn return_waiting(&mut self, now: Now, out: &mut Vec<Effect>) {
         let draining = self.here.draining;
-        let leaving = self.sharing.borrowed.iter().filter(|(_, held)| draining || held.revoked);
-        let grants: Vec<_> = leaving.map(|(grant, _)| *grant).collect();
-        for grant in grants {
+        let left = self.exactly_left().filter(|_| self.is_lowered()).map(|left| left.slots);
+        let slots = |grant: &GrantId| self.takes(LaneKey::Borrowed(*grant)).slots;
+        let no_slot = |grant: &GrantId| left.is_some_and(|left| left < slots(grant));
+        let because = self.stands_back().unwrap_or(Reason::Revoked);
+        let leaving = self.sharing.borrowed.iter().filter(|(grant, held)| draining || held.revoked || no_slot(grant));
+        // What takes more than there is for tasks would come again at once.
+        let open = self.here.open;
+        let too_large = |grant: &GrantId| (slots(grant) > open && open > 0 && !draining).then_some(Unfit::Needs);
+        let grants: Vec<_> = leaving.map(|(grant, _)| (*grant, too_large(grant))).collect();
+        for (grant, why) in grants {
             let waiting = self.lanes.get_mut(&LaneKey::Borrowed(grant)).map(|lane| core::mem::take(&mut lane.queued));
             let Some(held) = self.sharing.borrowed.get_mut(&grant) else { continue };
             let mut waiting = waiting.unwrap_or_default();
@@ -213,8 +226,9 @@ impl Machine {
                 held.returned.union(&tasks);
                 held.resend_at = now.boot + RESEND;
                 let (to, count) = (held.from, tasks.len());
-                out.push(Effect::Send { to, message: Message::Return { grant, tasks, why: None } });
-                self.decided(Did::Return { grant, tasks: count }, Reason::Draining);
+                held.why = held.why.or(why);
+                out.push(Effect::Send { to, message: Message::Return { grant, tasks, why } });
+                self.decided(Did::Return { grant, tasks: count }, because);
             }
             self.forget_if_done(grant);
         }

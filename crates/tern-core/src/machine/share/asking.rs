@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use crate::decide::{dispatch, steal};
+use crate::decide::steal;
 use crate::machine::effect::Effect;
 use crate::machine::lane::LaneKey;
 use crate::machine::node::Machine;
@@ -38,7 +38,7 @@ impl Machine {
         if self.sharing.borrowed.len() >= GRANTS_HELD_MAX {
             return None;
         }
-        let ahead = dispatch::ahead(here.slots, here.mean_ns);
+        let ahead = self.ahead();
         // What was borrowed and may not start yet is in hand, too: else a job with `parallel` would be hoarded.
         let held = self.sharing.borrowed.keys().filter_map(|grant| self.lanes.get(&LaneKey::Borrowed(*grant)));
         let staging: u32 = self.sharing.borrowed.values().map(|held| held.staging.len()).sum();
@@ -49,7 +49,7 @@ impl Machine {
             peers.push(steal::Peer { queued: peer.heard.queued, slots: peer.heard.slots });
             ids.push(*id);
         }
-        Some((steal::Picture { slots: here.slots, ahead, in_hand, asked, peers }, ids))
+        Some((steal::Picture { slots: here.open, ahead, in_hand, asked, peers }, ids))
     }
 
     /// When a peer that waits out its back-off is to be asked, if this node would ask it.

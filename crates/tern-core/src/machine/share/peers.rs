@@ -18,6 +18,8 @@ use crate::words::{NodeId, Now, Span};
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(in crate::machine) struct Peer {
     pub heard: Heard,
+    /// Boot time at which it last said so; 0: never.
+    pub heard_at: u64,
     /// What it has for tasks; none: not told yet.
     pub fit: Option<Fit>,
     /// The question that waits for its answer: when it was asked and for how many tasks.
@@ -103,13 +105,14 @@ impl Machine {
         }
     }
 
-    pub(in crate::machine) fn reading(&mut self, reading: &Reading) {
+    pub(in crate::machine) fn reading(&mut self, reading: &Reading, now: Now, out: &mut Vec<Effect>) {
         let pulse = &mut self.sharing.pulse;
         let smoothed = pulse.smoothed.next(reading.at, trit::load_ratio(reading));
         pulse.tracker.next(smoothed);
         let milli = libm::floor(smoothed * 1000.0);
         // Not a number becomes 0: a load that was not measured is never a reason to act.
         pulse.load_milli = if milli > 0.0 { milli.min(1e9) as u32 } else { 0 };
+        self.look_for_owner(reading, now, out);
     }
 
     pub(in crate::machine) fn peer_fit(&mut self, from: NodeId, fit: Fit) {
@@ -124,6 +127,7 @@ impl Machine {
                 peer.wait = Span::default();
                 peer.ask_again = now.boot;
             }
+            peer.heard_at = now.boot;
             peer.heard = Heard { slots: heard.slots.min(SLOTS_MAX), ..heard };
         }
     }
@@ -144,7 +148,7 @@ impl Machine {
             trit: self.sharing.pulse.trit(),
             queued: u32::try_from(self.waiting()).unwrap_or(u32::MAX),
             running: self.running(),
-            slots: self.here.slots,
+            slots: self.here.open,
             load_milli: self.sharing.pulse.load_milli,
         };
         let shares = !self.sharing.loans.is_empty() || !self.sharing.borrowed.is_empty();
@@ -157,7 +161,7 @@ impl Machine {
         if self.sharing.peers.is_empty() || !self.here.started {
             return;
         }
-        let free = self.here.slots.saturating_sub(self.here.in_hand);
+        let free = self.here.open.saturating_sub(self.here.in_hand);
         // Counting all queues at every event would cost more than the events; whether one waits is known at once.
         let waits = self.ready.iter().any(|key| self.may_start(*key));
         let trits = (self.sharing.pulse.trit(), QueueTrit::of(u64::from(waits), free));

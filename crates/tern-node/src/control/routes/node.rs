@@ -5,7 +5,6 @@ use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use tern_core::machine::Command;
 
 use super::{App, Asked, read_json};
 use crate::control::api::{Done, Refusal, StatusView, StopQuery, ThrottleRequest};
@@ -66,13 +65,6 @@ pub async fn release_throttle(State(app): State<App>, Path(pid): Path<String>) -
             Err(Refused::new(StatusCode::FORBIDDEN, "throttle_refused", why, advice))
         }
     }
-}
-
-/// Start nothing more; answered when nothing runs here.
-#[utoipa::path(post, path = "/v1/drain", tag = "node", responses((status = 200, body = Done)))]
-pub async fn drain(State(app): State<App>) -> Result<Json<Done>, Refused> {
-    app.handle.command(Command::Drain).await?;
-    Ok(Json(Done::default()))
 }
 
 /// End the agent. Answered at once; the socket goes when it has ended.

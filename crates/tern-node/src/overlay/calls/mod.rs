@@ -5,10 +5,12 @@
 mod forward;
 mod ping;
 mod serve;
+mod work;
 
 pub use forward::{Forward, Forwards};
 pub use ping::{Round, flood, ping};
 pub use serve::{accept, serve};
+pub use work::{FlowRow, Standing, WorkAnswer, WorkAsk, ask, rows};
 
 use std::time::Duration;
 
@@ -34,6 +36,8 @@ pub enum Call {
     Swallow,
     /// Something about files.
     Files(crate::files::wire::Ask),
+    /// Something about work.
+    Work(WorkAsk),
 }
 
 /// Writes one question or answer.

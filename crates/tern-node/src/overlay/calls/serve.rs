@@ -3,7 +3,7 @@
 use iroh::endpoint::{Connection, RecvStream, SendStream};
 use tern_core::words::NodeId;
 
-use super::{Call, forward, read, write};
+use super::{Call, forward, read, work as asked, write};
 use crate::overlay::carry::handshakes;
 use crate::overlay::peers::Peers;
 use crate::overlay::work;
@@ -58,6 +58,7 @@ async fn answer(mut send: SendStream, mut receive: RecvStream, peers: Peers) {
             }
             Err(why) => write(&mut send, &Err::<(), String>(why)).await,
         },
+        Ok(Call::Work(ask)) => asked::answer(&peers, ask, &mut send).await,
         Err(why) => write(&mut send, &Err::<(), String>(format!("the question could not be read: {why}"))).await,
     };
     if let Err(error) = answered {

@@ -51,6 +51,7 @@ fn mutated_questions_of_members_are_read_in_one_form_or_refused() {
         Call::Files(Ask::Outline { path: path(), bare: false }),
         Call::Files(Ask::Content(wanted)),
         Call::Files(Ask::Take(order)),
+        Call::Work(crate::overlay::calls::WorkAsk::Flow),
     ]);
 }
 

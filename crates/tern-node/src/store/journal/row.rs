@@ -65,7 +65,7 @@ pub fn job_of(record: &Record) -> Option<JobId> {
         | Record::Retried { job, .. }
         | Record::Lent { job, .. }
         | Record::Forgotten { job } => Some(*job),
-        Record::Started { .. } | Record::Reclaimed { .. } | Record::Outcomes { .. } => None,
+        Record::Started { .. } | Record::Reclaimed { .. } | Record::Outcomes { .. } | Record::Drained { .. } => None,
     }
 }
 

@@ -105,6 +105,9 @@ fn write_status(status: &StatusView, agent: bool, out: &mut impl Write) -> io::R
         }
         None => writeln!(out, "  warden    none")?,
     }
+    if let Some(because) = &status.because {
+        writeln!(out, "  works     not as it could: {because}")?;
+    }
     for (yes, text) in [(status.draining, "draining: nothing more is started"), (status.disk_full, "the disk is full")]
     {
         if yes {

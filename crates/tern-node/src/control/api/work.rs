@@ -1,0 +1,149 @@
+//! Work as it moves: who stands back, who has tasks of whom, and why a job waits.
+
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use crate::control::document::shapes;
+
+/// How to drain.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields, default)]
+#[into_params(parameter_in = Query)]
+pub struct DrainQuery {
+    /// Answer when nothing runs there; else when the wish is durable.
+    pub wait: bool,
+}
+
+impl Default for DrainQuery {
+    fn default() -> Self {
+        Self { wait: true }
+    }
+}
+
+/// How a node stands after it was asked to stand back, or no longer.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(default)]
+pub struct StandingView {
+    pub name: String,
+    pub node: String,
+    pub draining: bool,
+    /// Tasks that run there now.
+    pub running: u32,
+    /// Why it starts nothing, or less than it could.
+    pub because: Option<String>,
+}
+
+/// `GET /v1/flow`: who has tasks of whom.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(default)]
+pub struct FlowView {
+    pub flows: Vec<FlowEntry>,
+    /// Names of nodes that are up and did not answer in time.
+    pub silent: Vec<String>,
+}
+
+/// Tasks of one job that one node has of another.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(default)]
+pub struct FlowEntry {
+    /// The node to which the job was submitted.
+    pub from: String,
+    pub from_node: String,
+    /// The node that has the tasks.
+    pub to: String,
+    pub to_node: String,
+    pub job: String,
+    pub tasks: u32,
+}
+
+/// Which task is to be explained beside its job.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields, default)]
+#[into_params(parameter_in = Query)]
+pub struct ExplainQuery {
+    /// From 1.
+    pub task: Option<u32>,
+}
+
+/// `GET /v1/jobs/{job}/explain`
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct ExplainView {
+    /// The id in its full form.
+    pub id: String,
+    /// Null: another node's job, of which this one only has tasks.
+    #[schema(value_type = Option<shapes::Job>)]
+    pub job: Option<tern_core::view::JobView>,
+    /// Why it waits, where it waits.
+    pub because: Option<String>,
+    pub nodes: Vec<CandidateView>,
+    pub loans: Vec<LoanView>,
+    /// Lately, oldest first.
+    pub decisions: Vec<DecisionView>,
+    /// How many of its tasks failed once, twice … and are to run again.
+    pub failed_and_run_again: Vec<u32>,
+    pub task: Option<TaskView>,
+}
+
+/// A node that might run tasks of the job.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct CandidateView {
+    pub name: String,
+    pub node: String,
+    pub here: bool,
+    /// Why it is given none; null: it can run them.
+    pub refused: Option<String>,
+    pub slots: u32,
+    pub running: u32,
+    pub free: u32,
+    pub queued: u32,
+    /// Since it last said how loaded it is; null for this node.
+    pub heard_ms_ago: Option<u64>,
+}
+
+/// Tasks of one grant.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct LoanView {
+    pub from: String,
+    pub to: String,
+    pub to_node: String,
+    /// The number of the grant.
+    pub grant: u32,
+    /// Tasks that have not ended.
+    pub tasks: u32,
+    /// Unless it is renewed before.
+    pub lease_ends_in_ms: Option<u64>,
+}
+
+/// One decision about the job.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct DecisionView {
+    pub ms_ago: u64,
+    /// `started`, `lent` or `ended`.
+    pub what: String,
+    pub tasks: u32,
+    /// To whom, where it was lent.
+    pub to: Option<String>,
+    pub because: String,
+}
+
+/// One task of the job.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct TaskView {
+    /// From 1.
+    pub number: u32,
+    /// `waiting`, `staging`, `running`, `lent`, `being lent`, `reported`, `returned`, `done`, `failed`, `cancelled`.
+    pub state: String,
+    /// Where it is, or where it ran.
+    pub name: Option<String>,
+    pub node: Option<String>,
+    /// Counter, keeper and incarnation of the epoch, and the number of the attempt: what is fenced with.
+    pub token: Option<String>,
+    pub round: u16,
+    /// Attempts of this round that failed.
+    pub failures: u32,
+    pub because: Option<String>,
+    /// Of the end that counts.
+    #[schema(value_type = Option<shapes::ExitForm>)]
+    pub exit: Option<tern_core::promise::Exit>,
+    pub ran_ms: Option<f64>,
+}

@@ -1,0 +1,37 @@
+//! The calls that concern work as it moves.
+
+use hyper::Method;
+
+use super::{Door, DoorError, NOTHING, segment};
+use crate::control::api::Done;
+use crate::control::api::work::{ExplainView, FlowView, StandingView};
+
+impl Door {
+    /// Starts nothing more on this node. With `wait` it returns when nothing runs here any more.
+    pub async fn drain(&self, wait: bool) -> Result<(), DoorError> {
+        let _done: Done = self.call(Method::POST, &format!("/v1/drain?wait={wait}"), NOTHING).await?;
+        Ok(())
+    }
+
+    pub async fn undrain(&self) -> Result<StandingView, DoorError> {
+        self.call(Method::POST, "/v1/undrain", NOTHING).await
+    }
+
+    pub async fn drain_node(&self, node: &str, wait: bool) -> Result<StandingView, DoorError> {
+        self.call(Method::POST, &format!("/v1/nodes/{}/drain?wait={wait}", segment(node)), NOTHING).await
+    }
+
+    pub async fn undrain_node(&self, node: &str) -> Result<StandingView, DoorError> {
+        self.call(Method::POST, &format!("/v1/nodes/{}/undrain", segment(node)), NOTHING).await
+    }
+
+    pub async fn flow(&self) -> Result<FlowView, DoorError> {
+        self.get("/v1/flow").await
+    }
+
+    /// `task` from 1.
+    pub async fn explain(&self, job: &str, task: Option<u32>) -> Result<ExplainView, DoorError> {
+        let task = task.map_or_else(String::new, |number| format!("?task={number}"));
+        self.get(&format!("/v1/jobs/{}/explain{task}", segment(job))).await
+    }
+}

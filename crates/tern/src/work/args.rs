@@ -1,0 +1,99 @@
+//! The words of these commands, and who answers each.
+
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+
+use super::{benchmark, drain, explain};
+use crate::cli::tree::duration;
+use crate::cli::{Context, Outcome, block_on};
+
+#[derive(Debug, Subcommand)]
+pub enum WorkCommand {
+    /// Let a node start nothing more, also after a restart: what waits there goes to others
+    Drain(DrainArgs),
+    /// Let a drained node start tasks again
+    Undrain(UndrainArgs),
+    /// Say why a job or a task is where it is, and who may not run it
+    Explain(ExplainArgs),
+    /// Measure the grid with tiny tasks: throughput, latency, makespan, fairness
+    Benchmark(BenchmarkArgs),
+}
+
+impl WorkCommand {
+    pub fn run(self, context: &Context) -> Outcome {
+        match self {
+            Self::Drain(args) => block_on(drain::drain(context, args)),
+            Self::Undrain(args) => block_on(drain::undrain(context, args)),
+            Self::Explain(args) => block_on(explain::explain(context, args)),
+            Self::Benchmark(args) => block_on(benchmark::benchmark(context, args)),
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub struct DrainArgs {
+    /// Its name, its short key or its whole key [default: this node]
+    #[arg(value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    pub node: Option<String>,
+    /// Return when nothing runs there any more
+    #[arg(long)]
+    pub wait: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct UndrainArgs {
+    /// Its name, its short key or its whole key [default: this node]
+    #[arg(value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    pub node: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct ExplainArgs {
+    /// A job, as 12 or 12-3f9a1c2b, or one of its tasks, as 12/7
+    #[arg(value_name = "JOB[/TASK]", value_parser = place)]
+    pub place: Place,
+}
+
+/// A job, and perhaps one of its tasks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    pub job: String,
+    /// From 1.
+    pub task: Option<u32>,
+}
+
+#[derive(Debug, Clone, Copy, Args)]
+pub struct BenchmarkArgs {
+    /// Tasks that do nothing, in the first batch
+    #[arg(long, value_name = "N", default_value_t = 5_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub tasks: u32,
+    /// About how long the second batch shall take, of tasks that compute
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
+    pub seconds: Duration,
+}
+
+/// `12`, `12-3f9a1c2b`, `12/7`.
+fn place(text: &str) -> Result<Place, String> {
+    let Some((job, task)) = text.split_once('/') else {
+        return Ok(Place { job: text.to_owned(), task: None });
+    };
+    let task = task.parse().ok().filter(|task| *task > 0);
+    let task = task.ok_or_else(|| "a task looks like 12/7, and tasks count from 1".to_owned())?;
+    Ok(Place { job: job.to_owned(), task: Some(task) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_a_job_or_one_of_its_tasks() {
+        let of = |job: &str, task| Ok(Place { job: job.to_owned(), task });
+        assert_eq!(place("12"), of("12", None));
+        assert_eq!(place("12-3f9a1c2b/7"), of("12-3f9a1c2b", Some(7)));
+        for wrong in ["12/", "12/0", "12/a", "12/7/8", "12/-1"] {
+            assert!(place(wrong).is_err(), "{wrong:?}");
+        }
+    }
+}

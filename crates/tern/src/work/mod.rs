@@ -1,0 +1,7 @@
+//! Commands about work as it moves: machines that stand back, why a job waits, and how well the grid works.
+
+pub mod args;
+mod benchmark;
+mod drain;
+mod explain;
+mod measure;
