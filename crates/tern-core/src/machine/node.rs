@@ -47,6 +47,8 @@ pub struct Machine {
 #[derive(Debug, Default)]
 pub(super) struct Here {
     pub slots: u32,
+    /// Of one core, in thousandths of the reference machine; 0: not measured.
+    pub speed: u16,
     pub incarnation: u64,
     /// The incarnation is durable: attempts may carry it.
     pub started: bool,

@@ -2,6 +2,7 @@
 
 mod asking;
 mod borrowing;
+mod fit;
 mod held;
 mod lending;
 mod peers;

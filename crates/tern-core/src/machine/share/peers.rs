@@ -18,6 +18,8 @@ use crate::words::{NodeId, Now, Span};
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(in crate::machine) struct Peer {
     pub heard: Heard,
+    /// Of one core, in thousandths of the reference machine; 0: not known.
+    pub speed: u16,
     /// The question that waits for its answer: when it was asked and for how many tasks.
     pub ask: Option<(u64, u32)>,
     /// It is not asked again before this.

@@ -1,0 +1,1 @@
+//! Recorded workloads and described machines, as text.
