@@ -9,7 +9,8 @@ use alloc::vec::Vec;
 use super::effect::Effect;
 use super::event::Event;
 use super::lane::{Lane, LaneKey};
-use super::share::Sharing;
+use super::local::Ready;
+use super::share::{Balance, Sharing};
 use super::staged::Staged;
 use crate::plan::decision::DECISIONS_MAX;
 use crate::plan::{Decision, Did, Fault, Reason};
@@ -28,10 +29,11 @@ pub struct Machine {
     pub(super) here: Here,
     pub(super) lanes: BTreeMap<LaneKey, Lane>,
     /// Lanes that may have something to start. One that has not is dropped when its turn comes.
-    pub(super) ready: BTreeSet<LaneKey>,
+    pub(super) ready: Ready,
     /// The lane that was served last.
     pub(super) turn: Option<LaneKey>,
     pub(super) sharing: Sharing,
+    pub(super) balance: Balance,
     /// Jobs that changed during this event.
     pub(super) touched: BTreeSet<JobId>,
     pub(super) refused: BTreeMap<Refusal, u64>,
@@ -68,6 +70,8 @@ pub(super) struct Here {
     pub n: u32,
     /// Sum over all lanes.
     pub in_hand: u32,
+    /// Which of the orders with something to start was served last.
+    pub group: usize,
     /// Smoothed run time of tasks, nanoseconds.
     pub mean_ns: Option<u64>,
     /// After a failed write: when the node's own records are tried again (boot time).
@@ -83,9 +87,10 @@ impl Machine {
             state,
             here: Here::default(),
             lanes: BTreeMap::new(),
-            ready: BTreeSet::new(),
+            ready: Ready::default(),
             turn: None,
             sharing: Sharing::default(),
+            balance: Balance::default(),
             touched: BTreeSet::new(),
             refused: BTreeMap::new(),
             fault: None,
@@ -125,7 +130,7 @@ impl Machine {
         self.settle_jobs(now, out);
         self.renew_incarnation();
         self.restart_if_failed(now, out);
-        self.dispatch(out);
+        self.dispatch(now, out);
         self.answer_drains(out);
         self.ask(now, out);
         self.tell(now, out);
@@ -137,6 +142,7 @@ impl Machine {
     fn start(&mut self, incarnation: u64, slots: u32, now: Now, out: &mut Vec<Effect>) {
         self.here.slots = slots.min(SLOTS_MAX);
         self.here.incarnation = incarnation;
+        self.balance.dice = incarnation;
         self.recover_loans(now);
         self.here.start_failed = !self.stage_own(alloc::vec![Record::Started { incarnation }], now, out);
     }

@@ -189,7 +189,7 @@ impl Machine {
             let mut seen = TaskSet::new();
             add_apart(&mut seen, over, id, "over twice")?;
             let lane = self.lanes.get(&LaneKey::Own(*id)).cloned().unwrap_or_default();
-            add_apart(&mut seen, [&lane.queued], id, "queued though over")?;
+            add_apart(&mut seen, [lane.queued.all()], id, "queued though over")?;
             let mut held = TaskSet::new();
             add_apart(&mut held, lane.hand.values(), id, "in hand twice")?;
             let open = self.state.lent().values().filter(|loan| loan.job == *id).map(|loan| &loan.open);

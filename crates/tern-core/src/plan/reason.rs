@@ -3,6 +3,7 @@
 use core::fmt;
 
 use crate::words::Span;
+use crate::words::spec::Discipline;
 
 /// The reason of an action or of a wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,6 +14,9 @@ pub enum Reason {
     Idle { free: u32, peer_queued: u32, peer_slots: u32 },
     /// Lent: this many of the waiting tasks, of which half may go.
     HalfOfQueue { queued: u32, asked: u32 },
+    /// Started or lent before all others: in this order, expected to need so long on the reference core, after having waited
+    /// so long.
+    Next { order: Discipline, estimate: Span, waited: Span },
     /// Ended: the job was cancelled, or its own condition was met.
     JobCancelled,
     /// Ended: the lease ran out this long ago.
@@ -49,6 +53,15 @@ impl fmt::Display for Reason {
                 write!(f, "{free} free slots here, {peer_queued} tasks wait there for {peer_slots} slots")
             }
             Self::HalfOfQueue { queued, asked } => write!(f, "{queued} tasks wait here, {asked} were asked for"),
+            Self::Next { order, estimate, waited } => {
+                let why = match order {
+                    Discipline::Fifo => "its turn",
+                    Discipline::Interactive => "the highest response ratio",
+                    Discipline::Batch => "the longest that may go there",
+                    Discipline::Deadline => "the earliest deadline",
+                };
+                write!(f, "{why}: about {} ms of work, waited {} ms", estimate.as_ms(), waited.as_ms())
+            }
             Self::JobCancelled => f.write_str("the job was cancelled"),
             Self::LeaseOver { late } => write!(f, "the lease ran out {} ms ago", late.as_ms()),
             Self::Revoked => f.write_str("the owner took the work back"),

@@ -11,6 +11,7 @@ use crate::machine::plant::Plant;
 use crate::plan::{Did, Reason};
 use crate::promise::{Outcome, Record, Verdict};
 use crate::words::spec::HaltWhen;
+use crate::words::work::UNKNOWN;
 use crate::words::{GrantId, JobId, Now, TaskSet};
 
 impl Machine {
@@ -29,7 +30,8 @@ impl Machine {
             if let Some(away) = away {
                 queued.subtract(away);
             }
-            self.lanes.insert(LaneKey::Own(*id), Lane::new(queued));
+            let spec = &job.spec;
+            self.lanes.insert(LaneKey::Own(*id), Lane::sorted(queued, &spec.work, UNKNOWN, spec.discipline));
             self.ready.insert(LaneKey::Own(*id));
             self.touched.insert(*id);
         }

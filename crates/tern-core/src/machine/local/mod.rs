@@ -3,4 +3,9 @@
 mod consequences;
 mod dispatch;
 mod jobs;
+mod order;
+mod waiting;
 mod warden;
+
+pub(super) use order::{Chosen, Purpose, Ready};
+pub(super) use waiting::Waiting;

@@ -203,7 +203,7 @@ impl Machine {
         let leaving = self.sharing.borrowed.iter().filter(|(_, held)| draining || held.revoked);
         let grants: Vec<_> = leaving.map(|(grant, _)| *grant).collect();
         for grant in grants {
-            let waiting = self.lanes.get_mut(&LaneKey::Borrowed(grant)).map(|lane| core::mem::take(&mut lane.queued));
+            let waiting = self.lanes.get_mut(&LaneKey::Borrowed(grant)).map(|lane| lane.queued.take_all());
             let Some(held) = self.sharing.borrowed.get_mut(&grant) else { continue };
             let waiting = waiting.filter(|tasks| !tasks.is_empty() && !held.ending);
             if let Some(tasks) = waiting {

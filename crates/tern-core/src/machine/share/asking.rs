@@ -4,7 +4,6 @@ use alloc::vec::Vec;
 
 use crate::decide::{dispatch, steal};
 use crate::machine::effect::Effect;
-use crate::machine::lane::LaneKey;
 use crate::machine::node::Machine;
 use crate::plan::{Did, share};
 use crate::promise::{Refusal, lease};
@@ -15,24 +14,30 @@ use crate::words::{NodeId, Now, Span};
 impl Machine {
     /// Called after dispatch: what could start here has started, so that a free slot means an empty queue.
     pub(in crate::machine) fn ask(&mut self, now: Now, out: &mut Vec<Effect>) {
-        let Some((picture, ids)) = self.steal_picture(|peer| peer.ask_again <= now.boot) else { return };
-        let Some(plan) = steal::propose(&picture).and_then(|proposal| share::ask(&picture, proposal)) else { return };
-        if let Err(fault) = share::check_ask(&plan, &picture) {
-            self.fault = Some(fault);
-            return;
+        while let Some((picture, ids)) = self.steal_picture(|peer| peer.ask_again <= now.boot) {
+            let draw = self.draw();
+            let proposal = steal::propose(&picture, self.sharing.questions, draw);
+            let Some(plan) = proposal.and_then(|proposal| share::ask(&picture, proposal)) else { return };
+            if let Err(fault) = share::check_ask(&plan, &picture) {
+                self.fault = Some(fault);
+                return;
+            }
+            let to = ids[plan.peer];
+            let asked = self.lease_clock(now);
+            if let Some(peer) = self.sharing.peers.get_mut(&to) {
+                peer.ask = Some((asked, plan.tasks));
+                self.sharing.asking.insert(to);
+            }
+            self.sharing.questions = self.sharing.questions.wrapping_add(1);
+            self.decided(Did::Ask { peer: to, tasks: plan.tasks }, plan.because);
+            out.push(Effect::Send { to, message: Message::Ask { tasks: plan.tasks, asked } });
         }
-        let to = ids[plan.peer];
-        let asked = self.lease_clock(now);
-        if let Some(peer) = self.sharing.peers.get_mut(&to) {
-            peer.ask = Some((asked, plan.tasks));
-        }
-        self.decided(Did::Ask { peer: to, tasks: plan.tasks }, plan.because);
-        out.push(Effect::Send { to, message: Message::Ask { tasks: plan.tasks, asked } });
     }
 
+    /// None where this node would ask nobody.
     fn steal_picture(&self, may: impl Fn(&super::Peer) -> bool) -> Option<(steal::Picture, Vec<NodeId>)> {
         let here = &self.here;
-        if !here.started || !here.warden || here.full || here.draining || self.sharing.peers.is_empty() {
+        if !here.started || !here.warden || here.full || here.draining || self.sharing.loaded.is_empty() {
             return None;
         }
         if self.sharing.borrowed.len() >= GRANTS_HELD_MAX {
@@ -40,23 +45,28 @@ impl Machine {
         }
         let ahead = dispatch::ahead(here.slots, here.mean_ns);
         // What was borrowed and may not start yet is in hand, too: else a job with `parallel` would be hoarded.
-        let held = self.sharing.borrowed.keys().filter_map(|grant| self.lanes.get(&LaneKey::Borrowed(*grant)));
+        let held = self.ready.borrowed().filter_map(|key| self.lanes.get(key));
         let in_hand = here.in_hand + held.map(|lane| lane.queued.len()).sum::<u32>();
-        let asked = self.sharing.peers.values().filter_map(|peer| peer.ask).map(|(_, tasks)| tasks).sum();
-        let (mut peers, mut ids) = (Vec::new(), Vec::new());
-        for (id, peer) in self.sharing.peers.iter().filter(|(_, peer)| peer.ask.is_none() && may(peer)) {
-            peers.push(steal::Peer { queued: peer.heard.queued, slots: peer.heard.slots });
-            ids.push(*id);
+        let peer = |id: &NodeId| self.sharing.peers.get(id);
+        let asked = self.sharing.asking.iter().filter_map(|id| peer(id)?.ask).map(|(_, tasks)| tasks).sum();
+        let threshold = self.sharing.threshold;
+        let mut picture = steal::Picture { slots: here.slots, ahead, in_hand, asked, threshold, peers: Vec::new() };
+        if picture.want() == 0 {
+            return None;
         }
-        Some((steal::Picture { slots: here.slots, ahead, in_hand, asked, peers }, ids))
+        let mut ids = Vec::new();
+        for id in &self.sharing.loaded {
+            if let Some(peer) = peer(id).filter(|peer| peer.ask.is_none() && may(peer)) {
+                picture.peers.push(steal::Peer { queued: peer.heard.queued, slots: peer.heard.slots });
+                ids.push(*id);
+            }
+        }
+        (!ids.is_empty()).then_some((picture, ids))
     }
 
     /// When a peer that waits out its back-off is to be asked, if this node would ask it.
     pub(super) fn next_ask(&self, now: u64) -> Option<u64> {
-        let (picture, ids) = self.steal_picture(|peer| peer.heard.queued > 0)?;
-        if picture.want() == 0 {
-            return None;
-        }
+        let (_, ids) = self.steal_picture(|_| true)?;
         let later = |id: &NodeId| self.sharing.peers.get(id).map(|peer| peer.ask_again).filter(|at| *at > now);
         ids.iter().filter_map(later).min()
     }
@@ -66,6 +76,7 @@ impl Machine {
         match self.sharing.peers.get_mut(&from) {
             Some(peer) if peer.ask.is_some_and(|(at, _)| at == asked) => {
                 peer.ask = None;
+                self.sharing.asking.remove(&from);
                 peer.wait = lease::back_off(peer.wait, ASK_AGAIN_FIRST, ASK_AGAIN_MOST);
                 peer.ask_again = now.boot + peer.wait;
             }
@@ -78,6 +89,7 @@ impl Machine {
         let peer = self.sharing.peers.get_mut(&from)?;
         let (_, tasks) = peer.ask.take_if(|(at, _)| *at == asked)?;
         peer.wait = Span::default();
+        self.sharing.asking.remove(&from);
         Some(tasks)
     }
 }

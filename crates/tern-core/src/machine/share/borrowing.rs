@@ -196,7 +196,7 @@ impl Machine {
         held.returned = TaskSet::new();
         let job = held.job;
         if let Some(lane) = self.lanes.get_mut(&LaneKey::Borrowed(grant)) {
-            lane.queued = TaskSet::new();
+            lane.queued.take_all();
             let tasks = lane.in_hand_tasks();
             if !tasks.is_empty() {
                 let count = tasks.len();

@@ -21,4 +21,9 @@ impl Machine {
     pub fn set_slots(&mut self, slots: u32) {
         self.here.slots = slots.min(SLOTS_MAX);
     }
+
+    /// More tasks than this must wait on a node before it is asked for some.
+    pub fn set_steal_threshold(&mut self, tasks: u32) {
+        self.sharing.threshold = tasks;
+    }
 }

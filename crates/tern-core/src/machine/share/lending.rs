@@ -7,16 +7,16 @@ use alloc::boxed::Box;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use crate::decide::lend;
 use crate::machine::effect::Effect;
 use crate::machine::lane::LaneKey;
+use crate::machine::local::{Chosen, Purpose};
 use crate::machine::node::Machine;
 use crate::machine::plant::Plant;
-use crate::plan::{Did, Reason, share};
+use crate::plan::{Did, Reason, next};
 use crate::promise::{Loan, Record, lease};
 use crate::wire::Message;
 use crate::words::limits::{GRANTS_OPEN_MAX, LEASE_TTL};
-use crate::words::spec::HaltWhen;
+use crate::words::spec::{Discipline, HaltWhen};
 use crate::words::{Epoch, GrantId, JobId, NodeId, Now, Span, TaskSet};
 
 /// The clock of a loan.
@@ -78,22 +78,22 @@ impl Machine {
         {
             return false;
         }
-        let (jobs, queues): (Vec<JobId>, Vec<u32>) = self.lendable().unzip();
-        let Some(plan) = lend::propose(&queues, asked_for).and_then(|it| share::lend(&queues, asked_for, it)) else {
-            return false;
-        };
-        if let Err(fault) = share::check_lend(&plan, &queues, asked_for) {
+        self.look_around(now);
+        let limit_ms = self.guard_of(Some(to)).limit_ms();
+        let Some(chosen) = self.choose(Purpose::Lend(to), limit_ms, now.wall_ms) else { return false };
+        let picture = self.next_picture(&chosen, limit_ms, asked_for, now);
+        let plan = next::plan(&picture);
+        if let Err(fault) = next::check(&plan, &picture) {
             self.fault = Some(fault);
             return false;
         }
         if !self.may_stage(1, now) {
             return false;
         }
-        let job = jobs[plan.queue];
+        let job = chosen.job;
         let round = self.state.job(job).map_or(0, |job| job.round);
-        let Some(lane) = self.lanes.get_mut(&LaneKey::Own(job)) else { return false };
-        let tasks = lane.queued.take_last(plan.tasks);
-        lane.lending.union(&tasks);
+        let tasks = self.take_for_loan(&chosen, plan.tasks, limit_ms);
+        self.served(&chosen);
         self.here.n += 1;
         let n = self.here.n;
         let grant = GrantId { incarnation: self.here.incarnation, n };
@@ -102,17 +102,31 @@ impl Machine {
         self.stage_own(vec![Record::Lent { grant, job, round, n, to, tasks }], now, out)
     }
 
-    /// Queues that may be lent from.
-    fn lendable(&self) -> impl Iterator<Item = (JobId, u32)> {
-        let open = |key: &LaneKey| match key {
-            LaneKey::Own(job) => {
-                let known = self.state.job(*job)?;
-                let may = !known.spec.local_only && known.spec.halt.when == HaltWhen::Never && self.may_start(*key);
-                Some((*job, self.lanes.get(key).filter(|_| may)?.queued.len()))
+    /// Of a job without lengths the back of its queue, so that the owner goes on in order; else tasks of the chosen length,
+    /// and where the longest are first also the next shorter ones.
+    fn take_for_loan(&mut self, chosen: &Chosen, count: u32, limit_ms: Option<f64>) -> TaskSet {
+        let Some(lane) = self.lanes.get_mut(&LaneKey::Own(chosen.job)) else { return TaskSet::new() };
+        let tasks = match lane.order {
+            _ if !lane.queued.is_sorted() => lane.queued.take_last(count),
+            Discipline::Fifo if limit_ms.is_none() => lane.queued.take_last(count),
+            Discipline::Batch => {
+                let mut tasks = lane.queued.take_class(chosen.class, count);
+                let shorter: Vec<u8> = lane.queued.classes().rev().filter(|class| *class < chosen.class).collect();
+                for class in shorter {
+                    tasks.union(&lane.queued.take_class(class, count - tasks.len()));
+                }
+                tasks
             }
-            LaneKey::Borrowed(_) => None,
+            _ => lane.queued.take_class(chosen.class, count),
         };
-        self.ready.iter().filter_map(open).filter(|(_, queued)| *queued > 0)
+        lane.lending.union(&tasks);
+        tasks
+    }
+
+    /// Whether tasks of the job may go to this node.
+    pub(in crate::machine) fn may_lend(&self, job: JobId, _to: NodeId) -> bool {
+        let Some(known) = self.state.job(job) else { return false };
+        !known.spec.local_only && known.spec.halt.when == HaltWhen::Never && self.may_start(LaneKey::Own(job))
     }
 
     /// The loan is durable: the tasks may leave.

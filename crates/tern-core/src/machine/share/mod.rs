@@ -8,13 +8,15 @@ mod lending;
 mod peers;
 mod results;
 mod timers;
+mod tokens;
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 
 pub(super) use held::Borrowed;
 pub(super) use lending::LoanClock;
 pub use peers::Heard;
 pub(super) use peers::{Peer, Pulse};
+pub(super) use tokens::Balance;
 
 use crate::words::{GrantId, NodeId};
 
@@ -23,6 +25,14 @@ use crate::words::{GrantId, NodeId};
 pub(super) struct Sharing {
     /// Those that are connected.
     pub peers: BTreeMap<NodeId, Peer>,
+    /// Those of them that wait for nothing but somebody to ask: they said that tasks wait there.
+    pub loaded: BTreeSet<NodeId>,
+    /// Those that were asked and have not answered.
+    pub asking: BTreeSet<NodeId>,
+    /// Questions asked so far.
+    pub questions: u32,
+    /// More tasks than this must wait somewhere before it is asked.
+    pub threshold: u32,
     /// Loans of the durable state, with their clocks.
     pub loans: BTreeMap<GrantId, LoanClock>,
     pub borrowed: BTreeMap<GrantId, Borrowed>,

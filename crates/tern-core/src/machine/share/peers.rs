@@ -86,6 +86,8 @@ impl Machine {
             return;
         }
         sharing.peers.insert(peer, Peer::default());
+        sharing.loaded.remove(&peer);
+        sharing.asking.remove(&peer);
         for borrowed in sharing.borrowed.values_mut().filter(|borrowed| borrowed.from == peer) {
             borrowed.resend_at = now.boot;
             borrowed.renew_at = now.boot;
@@ -96,6 +98,8 @@ impl Machine {
     /// Loans stay: only an expired lease says that the other stopped.
     pub(in crate::machine) fn peer_down(&mut self, peer: NodeId, now: Now) {
         self.sharing.peers.remove(&peer);
+        self.sharing.loaded.remove(&peer);
+        self.sharing.asking.remove(&peer);
         if self.planted(Plant::ReclaimOnPeerDown) {
             for loan in self.sharing.loans.values_mut().filter(|loan| loan.to == peer) {
                 loan.ends = now.boot;
@@ -119,6 +123,11 @@ impl Machine {
                 peer.ask_again = now.boot;
             }
             peer.heard = Heard { slots: heard.slots.min(SLOTS_MAX), ..heard };
+            if heard.queued > 0 {
+                self.sharing.loaded.insert(from);
+            } else {
+                self.sharing.loaded.remove(&from);
+            }
         }
     }
 
