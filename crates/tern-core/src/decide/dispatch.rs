@@ -54,12 +54,13 @@ impl Picture {
     }
 }
 
-/// How many tasks should be in the warden's hands: two a slot, or [`AHEAD`] of work where tasks are short.
+/// How many tasks should be in the warden's hands: [`AHEAD`] of work more than run, and one at least. Two a slot while nobody
+/// knows how long they take.
 #[must_use]
 pub fn ahead(slots: u32, mean_ns: Option<u64>) -> u32 {
-    let least = slots.saturating_mul(2);
-    let wanted = mean_ns.map_or(0, |mean| u64::from(slots) * AHEAD.0 / mean.max(SHORTEST.0));
-    least.max(u32::try_from(wanted).unwrap_or(u32::MAX).min(AHEAD_MAX))
+    let Some(mean) = mean_ns else { return slots.saturating_mul(2) };
+    let more = (u64::from(slots) * AHEAD.0).div_ceil(mean.max(SHORTEST.0)).max(1);
+    slots.saturating_add(u32::try_from(more).unwrap_or(u32::MAX)).min(AHEAD_MAX)
 }
 
 /// The number of tasks that each lane may start now, in the order of the picture.

@@ -49,6 +49,10 @@ pub struct Machine {
 #[derive(Debug, Default)]
 pub(super) struct Here {
     pub slots: u32,
+    /// Slots are fewer than they were: what has not started is looked at again.
+    pub fewer: bool,
+    /// All slots are taken since they became fewer: what was borrowed and waits goes back.
+    pub overfull: bool,
     /// Of one core, in thousandths of the reference machine; 0: not measured.
     pub speed: u16,
     pub incarnation: u64,
@@ -130,6 +134,7 @@ impl Machine {
         self.settle_jobs(now, out);
         self.renew_incarnation();
         self.restart_if_failed(now, out);
+        self.make_room(now, out);
         self.dispatch(now, out);
         self.answer_drains(out);
         self.ask(now, out);

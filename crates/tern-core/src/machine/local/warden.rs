@@ -197,9 +197,10 @@ impl Machine {
         }
     }
 
-    /// Gives back what waits in the lanes of borrowed tasks, of revoked grants or, while draining, of all.
+    /// Gives back what waits in the lanes of borrowed tasks, of revoked grants or, while draining or without
+    /// a slot, of all.
     pub(in crate::machine) fn return_waiting(&mut self, now: Now, out: &mut Vec<Effect>) {
-        let draining = self.here.draining;
+        let draining = self.here.draining || self.here.overfull;
         let leaving = self.sharing.borrowed.iter().filter(|(_, held)| draining || held.revoked);
         let grants: Vec<_> = leaving.map(|(grant, _)| *grant).collect();
         for grant in grants {
@@ -211,7 +212,7 @@ impl Machine {
                 held.resend_at = now.boot + RESEND;
                 let (to, count) = (held.from, tasks.len());
                 out.push(Effect::Send { to, message: Message::Return { grant, tasks } });
-                self.decided(Did::Return { grant, tasks: count }, Reason::Draining);
+                self.decided(Did::Return { grant, tasks: count }, if self.here.draining { Reason::Draining } else { Reason::Revoked });
             }
             self.forget_if_done(grant);
         }

@@ -84,6 +84,7 @@ impl Grid<'_> {
             let spec = &self.workload.tasks[task];
             self.agents[node].host.start(Job { attempt, task }, spec.work, spec.cores, now);
             self.trace.began(task);
+            self.trace.places[task].ran_on = node; // DIAG
             began = true;
         }
         if began {
