@@ -144,5 +144,7 @@ pub fn message(message: &Message) -> String {
         Message::Received { grant: id, tasks } => format!("received {tasks:?} of {}", grant(id)),
         Message::Return { grant: id, tasks } => format!("return {tasks:?} of {}", grant(id)),
         Message::Revoke { grant: id } => format!("revoke {}", grant(id)),
+        Message::Offer { tasks } => format!("offer of {tasks} tasks"),
+        Message::Recall { grant, tasks } => format!("recall of {tasks:?} of {}", grant.n),
     }
 }

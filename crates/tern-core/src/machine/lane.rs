@@ -26,6 +26,8 @@ pub(super) struct Lane {
     pub turn: Option<u64>,
     /// Given to the warden, by dispatch.
     pub hand: BTreeMap<(Epoch, u32), TaskSet>,
+    /// When dispatches of single tasks left, by their number; boot time.
+    pub since: BTreeMap<u32, u64>,
     /// Sum over `hand`.
     pub in_hand: u32,
     /// Taken from the queue for a loan whose record is not durable yet.
@@ -65,6 +67,7 @@ impl Lane {
             self.in_hand -= 1;
             if tasks.is_empty() {
                 self.hand.remove(&key);
+                self.since.remove(&attempt.n);
             }
         }
         was
@@ -86,6 +89,7 @@ impl Lane {
     pub(super) fn drop_hand(&mut self) -> TaskSet {
         let all = self.in_hand_tasks();
         self.hand.clear();
+        self.since.clear();
         self.in_hand = 0;
         all
     }

@@ -6,11 +6,12 @@
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
 
+use super::balance::Balance;
 use super::effect::Effect;
 use super::event::Event;
 use super::lane::{Lane, LaneKey};
 use super::local::Ready;
-use super::share::{Balance, Sharing};
+use super::share::Sharing;
 use super::staged::Staged;
 use crate::plan::decision::DECISIONS_MAX;
 use crate::plan::{Decision, Did, Fault, Reason};
@@ -137,6 +138,7 @@ impl Machine {
         self.make_room(now, out);
         self.dispatch(now, out);
         self.answer_drains(out);
+        self.offer(now, out);
         self.ask(now, out);
         self.tell(now, out);
         if let Some(wake) = self.next_wake(now) {

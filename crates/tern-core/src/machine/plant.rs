@@ -39,6 +39,8 @@ pub enum Plant {
     DenyTooLate,
     /// A task that ended by an earlier attempt stays in the queue.
     KeepQueued,
+    /// A task that must not run twice is copied like others.
+    CopyExclusive,
     /// Mesh: records are taken whatever their sequence.
     MeshAnySequence,
     /// Mesh: a node that stood still blames its neighbours.

@@ -24,6 +24,10 @@ pub enum Did {
     Ask { peer: NodeId, tasks: u32 },
     /// Tasks of the back of a queue were set aside for a peer.
     Lend { job: JobId, to: NodeId, tasks: u32 },
+    /// A peer with free slots was told that tasks wait here.
+    Offer { to: NodeId, tasks: u32 },
+    /// A running task was lent a second time.
+    Copy { job: JobId, to: NodeId },
     /// A loan is taken back.
     Reclaim { grant: GrantId },
     /// Running tasks are ended.

@@ -17,6 +17,12 @@ pub enum Reason {
     /// Started or lent before all others: in this order, expected to need so long on the reference core, after having waited
     /// so long.
     Next { order: Discipline, estimate: Span, waited: Span },
+    /// Told: slots are free there, and so many tasks wait here.
+    FreeThere { waiting: u32 },
+    /// Copied: there it would be over so much earlier, as far as is known.
+    Straggler { gain: Span },
+    /// Ended: another copy of the task ended first.
+    OtherCopy,
     /// Ended: the job was cancelled, or its own condition was met.
     JobCancelled,
     /// Ended: the lease ran out this long ago.
@@ -62,6 +68,9 @@ impl fmt::Display for Reason {
                 };
                 write!(f, "{why}: about {} ms of work, waited {} ms", estimate.as_ms(), waited.as_ms())
             }
+            Self::FreeThere { waiting } => write!(f, "slots are free there, {waiting} tasks wait here"),
+            Self::Straggler { gain } => write!(f, "it runs long, and a copy would end {} ms earlier", gain.as_ms()),
+            Self::OtherCopy => f.write_str("another copy of the task ended first"),
             Self::JobCancelled => f.write_str("the job was cancelled"),
             Self::LeaseOver { late } => write!(f, "the lease ran out {} ms ago", late.as_ms()),
             Self::Revoked => f.write_str("the owner took the work back"),

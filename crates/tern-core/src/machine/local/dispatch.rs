@@ -222,6 +222,9 @@ impl Machine {
             }
             left -= tasks.len();
             lane.give(epoch, n, &tasks);
+            if class.is_some() {
+                lane.since.insert(n, self.now.boot);
+            }
             self.here.in_hand += tasks.len();
             out.push(Effect::Dispatch(Dispatch { job, round, epoch, n, tasks, grant }));
         }

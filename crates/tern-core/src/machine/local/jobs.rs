@@ -74,6 +74,7 @@ impl Machine {
         let attempt = &outcome.attempt;
         let key = LaneKey::Own(attempt.job);
         let keep = self.planted(Plant::KeepQueued);
+        let elsewhere = self.is_elsewhere(attempt.job, attempt.task, via);
         let Some(lane) = self.lanes.get_mut(&key) else { return false };
         let was_here = via.is_none() && lane.end(attempt);
         self.here.in_hand -= u32::from(was_here);
@@ -83,7 +84,7 @@ impl Machine {
                 lane.queued.remove(attempt.task);
             }
             Verdict::Again | Verdict::Stale(_)
-                if was_here && self.state.job(attempt.job).is_some_and(|job| !job.is_over(attempt.task)) =>
+                if was_here && !elsewhere && self.state.job(attempt.job).is_some_and(|job| !job.is_over(attempt.task)) =>
             {
                 lane.queued.insert(attempt.task);
                 self.ready.insert(key);
@@ -125,6 +126,9 @@ impl Machine {
 
     pub(in crate::machine) fn drop_lane(&mut self, key: LaneKey) {
         self.ready.remove(&key);
+        if let LaneKey::Own(job) = key {
+            self.balance.copies.retain(|(of, _), _| *of != job);
+        }
         if let Some(lane) = self.lanes.remove(&key) {
             self.here.in_hand -= lane.in_hand;
         }

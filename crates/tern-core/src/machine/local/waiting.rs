@@ -132,6 +132,15 @@ impl Waiting {
         core::mem::take(&mut self.all)
     }
 
+    /// Takes what is in both.
+    pub(in crate::machine) fn take_these(&mut self, these: &TaskSet) -> TaskSet {
+        let mut taken = self.all.clone();
+        taken.intersect(these);
+        self.all.subtract(&taken);
+        self.unfile(&taken);
+        taken
+    }
+
     /// Takes up to `count` tasks from the front.
     pub(in crate::machine) fn take_first(&mut self, count: u32) -> TaskSet {
         let taken = self.all.take_first(count);

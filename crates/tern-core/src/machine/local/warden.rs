@@ -26,6 +26,7 @@ impl Machine {
         }
         let verdicts = self.state.apply_outcomes(None, &outcomes);
         self.ended(None, &outcomes, &verdicts, out);
+        self.copies_ended(None, &outcomes, &verdicts, out);
     }
 
     fn measure(&mut self, outcomes: &[Outcome]) {
@@ -166,7 +167,10 @@ impl Machine {
         match key {
             _ if tasks.is_empty() => return,
             LaneKey::Own(job) => match self.state.job(job) {
-                Some(job) => tasks.intersect(&job.pending()),
+                Some(known) => {
+                    tasks.intersect(&known.pending());
+                    self.not_elsewhere(job, &mut tasks, None);
+                }
                 None => return,
             },
             LaneKey::Borrowed(grant) => match self.sharing.borrowed.get(&grant) {
@@ -201,10 +205,15 @@ impl Machine {
     /// a slot, of all.
     pub(in crate::machine) fn return_waiting(&mut self, now: Now, out: &mut Vec<Effect>) {
         let draining = self.here.draining || self.here.overfull;
-        let leaving = self.sharing.borrowed.iter().filter(|(_, held)| draining || held.revoked);
-        let grants: Vec<_> = leaving.map(|(grant, _)| *grant).collect();
-        for grant in grants {
-            let waiting = self.lanes.get_mut(&LaneKey::Borrowed(grant)).map(|lane| lane.queued.take_all());
+        let leaving = self.sharing.borrowed.iter();
+        let leaving = leaving.filter(|(_, held)| draining || held.revoked || !held.recalled.is_empty());
+        let grants: Vec<_> =
+            leaving.map(|(grant, held)| (*grant, (!draining && !held.revoked).then(|| held.recalled.clone()))).collect();
+        for (grant, only) in grants {
+            let waiting = self.lanes.get_mut(&LaneKey::Borrowed(grant)).map(|lane| match &only {
+                None => lane.queued.take_all(),
+                Some(only) => lane.queued.take_these(only),
+            });
             let Some(held) = self.sharing.borrowed.get_mut(&grant) else { continue };
             let waiting = waiting.filter(|tasks| !tasks.is_empty() && !held.ending);
             if let Some(tasks) = waiting {

@@ -121,6 +121,7 @@ impl Machine {
             returned: TaskSet::new(),
             resend_at: now.boot,
             revoked: false,
+            recalled: TaskSet::new(),
             ending: false,
         })
     }
@@ -185,6 +186,26 @@ impl Machine {
             out.push(Effect::End { job, tasks });
         }
         self.send_results(grant, out);
+        self.return_waiting(now, out);
+    }
+
+    /// The owner does not want some of the tasks any more: as with the whole grant.
+    pub(super) fn recall(&mut self, from: NodeId, grant: GrantId, tasks: &TaskSet, now: Now, out: &mut Vec<Effect>) {
+        let Some(held) = self.sharing.borrowed.get_mut(&grant) else {
+            return self.refuse(Refusal::ClosedGrant);
+        };
+        if held.from != from {
+            return self.refuse(Refusal::NotHolder);
+        }
+        held.recalled.union(tasks);
+        let job = held.job;
+        let mut running = self.lanes.get(&LaneKey::Borrowed(grant)).map(Lane::in_hand_tasks).unwrap_or_default();
+        running.intersect(tasks);
+        if !running.is_empty() {
+            self.decided(Did::End { job, tasks: running.len() }, Reason::Revoked);
+            out.push(Effect::Revoke { job, tasks: running.clone() });
+            out.push(Effect::End { job, tasks: running });
+        }
         self.return_waiting(now, out);
     }
 

@@ -31,11 +31,13 @@ pub(in crate::machine) struct LoanClock {
     pub closing: bool,
     /// Tasks whose results wait for the disk.
     pub(super) staged: TaskSet,
+    /// When it was given, boot time.
+    pub since: u64,
 }
 
 impl LoanClock {
-    fn new(to: NodeId, asked: u64, ends: u64) -> Self {
-        Self { to, asked, ends, closing: false, staged: TaskSet::new() }
+    pub(in crate::machine) fn new(to: NodeId, asked: u64, ends: u64, since: u64) -> Self {
+        Self { to, asked, ends, closing: false, staged: TaskSet::new(), since }
     }
 }
 
@@ -44,8 +46,9 @@ impl Machine {
     pub(in crate::machine) fn recover_loans(&mut self, now: Now) {
         let ends = self.granter_ends(now);
         for (grant, loan) in self.state.lent() {
-            self.sharing.loans.insert(*grant, LoanClock::new(loan.to, 0, ends));
+            self.sharing.loans.insert(*grant, LoanClock::new(loan.to, 0, ends, now.boot));
         }
+        self.recover_copies();
     }
 
     fn granter_ends(&self, now: Now) -> u64 {
@@ -58,12 +61,14 @@ impl Machine {
         lease::granter_ends(now.boot)
     }
 
+    /// A question was asked: its asker needs not to be told again.
     pub(super) fn asked_for(&mut self, from: NodeId, tasks: u32, asked: u64, now: Now, out: &mut Vec<Effect>) {
         let repeated =
             self.sharing.peers.get_mut(&from).is_some_and(|peer| peer.answered.replace(asked) == Some(asked));
         if repeated {
             return;
         }
+        self.balance.told.remove(&from);
         if !self.lend(from, tasks, asked, now, out) {
             out.push(Effect::Send { to: from, message: Message::Nothing { asked } });
         }
@@ -80,7 +85,9 @@ impl Machine {
         }
         self.look_around(now);
         let limit_ms = self.guard_of(Some(to)).limit_ms();
-        let Some(chosen) = self.choose(Purpose::Lend(to), limit_ms, now.wall_ms) else { return false };
+        let Some(chosen) = self.choose(Purpose::Lend(to), limit_ms, now.wall_ms) else {
+            return self.lend_copy(to, asked, now, out);
+        };
         let picture = self.next_picture(&chosen, limit_ms, asked_for, now);
         let plan = next::plan(&picture);
         if let Err(fault) = next::check(&plan, &picture) {
@@ -97,7 +104,7 @@ impl Machine {
         self.here.n += 1;
         let n = self.here.n;
         let grant = GrantId { incarnation: self.here.incarnation, n };
-        self.sharing.loans.insert(grant, LoanClock::new(to, asked, u64::MAX));
+        self.sharing.loans.insert(grant, LoanClock::new(to, asked, u64::MAX, now.boot));
         self.decided(Did::Lend { job, to, tasks: tasks.len() }, plan.because);
         self.stage_own(vec![Record::Lent { grant, job, round, n, to, tasks }], now, out)
     }
@@ -155,6 +162,10 @@ impl Machine {
     pub(in crate::machine) fn lend_failed(&mut self, grant: GrantId, job: JobId, tasks: &TaskSet) {
         self.sharing.loans.remove(&grant);
         let lose = self.planted(Plant::LoseOnPersistFailed);
+        let mut tasks = tasks.clone();
+        self.not_elsewhere(job, &mut tasks, Some(grant));
+        self.copy_gone(grant);
+        let tasks = &tasks;
         if let Some(lane) = self.lanes.get_mut(&LaneKey::Own(job)) {
             lane.lending.subtract(tasks);
             if let (Some(known), false) = (self.state.job(job), lose) {
@@ -193,6 +204,8 @@ impl Machine {
         let Some(known) = self.state.job(loan.job) else { return };
         let mut back = known.pending();
         back.intersect(&loan.open);
+        self.not_elsewhere(loan.job, &mut back, Some(grant));
+        self.copy_gone(grant);
         if let Some(lane) = self.lanes.get_mut(&key) {
             lane.queued.union(&back);
         }

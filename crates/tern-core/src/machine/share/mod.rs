@@ -2,13 +2,11 @@
 
 mod asking;
 mod borrowing;
-mod fit;
 mod held;
 mod lending;
 mod peers;
 mod results;
 mod timers;
-mod tokens;
 
 use alloc::collections::{BTreeMap, BTreeSet};
 
@@ -16,7 +14,6 @@ pub(super) use held::Borrowed;
 pub(super) use lending::LoanClock;
 pub use peers::Heard;
 pub(super) use peers::{Peer, Pulse};
-pub(super) use tokens::Balance;
 
 use crate::words::{GrantId, NodeId};
 

@@ -100,6 +100,7 @@ impl Machine {
         self.sharing.peers.remove(&peer);
         self.sharing.loaded.remove(&peer);
         self.sharing.asking.remove(&peer);
+        self.count_tokens(peer);
         if self.planted(Plant::ReclaimOnPeerDown) {
             for loan in self.sharing.loans.values_mut().filter(|loan| loan.to == peer) {
                 loan.ends = now.boot;
@@ -128,6 +129,7 @@ impl Machine {
             } else {
                 self.sharing.loaded.remove(&from);
             }
+            self.count_tokens(from);
         }
     }
 
@@ -146,7 +148,8 @@ impl Machine {
         let load = Heard {
             trit: self.sharing.pulse.trit(),
             queued: u32::try_from(self.waiting()).unwrap_or(u32::MAX),
-            running: self.running(),
+            // After slots became fewer more run than should.
+            running: if self.here.overfull { self.here.in_hand } else { self.running() },
             slots: self.here.slots,
             load_milli: self.sharing.pulse.load_milli,
         };

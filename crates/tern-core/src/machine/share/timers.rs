@@ -27,6 +27,8 @@ impl Machine {
             Message::Received { grant, tasks } => self.acknowledged(from, grant, &tasks),
             Message::Return { grant, tasks } => self.returned(from, grant, &tasks, now, out),
             Message::Revoke { grant } => self.revoke(from, grant, now, out),
+            Message::Offer { tasks } => self.offered(from, tasks, now),
+            Message::Recall { grant, tasks } => self.recall(from, grant, &tasks, now, out),
         }
     }
 
@@ -109,7 +111,7 @@ impl Machine {
         let retry = self.here.storage_retry;
         // A loan that could not be reclaimed for want of disk is overdue: it waits for the disk, not for its own time.
         let loans = loans.map(|at| retry.map_or(at, |retry| at.max(retry)));
-        let all = loans.chain(held).chain(asks).chain(pulse).chain(retry).chain(self.next_ask(now.boot));
+        let all = loans.chain(held).chain(asks).chain(pulse).chain(retry).chain(self.next_ask(now.boot)).chain(self.next_offer());
         all.min()
     }
 }

@@ -1,9 +1,13 @@
 //! What this node makes of what it heard: how much there is to do everywhere, and who has free slots.
 
+use alloc::collections::BTreeMap;
+
+use super::copies::Copied;
 use crate::decide::balance::guard::Guard;
+use crate::decide::balance::token::Tokens;
 use crate::machine::lane::LaneKey;
 use crate::machine::node::Machine;
-use crate::words::{NodeId, Now, Span};
+use crate::words::{JobId, NodeId, Now, Span};
 
 /// How long a picture of the whole grid is good.
 const PICTURE_LASTS: Span = Span::ms(100);
@@ -23,6 +27,19 @@ pub(in crate::machine) struct Balance {
     made: Option<u64>,
     /// From which draws between equals come.
     pub dice: u64,
+    /// Free slots elsewhere.
+    pub tokens: Tokens<NodeId>,
+    /// Nodes that were told that tasks wait here and have not asked, with the time after which another is told.
+    pub told: BTreeMap<NodeId, u64>,
+    /// When running tasks are looked at again.
+    pub look_at: u64,
+    /// Before this no search for a task to copy.
+    pub search_at: u64,
+    /// Tasks that two nodes have.
+    pub copies: BTreeMap<(JobId, u32), Copied>,
+    /// Work that counted, and that was spent on copies or is at risk by them, in milliseconds on the reference core.
+    pub counted_ms: f64,
+    pub spent_ms: f64,
 }
 
 /// A speed as it is told: thousandths, and 0 for what was not measured.

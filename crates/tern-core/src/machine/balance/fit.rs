@@ -15,8 +15,9 @@ impl Machine {
 
     /// The same of a connected peer.
     pub fn set_peer_speed(&mut self, peer: NodeId, speed: u16) {
-        if let Some(peer) = self.sharing.peers.get_mut(&peer) {
-            peer.speed = speed.min(SPEED_MAX);
+        if let Some(known) = self.sharing.peers.get_mut(&peer) {
+            known.speed = speed.min(SPEED_MAX);
+            self.count_tokens(peer);
         }
     }
 
