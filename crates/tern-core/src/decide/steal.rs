@@ -18,6 +18,8 @@ pub struct Picture {
     pub in_hand: u32,
     /// Tasks asked for and not answered yet.
     pub asked: u32,
+    /// Tasks beyond the slots: what the way here takes would leave slots idle.
+    pub more: u32,
     /// More tasks than this must wait on a peer.
     pub threshold: u32,
     /// Peers that may be asked now, in the order of their ids.
@@ -42,7 +44,7 @@ impl Picture {
     #[must_use]
     pub fn want(&self) -> u32 {
         let short_tasks = self.ahead > self.slots.saturating_mul(2);
-        let (low, target) = if short_tasks { (self.ahead / 2, self.ahead) } else { (self.slots, self.slots) };
+        let (low, target) = if short_tasks { (self.ahead / 2, self.ahead) } else { (self.slots + self.more, self.slots + self.more) };
         let expected = self.in_hand.saturating_add(self.asked);
         if expected < low { target.saturating_sub(expected).min(GRANT_TASKS_MAX) } else { 0 }
     }

@@ -9,6 +9,10 @@ pub const BUDGET: f64 = 0.02;
 const CLEARLY: f64 = 0.8;
 /// … and so much earlier, in milliseconds.
 const GAIN_MS: f64 = 1_000.0;
+/// By how much more than so far a late task is believed to need, at most …
+const BEYOND: f64 = 2.0;
+/// … and how many times its estimate it needs elsewhere.
+const WRONG: f64 = 1.5;
 /// What it takes to get there.
 const TRANSFER_MS: f64 = 100.0;
 
@@ -21,6 +25,8 @@ pub struct Case {
     pub ran_ms: f64,
     pub speed_there: f64,
     pub speed_here: f64,
+    /// Milliseconds until all that waits is done: what would end earlier than that anyway holds nobody up.
+    pub drain_ms: f64,
 }
 
 /// Milliseconds that a copy would gain; none where it is not worth it.
@@ -30,9 +36,13 @@ pub fn gain_ms(case: &Case) -> Option<f64> {
         return None;
     }
     let done = case.ran_ms * case.speed_there;
-    // A task that has run past its estimate is believed to need half as much again as it had.
-    let left = (case.estimate_ms - done).max(0.5 * done) / case.speed_there;
-    let anew = TRANSFER_MS + case.estimate_ms.max(done) / case.speed_here;
+    // A task far beyond its estimate is rather on a machine that is slower than it says: what is left grows with how far.
+    let beyond = (done / case.estimate_ms.max(1.0) - 1.0).clamp(0.5, BEYOND);
+    let left = ((case.estimate_ms - done) / case.speed_there).max(beyond * case.ran_ms);
+    let anew = TRANSFER_MS + case.estimate_ms.max(done.min(case.estimate_ms * WRONG)) / case.speed_here;
+    if left < case.drain_ms {
+        return None;
+    }
     let gain = left - anew;
     (anew < CLEARLY * left && gain > GAIN_MS).then_some(gain)
 }
@@ -49,11 +59,11 @@ mod tests {
 
     #[test]
     fn a_copy_pays_only_on_a_faster_machine_and_for_a_late_task() {
-        let case = Case { estimate_ms: 10_000.0, ran_ms: 5_000.0, speed_there: 0.3, speed_here: 1.2 };
+        let case = Case { estimate_ms: 10_000.0, ran_ms: 5_000.0, speed_there: 0.3, speed_here: 1.2, drain_ms: 0.0 };
         // 28 s are left there, 8.4 s here.
         assert!(gain_ms(&case).is_some_and(|gain| (gain - 19_900.0).abs() < 200.0));
         assert_eq!(gain_ms(&Case { speed_here: 0.3, ..case }), None);
-        assert_eq!(gain_ms(&Case { ran_ms: 32_000.0, ..case }).is_some(), false, "nearly done, as far as is known");
+        assert_eq!(gain_ms(&Case { drain_ms: 60_000.0, ..case }), None, "until then nobody waits for it");
         assert_eq!(gain_ms(&Case { speed_there: 0.0, ..case }), None);
     }
 

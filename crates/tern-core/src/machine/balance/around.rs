@@ -23,6 +23,10 @@ pub(in crate::machine) struct Balance {
     pub drain_ms: f64,
     /// The fastest core, 1 being the reference.
     pub fastest: f64,
+    /// Much more waits everywhere than there are slots.
+    pub plenty: bool,
+    /// From a question to its answer, smoothed.
+    pub way_ns: u64,
     /// When these figures were made.
     made: Option<u64>,
     /// From which draws between equals come.
@@ -75,14 +79,17 @@ impl Machine {
         let typical = if tasks > 0 { work / tasks as f64 } else { measured };
         let mut capacity = speed * f64::from(self.here.slots);
         let mut fastest = speed;
-        let mut elsewhere = 0.0;
+        let (mut elsewhere, mut slots, mut queued) = (0.0, self.here.slots, tasks);
         for peer in self.sharing.peers.values() {
             let speed = speed_of(peer.speed);
             capacity += speed * f64::from(peer.heard.slots);
             fastest = fastest.max(if peer.heard.slots > 0 { speed } else { 0.0 });
+            slots += peer.heard.slots;
+            queued += u64::from(peer.heard.queued);
             elsewhere += f64::from(peer.heard.queued) + 0.5 * f64::from(peer.heard.running);
         }
         elsewhere += 0.5 * f64::from(self.running());
+        self.balance.plenty = queued >= 2 * u64::from(slots);
         self.balance.typical_ms = typical;
         self.balance.fastest = fastest;
         self.balance.drain_ms = (work + elsewhere * typical) / capacity.max(0.1);

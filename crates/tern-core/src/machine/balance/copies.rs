@@ -57,7 +57,7 @@ impl Machine {
     }
 
     /// The own task that a copy on this node would help most.
-    pub(in crate::machine) fn straggler_for(&self, to: NodeId, now: Now) -> Option<Straggler> {
+    pub(in crate::machine) fn straggler_for(&self, to: NodeId, drain_ms: f64, now: Now) -> Option<Straggler> {
         if self.balance.copies.len() >= COPIES_MAX {
             return None;
         }
@@ -66,7 +66,7 @@ impl Machine {
         let mut consider = |job, task, holder: Option<GrantId>, since: u64, there: f64| {
             let Some(estimate_ms) = self.copyable(job, task) else { return };
             let ran_ms = now.boot.saturating_sub(since) as f64 / 1e6;
-            let case = Case { estimate_ms, ran_ms, speed_there: there, speed_here: here };
+            let case = Case { estimate_ms, ran_ms, speed_there: there, speed_here: here, drain_ms };
             if let Some(gain_ms) = straggler::gain_ms(&case)
                 && straggler::affords(self.balance.counted_ms, self.balance.spent_ms, estimate_ms)
                 && best.is_none_or(|best| gain_ms > best.gain_ms)
@@ -103,12 +103,19 @@ impl Machine {
         speed_of(self.here.speed) * share.min(1.0)
     }
 
-    /// Lends the copy of a running task to a node that asked when nothing waits for it. Returns false where none helps.
-    pub(in crate::machine) fn lend_copy(&mut self, to: NodeId, asked: u64, now: Now, out: &mut Vec<Effect>) -> bool {
+    /// Lends the copy of a running task that would not be over in `drain_ms`. Returns false where none helps.
+    pub(in crate::machine) fn lend_copy(
+        &mut self,
+        to: NodeId,
+        drain_ms: f64,
+        asked: u64,
+        now: Now,
+        out: &mut Vec<Effect>,
+    ) -> bool {
         if now.boot < self.balance.search_at {
             return false;
         }
-        let Some(straggler) = self.straggler_for(to, now) else {
+        let Some(straggler) = self.straggler_for(to, drain_ms, now) else {
             self.balance.search_at = now.boot + SEARCH_AGAIN;
             return false;
         };

@@ -82,7 +82,7 @@ impl Machine {
         self.balance.look_at = now.boot + LOOK_EVERY;
         let draw = self.draw();
         let Some(to) = self.balance.tokens.take(|_, _| true, draw) else { return };
-        if self.straggler_for(to, now).is_some() {
+        if self.straggler_for(to, 0.0, now).is_some() {
             self.tell_of(to, 1, now, out);
         }
     }

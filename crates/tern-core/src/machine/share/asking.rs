@@ -11,9 +11,15 @@ use crate::wire::Message;
 use crate::words::limits::{ASK_AGAIN_FIRST, ASK_AGAIN_MOST, GRANTS_HELD_MAX};
 use crate::words::{NodeId, Now, Span};
 
+/// What inputs take to arrive, besides the question and its answer.
+const STAGING: Span = Span::ms(50);
+
 impl Machine {
     /// Called after dispatch: what could start here has started, so that a free slot means an empty queue.
     pub(in crate::machine) fn ask(&mut self, now: Now, out: &mut Vec<Effect>) {
+        if !self.sharing.loaded.is_empty() {
+            self.look_around(now);
+        }
         while let Some((picture, ids)) = self.steal_picture(|peer| peer.ask_again <= now.boot) {
             let draw = self.draw();
             let proposal = steal::propose(&picture, self.sharing.questions, draw);
@@ -50,7 +56,9 @@ impl Machine {
         let peer = |id: &NodeId| self.sharing.peers.get(id);
         let asked = self.sharing.asking.iter().filter_map(|id| peer(id)?.ask).map(|(_, tasks)| tasks).sum();
         let threshold = self.sharing.threshold;
-        let mut picture = steal::Picture { slots: here.slots, ahead, in_hand, asked, threshold, peers: Vec::new() };
+        let more = self.prefetch();
+        let peers = Vec::new();
+        let mut picture = steal::Picture { slots: here.slots, ahead, in_hand, asked, more, threshold, peers };
         if picture.want() == 0 {
             return None;
         }
@@ -62,6 +70,14 @@ impl Machine {
             }
         }
         (!ids.is_empty()).then_some((picture, ids))
+    }
+
+    /// How many tasks beyond its slots this node should have: one, where much waits elsewhere and the way here takes a tenth of
+    /// the time after which a slot becomes free.
+    fn prefetch(&self) -> u32 {
+        let way = u128::from(self.balance.way_ns + STAGING.0) * u128::from(self.here.slots);
+        let idle = self.here.mean_ns.is_some_and(|mean| way * 10 >= u128::from(mean));
+        u32::from(idle && self.balance.plenty && self.here.slots > 1)
     }
 
     /// When a peer that waits out its back-off is to be asked, if this node would ask it.
@@ -85,11 +101,13 @@ impl Machine {
     }
 
     /// Takes the question that this answers. Returns for how many tasks it asked.
-    pub(super) fn take_ask(&mut self, from: NodeId, asked: u64) -> Option<u32> {
+    pub(super) fn take_ask(&mut self, from: NodeId, asked: u64, now: Now) -> Option<u32> {
         let peer = self.sharing.peers.get_mut(&from)?;
         let (_, tasks) = peer.ask.take_if(|(at, _)| *at == asked)?;
         peer.wait = Span::default();
         self.sharing.asking.remove(&from);
+        let took = now.boot.saturating_sub(asked);
+        self.balance.way_ns = self.balance.way_ns / 8 * 7 + took / 8;
         Some(tasks)
     }
 }

@@ -41,7 +41,7 @@ impl Machine {
             // A repeated message; giving it back would give back what runs.
             return self.refuse(Refusal::KnownGrant);
         }
-        let asked_for = self.take_ask(from, asked);
+        let asked_for = self.take_ask(from, asked, now);
         match self.judge_grant(from, &message, asked_for, now) {
             Ok(borrowed) => {
                 self.sharing.borrowed.insert(grant, borrowed);

@@ -86,8 +86,12 @@ impl Machine {
         self.look_around(now);
         let limit_ms = self.guard_of(Some(to)).limit_ms();
         let Some(chosen) = self.choose(Purpose::Lend(to), limit_ms, now.wall_ms) else {
-            return self.lend_copy(to, asked, now, out);
+            return self.lend_copy(to, 0.0, asked, now, out);
         };
+        // A batch is over with its last task: one that would outlast all that waits goes before.
+        if chosen.discipline == Discipline::Batch && self.lend_copy(to, self.balance.drain_ms, asked, now, out) {
+            return true;
+        }
         let picture = self.next_picture(&chosen, limit_ms, asked_for, now);
         let plan = next::plan(&picture);
         if let Err(fault) = next::check(&plan, &picture) {

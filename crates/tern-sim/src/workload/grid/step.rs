@@ -28,6 +28,7 @@ pub(super) struct Grid<'a> {
     /// Which submission an accepted job is.
     pub jobs: BTreeMap<JobId, usize>,
     pub trace: Trace,
+    pub kinds: BTreeMap<String, u64>, // DIAG
     effects: Vec<Effect>,
 }
 
@@ -47,6 +48,7 @@ pub fn run(workload: &Workload, settings: &Settings) -> Report {
     let used: Vec<f64> = grid.agents.iter_mut().map(used).collect();
     let courses: Vec<Option<Course>> = grid.trace.places.iter().map(|place| place.course).collect();
     if std::env::var("DIAG").is_ok() { // DIAG
+        eprintln!("{:?} tasks {}", grid.kinds, workload.tasks.len()); // DIAG
         let mut ix: Vec<usize> = (0..courses.len()).filter(|i| courses[*i].is_some()).collect(); // DIAG
         ix.sort_by(|a, b| courses[*b].unwrap().ended.total_cmp(&courses[*a].unwrap().ended)); // DIAG
         for k in [10, 100, 1000] { eprintln!("t(1-1/{k}) {:.1}", courses[ix[ix.len() / k]].unwrap().ended); } // DIAG
@@ -74,6 +76,7 @@ impl<'a> Grid<'a> {
             parts,
             jobs: BTreeMap::new(),
             trace: Trace::new(workload.tasks.len()),
+            kinds: BTreeMap::new(), // DIAG
             effects: Vec::new(),
         };
         grid.begin();
