@@ -18,6 +18,8 @@ use crate::words::{NodeId, Now, Span};
 const TOLD_MAX: usize = 32;
 /// Who has not asked by then is not waited for.
 const TOLD_WAIT: Span = Span::ms(250);
+/// After so long all others know that tasks wait here.
+const HEARD_BY_ALL: Span = Span::ms(300);
 /// How often running tasks are looked at while nothing waits.
 const LOOK_EVERY: Span = Span::ms(500);
 /// Jobs looked at to know that something waits.
@@ -54,6 +56,10 @@ impl Machine {
         let waiting = self.on_offer();
         if waiting == 0 {
             return self.offer_copy(now, out);
+        }
+        // Everybody has heard of it by now, and asks.
+        if self.sharing.pulse.waits_since.is_some_and(|since| since + HEARD_BY_ALL <= now.boot) {
+            return;
         }
         self.look_around(now);
         let most = TOLD_MAX.min(waiting as usize);

@@ -47,6 +47,8 @@ pub(in crate::machine) struct Pulse {
     load_milli: u32,
     told: Option<(NodeTrit, QueueTrit)>,
     told_at: u64,
+    /// Since when all others are told that tasks wait here.
+    pub waits_since: Option<u64>,
     pub due: u64,
 }
 
@@ -58,6 +60,7 @@ impl Pulse {
             load_milli: 0,
             told: None,
             told_at: 0,
+            waits_since: None,
             due: 0,
         }
     }
@@ -174,6 +177,8 @@ impl Machine {
         if now.boot < pulse.due {
             return;
         }
+        let waits = trits.1 == QueueTrit::Waiting;
+        pulse.waits_since = pulse.waits_since.or(Some(now.boot)).filter(|_| waits);
         (pulse.told, pulse.told_at, pulse.due) = (Some(trits), now.boot, now.boot + VITALS_INTERVAL);
         out.push(Effect::Tell(self.told()));
     }
