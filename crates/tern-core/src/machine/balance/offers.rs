@@ -107,6 +107,7 @@ impl Machine {
     pub(in crate::machine) fn offered(&mut self, from: NodeId, tasks: u32, now: Now) {
         let Some(peer) = self.sharing.peers.get_mut(&from) else { return self.refuse(Refusal::NotAsked) };
         peer.heard.queued = peer.heard.queued.max(tasks).max(1);
+        peer.offered = true;
         if peer.ask.is_none() {
             peer.wait = Span::default();
             peer.ask_again = now.boot;

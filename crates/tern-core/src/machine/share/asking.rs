@@ -11,6 +11,8 @@ use crate::wire::Message;
 use crate::words::limits::{ASK_AGAIN_FIRST, ASK_AGAIN_MOST, GRANTS_HELD_MAX};
 use crate::words::{NodeId, Now, Span};
 
+/// How often the time doubles for which a node asks nobody after questions in vain.
+const QUIET_DOUBLES: u32 = 4;
 /// What inputs take to arrive, besides the question and its answer.
 const STAGING: Span = Span::ms(50);
 
@@ -20,7 +22,7 @@ impl Machine {
         if !self.sharing.loaded.is_empty() {
             self.look_around(now);
         }
-        while let Some((picture, ids)) = self.steal_picture(|peer| peer.ask_again <= now.boot) {
+        while let Some((picture, ids)) = self.steal_picture(|peer, quiet| peer.ask_again.max(quiet) <= now.boot) {
             let draw = self.draw();
             let proposal = steal::propose(&picture, self.sharing.questions, draw);
             let Some(plan) = proposal.and_then(|proposal| share::ask(&picture, proposal)) else { return };
@@ -32,6 +34,7 @@ impl Machine {
             let asked = self.lease_clock(now);
             if let Some(peer) = self.sharing.peers.get_mut(&to) {
                 peer.ask = Some((asked, plan.tasks));
+                peer.offered = false;
                 self.sharing.asking.insert(to);
             }
             self.sharing.questions = self.sharing.questions.wrapping_add(1);
@@ -41,7 +44,7 @@ impl Machine {
     }
 
     /// None where this node would ask nobody.
-    fn steal_picture(&self, may: impl Fn(&super::Peer) -> bool) -> Option<(steal::Picture, Vec<NodeId>)> {
+    fn steal_picture(&self, may: impl Fn(&super::Peer, u64) -> bool) -> Option<(steal::Picture, Vec<NodeId>)> {
         let here = &self.here;
         if !here.started || !here.warden || here.full || here.draining || self.sharing.loaded.is_empty() {
             return None;
@@ -63,8 +66,9 @@ impl Machine {
             return None;
         }
         let mut ids = Vec::new();
+        let quiet = |peer: &super::Peer| if peer.offered { 0 } else { self.sharing.quiet_until };
         for id in &self.sharing.loaded {
-            if let Some(peer) = peer(id).filter(|peer| peer.ask.is_none() && may(peer)) {
+            if let Some(peer) = peer(id).filter(|peer| peer.ask.is_none() && may(peer, quiet(peer))) {
                 picture.peers.push(steal::Peer { queued: peer.heard.queued, slots: peer.heard.slots });
                 ids.push(*id);
             }
@@ -82,8 +86,8 @@ impl Machine {
 
     /// When a peer that waits out its back-off is to be asked, if this node would ask it.
     pub(super) fn next_ask(&self, now: u64) -> Option<u64> {
-        let (_, ids) = self.steal_picture(|_| true)?;
-        let later = |id: &NodeId| self.sharing.peers.get(id).map(|peer| peer.ask_again).filter(|at| *at > now);
+        let (_, ids) = self.steal_picture(|_, _| true)?;
+        let later = |id: &NodeId| self.sharing.peers.get(id).map(|peer| peer.ask_again.max(self.sharing.quiet_until)).filter(|at| *at > now);
         ids.iter().filter_map(later).min()
     }
 
@@ -95,6 +99,9 @@ impl Machine {
                 self.sharing.asking.remove(&from);
                 peer.wait = lease::back_off(peer.wait, ASK_AGAIN_FIRST, ASK_AGAIN_MOST);
                 peer.ask_again = now.boot + peer.wait;
+                let quiet = Span(ASK_AGAIN_FIRST.0 << self.sharing.misses.min(QUIET_DOUBLES));
+                self.sharing.misses += 1;
+                self.sharing.quiet_until = now.boot + quiet;
             }
             _ => self.refuse(Refusal::NotAsked),
         }
@@ -105,6 +112,7 @@ impl Machine {
         let peer = self.sharing.peers.get_mut(&from)?;
         let (_, tasks) = peer.ask.take_if(|(at, _)| *at == asked)?;
         peer.wait = Span::default();
+        (self.sharing.misses, self.sharing.quiet_until) = (0, 0);
         self.sharing.asking.remove(&from);
         let took = now.boot.saturating_sub(asked);
         self.balance.way_ns = self.balance.way_ns / 8 * 7 + took / 8;

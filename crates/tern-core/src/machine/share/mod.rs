@@ -28,6 +28,9 @@ pub(super) struct Sharing {
     pub asking: BTreeSet<NodeId>,
     /// Questions asked so far.
     pub questions: u32,
+    /// Questions in a row that brought nothing, and until when for that reason only those are asked who offer something.
+    pub misses: u32,
+    pub quiet_until: u64,
     /// More tasks than this must wait somewhere before it is asked.
     pub threshold: u32,
     /// Loans of the durable state, with their clocks.

@@ -25,6 +25,8 @@ pub(in crate::machine) struct Peer {
     /// It is not asked again before this.
     pub ask_again: u64,
     pub wait: Span,
+    /// It said itself that tasks wait there: asked even while this node is quiet.
+    pub offered: bool,
     /// The last question it asked, against repeated messages.
     pub answered: Option<u64>,
 }
