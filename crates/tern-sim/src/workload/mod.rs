@@ -19,6 +19,7 @@ mod report;
 pub use bound::lower_bound;
 pub use generate::{Kind, Recipe, generate};
 pub use grid::{Settings, run};
+pub use input::{Refused, nodes, workload};
 pub use model::{NodeSpec, TaskSpec, Workload};
 pub use reference::{central, control};
 pub use report::Report;

@@ -1,5 +1,7 @@
 //! What a run came to, as figures that can be compared with those of anybody else's scheduler.
 
+use std::fmt;
+
 use serde::Serialize;
 
 use super::bound::lower_bound;
@@ -122,5 +124,21 @@ impl Report {
             events: counts.events,
             faults: counts.faults,
         }
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "tasks       {} on {} nodes, {} unfinished", self.tasks, self.nodes, self.unfinished)?;
+        let ratio = self.makespan_over_bound;
+        writeln!(f, "makespan    {:.1} s, {ratio:.3} times the lower bound of {:.1} s", self.makespan_s, self.lower_bound_s)?;
+        let waits = (self.wait_p50_s, self.wait_p95_s, self.wait_p99_s);
+        writeln!(f, "waits       p50 {:.2} s, p95 {:.2} s, p99 {:.2} s", waits.0, waits.1, waits.2)?;
+        writeln!(f, "slowdown    mean {:.2}, p99 {:.2}", self.mean_slowdown, self.p99_slowdown)?;
+        writeln!(f, "a task      {:.3} moves, {:.2} messages", self.moves_per_task, self.messages_per_task)?;
+        writeln!(f, "besides     {:.1} renewals a task, {} vitals", self.renewals_per_task, self.vitals_told)?;
+        writeln!(f, "fairness    Jain's index {:.3}", self.jain)?;
+        writeln!(f, "wasted      {:.2} % of the work, {} copies", self.wasted_share * 100.0, self.clones)?;
+        writeln!(f, "deadlines   {} missed", self.deadlines_missed)
     }
 }

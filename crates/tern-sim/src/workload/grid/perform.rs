@@ -84,7 +84,6 @@ impl Grid<'_> {
             let spec = &self.workload.tasks[task];
             self.agents[node].host.start(Job { attempt, task }, spec.work, spec.cores, now);
             self.trace.began(task);
-            self.trace.places[task].ran_on = node; // DIAG
             began = true;
         }
         if began {
@@ -140,7 +139,6 @@ impl Grid<'_> {
     }
 
     fn send(&mut self, from: usize, to: usize, mut message: Message) {
-        { let m = format!("{message:?}"); let k: String = m.chars().take_while(|c| c.is_alphabetic()).collect(); *self.kinds.entry(k).or_insert(0u64) += 1; } // DIAG
         let counts = &mut self.trace.counts;
         match &message {
             Message::Renew { .. } | Message::Renewed { .. } => counts.renewals += 1,

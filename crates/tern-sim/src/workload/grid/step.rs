@@ -28,7 +28,6 @@ pub(super) struct Grid<'a> {
     /// Which submission an accepted job is.
     pub jobs: BTreeMap<JobId, usize>,
     pub trace: Trace,
-    pub kinds: BTreeMap<String, u64>, // DIAG
     effects: Vec<Effect>,
 }
 
@@ -47,13 +46,6 @@ pub fn run(workload: &Workload, settings: &Settings) -> Report {
     };
     let used: Vec<f64> = grid.agents.iter_mut().map(used).collect();
     let courses: Vec<Option<Course>> = grid.trace.places.iter().map(|place| place.course).collect();
-    if std::env::var("DIAG").is_ok() { // DIAG
-        eprintln!("{:?} tasks {}", grid.kinds, workload.tasks.len()); // DIAG
-        let mut ix: Vec<usize> = (0..courses.len()).filter(|i| courses[*i].is_some()).collect(); // DIAG
-        ix.sort_by(|a, b| courses[*b].unwrap().ended.total_cmp(&courses[*a].unwrap().ended)); // DIAG
-        for k in [10, 100, 1000] { eprintln!("t(1-1/{k}) {:.1}", courses[ix[ix.len() / k]].unwrap().ended); } // DIAG
-        for i in ix.iter().take(12) { let t = &workload.tasks[*i]; let nd = &workload.nodes[grid.trace.places[*i].ran_on]; eprintln!("end {:.1} began {:.1} work {:.1} est {:.1} origin {} ran on {} speed {:.2} cores {} laptop {}", courses[*i].unwrap().ended, courses[*i].unwrap().began, t.work, t.estimate.unwrap(), t.origin, grid.trace.places[*i].ran_on, nd.speed, nd.cores, !nd.owner.is_empty()); } // DIAG
-    } // DIAG
     Report::new(workload, &courses, &used, &grid.trace.counts)
 }
 
@@ -76,7 +68,6 @@ impl<'a> Grid<'a> {
             parts,
             jobs: BTreeMap::new(),
             trace: Trace::new(workload.tasks.len()),
-            kinds: BTreeMap::new(), // DIAG
             effects: Vec::new(),
         };
         grid.begin();

@@ -9,7 +9,6 @@ pub(super) struct Place {
     pub waits_on: Option<usize>,
     /// Runs of it just now.
     pub runs: u32,
-    pub ran_on: usize, // DIAG
     pub course: Option<Course>,
     /// Its result counted.
     pub counted: bool,
