@@ -16,6 +16,8 @@ pub const AHEAD: Span = Span::ms(40);
 pub const AHEAD_MAX: u32 = 8_192;
 /// Jobs looked at in one round; the others have their turn in the next.
 pub const LANES_MAX: usize = 256;
+/// A task that is given ahead waits for this many times [`AHEAD`] at most.
+const WAITS_MOST: u64 = 8;
 /// No task is believed to be shorter than a spawn.
 const SHORTEST: Span = Span(200_000);
 
@@ -54,12 +56,16 @@ impl Picture {
     }
 }
 
-/// How many tasks should be in the warden's hands: [`AHEAD`] of work more than run, and one at least. Two a slot while nobody
-/// knows how long they take.
+/// How many tasks should be in the warden's hands: [`AHEAD`] of work more than run; none more where tasks are so long that one
+/// would wait there for long, and could run elsewhere meanwhile. Two a slot while nobody knows how long they take.
 #[must_use]
 pub fn ahead(slots: u32, mean_ns: Option<u64>) -> u32 {
     let Some(mean) = mean_ns else { return slots.saturating_mul(2) };
-    let more = (u64::from(slots) * AHEAD.0).div_ceil(mean.max(SHORTEST.0)).max(1);
+    let all = u64::from(slots) * AHEAD.0;
+    if all * WAITS_MOST < mean {
+        return slots;
+    }
+    let more = all.div_ceil(mean.max(SHORTEST.0)).max(1);
     slots.saturating_add(u32::try_from(more).unwrap_or(u32::MAX)).min(AHEAD_MAX)
 }
 

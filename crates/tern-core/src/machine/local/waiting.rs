@@ -169,3 +169,51 @@ impl Waiting {
         taken
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::vec::Vec;
+
+    /// Takes everything out, by whatever way each step says. Every task must come once.
+    fn drain(mut waiting: Waiting, steps: &[(u8, u8, u32)]) -> Vec<u32> {
+        let mut seen = Vec::new();
+        for (way, class, count) in steps.iter().cycle() {
+            let first = waiting.classes().next();
+            let Some(first) = first else { break };
+            let class = if waiting.has(*class) { *class } else { first };
+            let taken = match way % 3 {
+                0 => waiting.take_first(*count),
+                1 => waiting.take_last(*count),
+                _ => waiting.take_class(class, *count),
+            };
+            seen.extend(taken.0.iter());
+        }
+        assert!(waiting.is_empty() && waiting.classes().next().is_none());
+        seen
+    }
+
+    proptest! {
+        #[test]
+        fn each_task_leaves_the_queue_once(
+            work in prop::collection::vec(0u8..6, 0..300),
+            tasks in 1u32..400,
+            steps in prop::collection::vec((0u8..3, 0u8..6, 1u32..40), 1..20),
+        ) {
+            let waiting = Waiting::sorted(TaskSet::first(tasks), &Bytes(work), 3);
+            let mut seen = drain(waiting, &steps);
+            seen.sort_unstable();
+            prop_assert_eq!(seen, (0..tasks).collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn a_million_tasks_of_known_length_leave_the_queue_once() {
+        let work = Bytes((0..1_000_000u32).map(|task| (task % 97) as u8 + 1).collect());
+        let waiting = Waiting::sorted(TaskSet::first(1_000_000), &work, UNKNOWN);
+        let seen = drain(waiting, &[(2, 97, 1024), (2, 40, 1024)]);
+        assert_eq!(seen.len(), 1_000_000);
+        assert_eq!(seen.into_iter().collect::<TaskSet>().len(), 1_000_000);
+    }
+}
