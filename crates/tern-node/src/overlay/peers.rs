@@ -28,6 +28,9 @@ pub(super) const CONNECTIONS_MAX: usize = 8;
 /// How long it may take until one more question can be asked over a connection.
 const OPEN_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How long a connection may take to show that somebody is at its other end: more than a round trip anywhere on Earth.
+const STALE_AFTER: Duration = Duration::from_millis(700);
+
 /// How often, for how long and how soon again a new path is looked for when this machine has moved.
 const MEND_TRIES: u32 = 12;
 const MEND_TIMEOUT: Duration = Duration::from_millis(500);
@@ -213,6 +216,23 @@ impl Peers {
             for connection in of_node {
                 connection.close(0u32.into(), b"this node is down");
             }
+        }
+    }
+
+    /// A member is back, or has begun anew. What an earlier life of it had open lives on here, though nobody is at its other end: a
+    /// connection over which nothing comes when it is asked for a sign of life is closed, so that what is sent next takes a new one.
+    pub(super) fn end_stale(&self, node: &NodeId) {
+        let of_node = self.served.lock().unwrap_or_else(PoisonError::into_inner).get(node).cloned().unwrap_or_default();
+        for connection in of_node {
+            let before = connection.stats().udp_rx.bytes;
+            // Whoever is there acknowledges it.
+            let _full = connection.send_datagram(bytes::Bytes::new());
+            tokio::spawn(async move {
+                tokio::time::sleep(STALE_AFTER).await;
+                if connection.close_reason().is_none() && connection.stats().udp_rx.bytes == before {
+                    connection.close(0u32.into(), b"nobody answers here any more");
+                }
+            });
         }
     }
 

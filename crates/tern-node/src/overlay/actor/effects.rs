@@ -52,6 +52,7 @@ impl Actor {
         self.sent_away.remove(&node);
         self.gone.remove(&node);
         self.exiled_by = self.exiled_by.filter(|by| *by != node);
+        self.peers.end_stale(&node);
         let news = if self.untold.contains_key(&node) { News::UpAnew } else { News::Up };
         self.untold.insert(node, news);
         self.tell();
