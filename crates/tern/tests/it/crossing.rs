@@ -148,18 +148,7 @@ fn dies_with_its_task(all: &[Machine; 3]) -> Duration {
     let victim = all.iter().find(|machine| network(machine) == first).expect("one of them runs it");
     let died = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     victim.node().power_off();
-    let waiting = std::time::Instant::now();
-    let mut told = false;
-    let (second, at) = until("the task begins elsewhere", || {
-        if !told && waiting.elapsed() > Duration::from_secs(6) {
-            told = true;
-            println!("slow: {}\n{}", a.good(&["job", &job]), a.good(&["status"]));
-            for machine in all.iter().filter(|machine| machine.home() != victim.home()) {
-                println!("{}\n{}", machine.good(&["status"]), machine.log());
-            }
-        }
-        begins(1)
-    });
+    let (second, at) = until("the task begins elsewhere", || begins(1));
     assert_ne!(first, second);
     a.good(&["cancel", &job]);
     victim.up();
