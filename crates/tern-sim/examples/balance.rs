@@ -61,7 +61,9 @@ fn main() {
         workers.into_iter().flat_map(|worker| worker.join().expect("a worker ends")).collect()
     });
     all.sort_by_key(|(seed, _)| *seed);
-    println!("policy    makespan/LB          p50     p95     p99   slowdown  moves   msgs   renew  jain  waste  clones unfinished faults Mevents");
+    println!(
+        "policy    makespan/LB          p50     p95     p99   slowdown  moves   msgs   renew  jain  waste  clones unfinished faults Mevents"
+    );
     for name in ["central", "control", "machines"] {
         let reports: Vec<&Report> =
             all.iter().flat_map(|(_, lines)| lines).filter(|line| line.0 == name).map(|line| &line.1).collect();

@@ -44,7 +44,8 @@ impl Picture {
     #[must_use]
     pub fn want(&self) -> u32 {
         let short_tasks = self.ahead > self.slots.saturating_mul(2);
-        let (low, target) = if short_tasks { (self.ahead / 2, self.ahead) } else { (self.slots + self.more, self.slots + self.more) };
+        let (low, target) =
+            if short_tasks { (self.ahead / 2, self.ahead) } else { (self.slots + self.more, self.slots + self.more) };
         let expected = self.in_hand.saturating_add(self.asked);
         if expected < low { target.saturating_sub(expected).min(GRANT_TASKS_MAX) } else { 0 }
     }

@@ -109,8 +109,9 @@ fn straggling(exclusive: bool, prepare: fn(&mut tern_core::machine::Machine)) ->
     world.connect(0, 1);
     let fast = world.node(1).id;
     world.nodes[0].machine.set_peer_speed(fast, 1_200);
-    for _ in 0..60 {
-        world.tick(1_000);
+    // Steps that a lease survives.
+    for _ in 0..300 {
+        world.tick(200);
         world.calm();
     }
     (world, straggler)

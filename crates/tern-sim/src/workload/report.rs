@@ -131,7 +131,11 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "tasks       {} on {} nodes, {} unfinished", self.tasks, self.nodes, self.unfinished)?;
         let ratio = self.makespan_over_bound;
-        writeln!(f, "makespan    {:.1} s, {ratio:.3} times the lower bound of {:.1} s", self.makespan_s, self.lower_bound_s)?;
+        writeln!(
+            f,
+            "makespan    {:.1} s, {ratio:.3} times the lower bound of {:.1} s",
+            self.makespan_s, self.lower_bound_s
+        )?;
         let waits = (self.wait_p50_s, self.wait_p95_s, self.wait_p99_s);
         writeln!(f, "waits       p50 {:.2} s, p95 {:.2} s, p99 {:.2} s", waits.0, waits.1, waits.2)?;
         writeln!(f, "slowdown    mean {:.2}, p99 {:.2}", self.mean_slowdown, self.p99_slowdown)?;

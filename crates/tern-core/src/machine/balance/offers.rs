@@ -41,7 +41,13 @@ impl Machine {
     /// Own tasks that could be lent, as far as the first jobs tell.
     fn on_offer(&self) -> u32 {
         let own = |key: &&LaneKey| matches!(key, LaneKey::Own(job) if self.may_lend(*job, self.state.node()));
-        self.ready.iter().take(LOOK_JOBS).filter(own).filter_map(|key| self.lanes.get(key)).map(|lane| lane.queued.len()).sum()
+        self.ready
+            .iter()
+            .take(LOOK_JOBS)
+            .filter(own)
+            .filter_map(|key| self.lanes.get(key))
+            .map(|lane| lane.queued.len())
+            .sum()
     }
 
     /// Called after dispatch: what still waits may run elsewhere.

@@ -84,7 +84,9 @@ impl Machine {
                 lane.queued.remove(attempt.task);
             }
             Verdict::Again | Verdict::Stale(_)
-                if was_here && !elsewhere && self.state.job(attempt.job).is_some_and(|job| !job.is_over(attempt.task)) =>
+                if was_here
+                    && !elsewhere
+                    && self.state.job(attempt.job).is_some_and(|job| !job.is_over(attempt.task)) =>
             {
                 lane.queued.insert(attempt.task);
                 self.ready.insert(key);

@@ -119,7 +119,12 @@ impl Machine {
     }
 
     /// The next task for this purpose that is not longer than the limit. Orders take turns.
-    pub(in crate::machine) fn choose(&mut self, purpose: Purpose, limit_ms: Option<f64>, now_ms: u64) -> Option<Chosen> {
+    pub(in crate::machine) fn choose(
+        &mut self,
+        purpose: Purpose,
+        limit_ms: Option<f64>,
+        now_ms: u64,
+    ) -> Option<Chosen> {
         self.sort_fresh();
         for step in 1..=ORDERS.len() {
             let order = (self.ready.last + step) % ORDERS.len();

@@ -52,7 +52,9 @@ impl Waiting {
 
     pub(in crate::machine) fn class_of(&self, task: u32) -> u8 {
         match &self.by_class {
-            Some((work, _)) => work.0.get(task as usize).copied().filter(|class| *class != UNKNOWN).unwrap_or(self.usual),
+            Some((work, _)) => {
+                work.0.get(task as usize).copied().filter(|class| *class != UNKNOWN).unwrap_or(self.usual)
+            }
             None => self.usual,
         }
     }

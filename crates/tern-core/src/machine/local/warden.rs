@@ -207,8 +207,9 @@ impl Machine {
         let draining = self.here.draining || self.here.overfull;
         let leaving = self.sharing.borrowed.iter();
         let leaving = leaving.filter(|(_, held)| draining || held.revoked || !held.recalled.is_empty());
-        let grants: Vec<_> =
-            leaving.map(|(grant, held)| (*grant, (!draining && !held.revoked).then(|| held.recalled.clone()))).collect();
+        let grants: Vec<_> = leaving
+            .map(|(grant, held)| (*grant, (!draining && !held.revoked).then(|| held.recalled.clone())))
+            .collect();
         for (grant, only) in grants {
             let waiting = self.lanes.get_mut(&LaneKey::Borrowed(grant)).map(|lane| match &only {
                 None => lane.queued.take_all(),
@@ -221,7 +222,10 @@ impl Machine {
                 held.resend_at = now.boot + RESEND;
                 let (to, count) = (held.from, tasks.len());
                 out.push(Effect::Send { to, message: Message::Return { grant, tasks } });
-                self.decided(Did::Return { grant, tasks: count }, if self.here.draining { Reason::Draining } else { Reason::Revoked });
+                self.decided(
+                    Did::Return { grant, tasks: count },
+                    if self.here.draining { Reason::Draining } else { Reason::Revoked },
+                );
             }
             self.forget_if_done(grant);
         }

@@ -87,7 +87,9 @@ impl Machine {
     /// When a peer that waits out its back-off is to be asked, if this node would ask it.
     pub(super) fn next_ask(&self, now: u64) -> Option<u64> {
         let (_, ids) = self.steal_picture(|_, _| true)?;
-        let later = |id: &NodeId| self.sharing.peers.get(id).map(|peer| peer.ask_again.max(self.sharing.quiet_until)).filter(|at| *at > now);
+        let later = |id: &NodeId| {
+            self.sharing.peers.get(id).map(|peer| peer.ask_again.max(self.sharing.quiet_until)).filter(|at| *at > now)
+        };
         ids.iter().filter_map(later).min()
     }
 

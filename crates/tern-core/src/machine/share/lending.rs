@@ -79,7 +79,12 @@ impl Machine {
         // One's own tag as borrower could not be told from own attempts.
         let same = to.tag() == self.state.node().tag();
         // Before the warden has said what it holds, any task that waits here may run there.
-        if same || asked_for == 0 || !self.here.started || !self.here.met || self.here.full || self.sharing.loans.len() >= GRANTS_OPEN_MAX
+        if same
+            || asked_for == 0
+            || !self.here.started
+            || !self.here.met
+            || self.here.full
+            || self.sharing.loans.len() >= GRANTS_OPEN_MAX
         {
             return false;
         }

@@ -111,7 +111,13 @@ impl Machine {
         let retry = self.here.storage_retry;
         // A loan that could not be reclaimed for want of disk is overdue: it waits for the disk, not for its own time.
         let loans = loans.map(|at| retry.map_or(at, |retry| at.max(retry)));
-        let all = loans.chain(held).chain(asks).chain(pulse).chain(retry).chain(self.next_ask(now.boot)).chain(self.next_offer());
+        let all = loans
+            .chain(held)
+            .chain(asks)
+            .chain(pulse)
+            .chain(retry)
+            .chain(self.next_ask(now.boot))
+            .chain(self.next_offer());
         all.min()
     }
 }

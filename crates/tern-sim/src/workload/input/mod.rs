@@ -63,11 +63,13 @@ mod tests {
 
     #[test]
     fn a_recorded_workload_and_a_list_are_read() {
-        let swf = "; a comment\n1 0 3 120 2 -1 -1 2 300 -1 1 5 1 1 1 1 -1 -1\n2 10 0 60 1 -1 -1 1 60 -1 1 5 1 1 1 1 -1 -1\n";
+        let swf =
+            "; a comment\n1 0 3 120 2 -1 -1 2 300 -1 1 5 1 1 1 1 -1 -1\n2 10 0 60 1 -1 -1 1 60 -1 1 5 1 1 1 1 -1 -1\n";
         let read = workload("trace.swf", swf, machines(), 0.0, 1).expect("a good trace");
         assert_eq!(read.tasks.len(), 2);
         assert_eq!((read.tasks[0].work, read.tasks[0].cores, read.tasks[1].arrival), (120.0, 2, 10.0));
-        let list = "arrival_s,work_s,cores,memory_mib,bytes,class,deadline_s\n0,5,1,100,1e6,batch,\n1.5,2,1,0,0,deadline,30\n";
+        let list =
+            "arrival_s,work_s,cores,memory_mib,bytes,class,deadline_s\n0,5,1,100,1e6,batch,\n1.5,2,1,0,0,deadline,30\n";
         let read = workload("list.csv", list, machines(), 0.3, 1).expect("a good list");
         assert_eq!((read.tasks[0].memory_mib, read.tasks[1].deadline), (100, Some(30.0)));
     }
