@@ -178,95 +178,98 @@ fn an_idle_node_borrows_and_dies_and_nothing_is_lost() {
         1,
         script,
         expect![[r#"
-               0.000000  1  power   boots
-               0.001000  2  power   boots
-               0.001000  1  warden  starts: 0 orphans killed, 0 adopted
-               0.002000  1  agent   starts from 0 records and 0 ends of attempts
-               0.002000  1  agent   is up with 1 slots
-               0.002000  1  agent   writes #1: started
-               0.002000  2  warden  starts: 0 orphans killed, 0 adopted
-               0.003000  2  agent   starts from 0 records and 0 ends of attempts
-               0.003000  2  agent   is up with 1 slots
-               0.003000  2  agent   writes #1: started
-               0.003000  1  journal 1 records are durable
-               0.003000  1  journal durable up to 1
-               0.003453  1  warden  is there; runs nothing; holds nothing
-               0.003535  1  warden  has room
-               0.004000  2  journal 1 records are durable
-               0.004000  2  journal durable up to 1
-               0.004932  2  warden  is there; runs nothing; holds nothing
-               0.005081  2  warden  has room
-               0.034000  2  link    to 11111111 is up
-               0.049000  1  link    to 22222222 is up
-               1.034000  2  clock   tick
-               1.049000  1  clock   tick
-               1.500000  1  client  asks #1: submit j1-900ms-0% of 8 tasks, 1 tries
-               1.500000  1  agent   writes #2: accepted 1-11111111 (j1-900ms-0%)
-               1.501000  1  journal 1 records are durable
-               1.501000  1  journal durable up to 2
-               1.501000  1  agent   answers #1: accepted 1-11111111
-               1.501000  1  agent   dispatches {0-1} of 1-11111111 as 1
-               1.501142  1  warden  starts 1-11111111/0 (1@132e)
-               1.501500  2  agent   tells 11111111: lend me 1
-               1.502000  1  peer    22222222 says: lend me 1
-               1.502000  1  agent   writes #3: lent {7} of 1-11111111 to 22222222 as grant 2@132e
-               1.503000  1  journal 1 records are durable
-               1.503000  1  journal durable up to 3
-               1.503000  1  agent   tells 22222222: have {7} of 1-11111111 as grant 2@132e
-               1.503500  2  peer    11111111 says: have {7} of 1-11111111 as grant 2@132e
-               1.503500  2  agent   dispatches {7} of 1-11111111 as 2 of grant 2@132e
-               1.503766  2  warden  starts 1-11111111/7 (2@132e)
-               1.751500  2  clock   tick
-               1.751500  2  agent   tells 11111111: renew 2@132e
-               1.752000  1  peer    22222222 says: renew 2@132e
-               1.752000  1  agent   tells 22222222: renewed [2@132e], lost []
-               1.752500  2  peer    11111111 says: renewed [2@132e], lost []
-               2.000000  2  power   POWER FAILS for 60000 ms
-               2.000000  2  agent   DIES
-               2.150306  1  warden  1-11111111/0 (1@132e) ends: success
-               2.150306  1  warden  starts 1-11111111/1 (1@132e)
-               2.151578  1  warden  reports 1-11111111/0 (1@132e) success
-               2.151578  1  agent   counts 1-11111111/0 (1@132e) success
-               2.151578  1  agent   dispatches {2} of 1-11111111 as 3
-               2.424432  1  warden  1-11111111/1 (1@132e) ends: success
-               2.424432  1  warden  starts 1-11111111/2 (3@132e)
-               2.425703  1  warden  reports 1-11111111/1 (1@132e) success
-               2.425703  1  agent   counts 1-11111111/1 (1@132e) success
-               2.425703  1  agent   dispatches {3} of 1-11111111 as 4
-               2.501000  1  clock   tick
-               2.794000  1  link    to 22222222 is down
-               2.852000  1  clock   tick
-               2.852000  1  agent   writes #4: reclaimed grant 2@132e
-               2.853000  1  journal 1 records are durable
-               2.853000  1  journal durable up to 4
-               3.315077  1  warden  1-11111111/2 (3@132e) ends: success
-               3.315077  1  warden  starts 1-11111111/3 (4@132e)
-               3.316319  1  warden  reports 1-11111111/2 (3@132e) success
-               3.316319  1  agent   counts 1-11111111/2 (3@132e) success
-               3.316319  1  agent   dispatches {4} of 1-11111111 as 5
-               3.830831  1  warden  1-11111111/3 (4@132e) ends: success
-               3.830831  1  warden  starts 1-11111111/4 (5@132e)
-               3.831882  1  warden  reports 1-11111111/3 (4@132e) success
-               3.831882  1  agent   counts 1-11111111/3 (4@132e) success
-               3.831882  1  agent   dispatches {5} of 1-11111111 as 6
-               4.624601  1  warden  1-11111111/4 (5@132e) ends: success
-               4.624601  1  warden  starts 1-11111111/5 (6@132e)
-               4.625729  1  warden  reports 1-11111111/4 (5@132e) success
-               4.625729  1  agent   counts 1-11111111/4 (5@132e) success
-               4.625729  1  agent   dispatches {6} of 1-11111111 as 7
-               5.022571  1  warden  1-11111111/5 (6@132e) ends: success
-               5.022571  1  warden  starts 1-11111111/6 (7@132e)
-               5.023960  1  warden  reports 1-11111111/5 (6@132e) success
-               5.023960  1  agent   counts 1-11111111/5 (6@132e) success
-               5.023960  1  agent   dispatches {7} of 1-11111111 as 8
-               5.383155  1  warden  1-11111111/6 (7@132e) ends: success
-               5.383155  1  warden  starts 1-11111111/7 (8@132e)
-               5.384455  1  warden  reports 1-11111111/6 (7@132e) success
-               5.384455  1  agent   counts 1-11111111/6 (7@132e) success
-               6.198119  1  warden  1-11111111/7 (8@132e) ends: success
-               6.199263  1  warden  reports 1-11111111/7 (8@132e) success
-               6.199263  1  agent   counts 1-11111111/7 (8@132e) success
-               6.199263  1  agent   1-11111111 is over
+            0.000000  1  power   boots
+            0.001000  2  power   boots
+            0.001000  1  warden  starts: 0 orphans killed, 0 adopted
+            0.002000  1  agent   starts from 0 records and 0 ends of attempts
+            0.002000  1  agent   is up with 1 slots
+            0.002000  1  agent   writes #1: started
+            0.002000  2  warden  starts: 0 orphans killed, 0 adopted
+            0.003000  2  agent   starts from 0 records and 0 ends of attempts
+            0.003000  2  agent   is up with 1 slots
+            0.003000  2  agent   writes #1: started
+            0.003000  1  journal 1 records are durable
+            0.003000  1  journal durable up to 1
+            0.003453  1  warden  is there; runs nothing; holds nothing
+            0.003535  1  warden  has room
+            0.004000  2  journal 1 records are durable
+            0.004000  2  journal durable up to 1
+            0.004932  2  warden  is there; runs nothing; holds nothing
+            0.005081  2  warden  has room
+            0.034000  2  link    to 11111111 is up
+            0.049000  1  link    to 22222222 is up
+            1.034000  2  clock   tick
+            1.049000  1  clock   tick
+            1.500000  1  client  asks #1: submit j1-900ms-0% of 8 tasks, 1 tries
+            1.500000  1  agent   writes #2: accepted 1-11111111 (j1-900ms-0%)
+            1.501000  1  journal 1 records are durable
+            1.501000  1  journal durable up to 2
+            1.501000  1  agent   answers #1: accepted 1-11111111
+            1.501000  1  agent   dispatches {0-1} of 1-11111111 as 1
+            1.501000  1  agent   tells 22222222: offer of 6 tasks
+            1.501142  1  warden  starts 1-11111111/0 (1@132e)
+            1.501500  2  peer    11111111 says: offer of 6 tasks
+            1.501500  2  agent   tells 11111111: lend me 1
+            1.502000  1  peer    22222222 says: lend me 1
+            1.502000  1  agent   writes #3: lent {7} of 1-11111111 to 22222222 as grant 2@132e
+            1.503000  1  journal 1 records are durable
+            1.503000  1  journal durable up to 3
+            1.503000  1  agent   tells 22222222: have {7} of 1-11111111 as grant 2@132e
+            1.503500  2  peer    11111111 says: have {7} of 1-11111111 as grant 2@132e
+            1.503500  2  agent   dispatches {7} of 1-11111111 as 2 of grant 2@132e
+            1.503593  2  warden  starts 1-11111111/7 (2@132e)
+            1.751500  2  clock   tick
+            1.751500  2  agent   tells 11111111: renew 2@132e
+            1.752000  1  peer    22222222 says: renew 2@132e
+            1.752000  1  agent   tells 22222222: renewed [2@132e], lost []
+            1.752500  2  peer    11111111 says: renewed [2@132e], lost []
+            2.000000  2  power   POWER FAILS for 60000 ms
+            2.000000  2  agent   DIES
+            2.150306  1  warden  1-11111111/0 (1@132e) ends: success
+            2.150306  1  warden  starts 1-11111111/1 (1@132e)
+            2.151610  1  warden  reports 1-11111111/0 (1@132e) success
+            2.151610  1  agent   counts 1-11111111/0 (1@132e) success
+            2.424432  1  warden  1-11111111/1 (1@132e) ends: success
+            2.425707  1  warden  reports 1-11111111/1 (1@132e) success
+            2.425707  1  agent   counts 1-11111111/1 (1@132e) success
+            2.425707  1  agent   dispatches {2} of 1-11111111 as 3
+            2.426042  1  warden  starts 1-11111111/2 (3@132e)
+            2.501000  1  clock   tick
+            2.852000  1  clock   tick
+            2.852000  1  agent   writes #4: reclaimed grant 2@132e
+            2.853000  1  journal 1 records are durable
+            2.853000  1  journal durable up to 4
+            2.876000  1  link    to 22222222 is down
+            3.316687  1  warden  1-11111111/2 (3@132e) ends: success
+            3.317769  1  warden  reports 1-11111111/2 (3@132e) success
+            3.317769  1  agent   counts 1-11111111/2 (3@132e) success
+            3.317769  1  agent   dispatches {3} of 1-11111111 as 4
+            3.317896  1  warden  starts 1-11111111/3 (4@132e)
+            3.501000  1  clock   tick
+            3.833650  1  warden  1-11111111/3 (4@132e) ends: success
+            3.834992  1  warden  reports 1-11111111/3 (4@132e) success
+            3.834992  1  agent   counts 1-11111111/3 (4@132e) success
+            3.834992  1  agent   dispatches {4} of 1-11111111 as 5
+            3.835381  1  warden  starts 1-11111111/4 (5@132e)
+            4.629151  1  warden  1-11111111/4 (5@132e) ends: success
+            4.630506  1  warden  reports 1-11111111/4 (5@132e) success
+            4.630506  1  agent   counts 1-11111111/4 (5@132e) success
+            4.630506  1  agent   dispatches {5} of 1-11111111 as 6
+            4.630806  1  warden  starts 1-11111111/5 (6@132e)
+            5.028776  1  warden  1-11111111/5 (6@132e) ends: success
+            5.029920  1  warden  reports 1-11111111/5 (6@132e) success
+            5.029920  1  agent   counts 1-11111111/5 (6@132e) success
+            5.029920  1  agent   dispatches {6} of 1-11111111 as 7
+            5.030221  1  warden  starts 1-11111111/6 (7@132e)
+            5.390805  1  warden  1-11111111/6 (7@132e) ends: success
+            5.391917  1  warden  reports 1-11111111/6 (7@132e) success
+            5.391917  1  agent   counts 1-11111111/6 (7@132e) success
+            5.391917  1  agent   dispatches {7} of 1-11111111 as 8
+            5.392110  1  warden  starts 1-11111111/7 (8@132e)
+            6.207074  1  warden  1-11111111/7 (8@132e) ends: success
+            6.208341  1  warden  reports 1-11111111/7 (8@132e) success
+            6.208341  1  agent   counts 1-11111111/7 (8@132e) success
+            6.208341  1  agent   1-11111111 is over
         "#]],
     );
 }
