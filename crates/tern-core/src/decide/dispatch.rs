@@ -17,7 +17,7 @@ pub const AHEAD_MAX: u32 = 8_192;
 /// Jobs looked at in one round; the others have their turn in the next.
 pub const LANES_MAX: usize = 256;
 /// A task that is given ahead waits for this many times [`AHEAD`] at most.
-const WAITS_MOST: u64 = 8;
+const WAITS_MOST: u64 = 64;
 /// No task is believed to be shorter than a spawn.
 const SHORTEST: Span = Span(200_000);
 

@@ -13,8 +13,6 @@ const GAIN_MS: f64 = 1_000.0;
 const BEYOND: f64 = 2.0;
 /// … and how many times its estimate it needs elsewhere.
 const WRONG: f64 = 1.5;
-/// How much longer than all that waits a task must need to be copied before that is done.
-const OUTLASTS: f64 = 1.25;
 /// What it takes to get there.
 const TRANSFER_MS: f64 = 100.0;
 
@@ -42,18 +40,17 @@ pub fn gain_ms(case: &Case) -> Option<f64> {
     let beyond = (done / case.estimate_ms.max(1.0) - 1.0).clamp(0.5, BEYOND);
     let left = ((case.estimate_ms - done) / case.speed_there).max(beyond * case.ran_ms);
     let anew = TRANSFER_MS + case.estimate_ms.max(done.min(case.estimate_ms * WRONG)) / case.speed_here;
-    if case.drain_ms > 0.0 && left < case.drain_ms * OUTLASTS + GAIN_MS {
+    if left < case.drain_ms {
         return None;
     }
     let gain = left - anew;
     (anew < CLEARLY * left && gain > GAIN_MS).then_some(gain)
 }
 
-/// Whether a copy of this length may be made, after so much work counted and so much was wasted or is at risk. Only half of the
-/// budget while other tasks wait: at the end, when slots are idle anyway, copies matter most.
+/// Whether a copy of this length may be made, after so much work counted and so much was wasted or is at risk.
 #[must_use]
-pub fn affords(counted_ms: f64, spent_ms: f64, estimate_ms: f64, waiting: bool) -> bool {
-    spent_ms + estimate_ms <= counted_ms * if waiting { BUDGET / 2.0 } else { BUDGET }
+pub fn affords(counted_ms: f64, spent_ms: f64, estimate_ms: f64) -> bool {
+    spent_ms + estimate_ms <= BUDGET * counted_ms
 }
 
 #[cfg(test)]
@@ -72,8 +69,7 @@ mod tests {
 
     #[test]
     fn the_budget_is_two_hundredths() {
-        assert!(!affords(1_000.0, 5.0, 5.1, true));
-        assert!(affords(1_000.0, 10.0, 10.0, false));
-        assert!(!affords(1_000.0, 10.1, 10.0, false));
+        assert!(affords(1_000.0, 10.0, 10.0));
+        assert!(!affords(1_000.0, 10.1, 10.0));
     }
 }

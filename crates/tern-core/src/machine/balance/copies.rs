@@ -69,7 +69,7 @@ impl Machine {
             let ran_ms = now.boot.saturating_sub(since) as f64 / 1e6;
             let case = Case { estimate_ms, ran_ms, speed_there: there, speed_here: here, drain_ms };
             if let Some(gain_ms) = straggler::gain_ms(&case)
-                && straggler::affords(self.balance.counted_ms, self.balance.spent_ms, estimate_ms, drain_ms > 0.0)
+                && straggler::affords(self.balance.counted_ms, self.balance.spent_ms, estimate_ms)
                 && best.is_none_or(|best| gain_ms > best.gain_ms)
             {
                 best = Some(Straggler { job, task, holder, estimate_ms, gain_ms });
