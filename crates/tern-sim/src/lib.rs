@@ -21,6 +21,7 @@ pub mod queue;
 pub mod seeds;
 mod story;
 mod text;
+pub mod workload;
 pub mod world;
 
 pub use oracle::Failure;

@@ -158,5 +158,7 @@ pub fn message(message: &Message) -> String {
         Message::Return { grant: id, tasks, why: None } => format!("return {tasks:?} of {}", grant(id)),
         Message::Return { grant: id, tasks, why: Some(why) } => format!("return {tasks:?} of {}: {why}", grant(id)),
         Message::Revoke { grant: id } => format!("revoke {}", grant(id)),
+        Message::Offer { tasks } => format!("offer of {tasks} tasks"),
+        Message::Recall { grant, tasks } => format!("recall of {tasks:?} of {}", grant.n),
     }
 }

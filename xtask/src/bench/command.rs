@@ -40,8 +40,23 @@ pub fn bench(options: &[&str]) -> Result<(), String> {
     match options.split_first() {
         Some((&"spine", options)) => spine(options),
         Some((&"mesh", options)) => super::mesh::bench(options),
-        _ => Err("usage: cargo xtask bench spine|mesh [--pairs N] [--quick]".to_string()),
+        Some((&"balance", options)) => balance(options),
+        _ => Err("usage: cargo xtask bench spine|mesh [--pairs N] [--quick], bench balance [--seeds N]".to_string()),
     }
+}
+
+/// `bench balance [--seeds N]`: the built-in workloads of the simulator through the machines, beside a central queue and a
+/// scheduler without tokens.
+fn balance(options: &[&str]) -> Result<(), String> {
+    let seeds = number(options, "--seeds", 20)?.to_string();
+    let runs: [&[&str]; 4] =
+        [&["batch", "--sigma", "0.3"], &["batch", "--sigma", "0.7"], &["open"], &["open", "--lane", "interactive"]];
+    for words in runs {
+        let example = ["run", "--release", "-p", "tern-sim", "--example", "balance", "--"];
+        println!("{}", words.join(" "));
+        run(cargo(&[&example[..], words, &["--seeds", &seeds]].concat()))?;
+    }
+    Ok(())
 }
 
 /// `bench spine [--pairs N] [--quick]`.

@@ -16,6 +16,8 @@ pub const AHEAD: Span = Span::ms(40);
 pub const AHEAD_MAX: u32 = 8_192;
 /// Jobs looked at in one round; the others have their turn in the next.
 pub const LANES_MAX: usize = 256;
+/// A task that is given ahead waits for this many times [`AHEAD`] at most.
+const WAITS_MOST: u64 = 8;
 /// No task is believed to be shorter than a spawn.
 const SHORTEST: Span = Span(200_000);
 
@@ -62,6 +64,12 @@ impl Takes {
         }
     }
 
+    /// Whether such a task fits.
+    #[must_use]
+    pub const fn holds(self, task: Self) -> bool {
+        self.slots >= task.slots && self.has(task)
+    }
+
     /// Whether a task fits whose memory and devices are as free as these.
     const fn has(self, task: Self) -> bool {
         self.memory_mib >= task.memory_mib && self.gpus >= task.gpus
@@ -96,12 +104,17 @@ impl Picture {
     }
 }
 
-/// How many tasks should be in the warden's hands: two a slot, or [`AHEAD`] of work where tasks are short.
+/// How many tasks should be in the warden's hands: [`AHEAD`] of work more than run; none more where tasks are so long that one
+/// would wait there for long, and could run elsewhere meanwhile. Two a slot while nobody knows how long they take.
 #[must_use]
 pub fn ahead(slots: u32, mean_ns: Option<u64>) -> u32 {
-    let least = slots.saturating_mul(2);
-    let wanted = mean_ns.map_or(0, |mean| u64::from(slots) * AHEAD.0 / mean.max(SHORTEST.0));
-    least.max(u32::try_from(wanted).unwrap_or(u32::MAX).min(AHEAD_MAX))
+    let Some(mean) = mean_ns else { return slots.saturating_mul(2) };
+    let all = u64::from(slots) * AHEAD.0;
+    if all * WAITS_MOST < mean {
+        return slots;
+    }
+    let more = all.div_ceil(mean.max(SHORTEST.0)).max(1);
+    slots.saturating_add(u32::try_from(more).unwrap_or(u32::MAX)).min(AHEAD_MAX)
 }
 
 /// The number of tasks that each lane may start now, in the order of the picture.

@@ -1,5 +1,6 @@
 //! Free functions from a picture to a proposal. Siblings never import one another.
 
+pub mod balance;
 pub mod dispatch;
 pub mod fits;
 pub mod lend;

@@ -131,7 +131,7 @@ impl Machine {
             let lane = self.lanes.get(&LaneKey::Borrowed(*grant));
             let word = match () {
                 () if held.staging.contains(task) => "staging",
-                () if lane.is_some_and(|lane| lane.queued.contains(task)) => "waiting",
+                () if lane.is_some_and(|lane| lane.queued.all().contains(task)) => "waiting",
                 () if lane.is_some_and(|lane| lane.holds(task)) => "running",
                 () if held.results.contains_key(&task) => "reported",
                 () if held.returned.contains(task) => "returned",

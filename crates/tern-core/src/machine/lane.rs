@@ -4,8 +4,11 @@
 
 use alloc::collections::BTreeMap;
 
+use super::local::Waiting;
 use crate::words::limits::UNFIT_MAX;
-use crate::words::{Attempt, Epoch, GrantId, JobId, NodeId, TaskSet, Unfit};
+use crate::words::spec::Discipline;
+use crate::words::work::UNKNOWN;
+use crate::words::{Attempt, Bytes, Epoch, GrantId, JobId, NodeId, TaskSet, Unfit};
 
 /// Whose tasks these are. Own jobs stand in the order in which they were accepted, borrowed ranges after them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -17,9 +20,15 @@ pub(super) enum LaneKey {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Lane {
     /// Waiting here.
-    pub queued: TaskSet,
+    pub queued: Waiting,
+    /// The order in which its tasks are chosen; fair turns where nothing is known of them.
+    pub order: Discipline,
+    /// Its turn among the jobs that take turns; none before the first.
+    pub turn: Option<u64>,
     /// Given to the warden, by dispatch.
     pub hand: BTreeMap<(Epoch, u32), TaskSet>,
+    /// When dispatches of single tasks left, by their number; boot time.
+    pub since: BTreeMap<u32, u64>,
     /// Sum over `hand`.
     pub in_hand: u32,
     /// Taken from the queue for a loan whose record is not durable yet.
@@ -35,7 +44,16 @@ pub(super) struct Lane {
 
 impl Lane {
     pub(super) fn new(queued: TaskSet) -> Self {
-        Self { queued, ..Self::default() }
+        Self { queued: Waiting::new(queued), ..Self::default() }
+    }
+
+    /// Of an own job, whose spec says how long each task may take.
+    pub(super) fn sorted(queued: TaskSet, work: &Bytes, usual: u8, wanted: Discipline) -> Self {
+        let queued = Waiting::sorted(queued, work, usual);
+        let known = queued.is_sorted() || (usual != UNKNOWN && wanted == Discipline::Interactive);
+        // An order by length needs lengths; without them jobs take turns, so that none waits for all of another.
+        let order = if known || wanted == Discipline::Deadline { wanted } else { Discipline::Fifo };
+        Self { queued, order, ..Self::default() }
     }
 
     pub(super) fn give(&mut self, epoch: Epoch, n: u32, tasks: &TaskSet) {
@@ -52,6 +70,7 @@ impl Lane {
             self.in_hand -= 1;
             if tasks.is_empty() {
                 self.hand.remove(&key);
+                self.since.remove(&attempt.n);
             }
         }
         was
@@ -81,6 +100,7 @@ impl Lane {
     pub(super) fn drop_hand(&mut self) -> TaskSet {
         let all = self.in_hand_tasks();
         self.hand.clear();
+        self.since.clear();
         self.in_hand = 0;
         all
     }

@@ -7,6 +7,7 @@ pub mod effect;
 pub mod event;
 pub mod mesh;
 
+mod balance;
 mod commands;
 mod explain;
 mod lane;

@@ -6,10 +6,11 @@
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
 
+use super::balance::Balance;
 use super::effect::Effect;
 use super::event::Event;
 use super::lane::{Lane, LaneKey};
-use super::local::Room;
+use super::local::{Ready, Room};
 use super::share::Sharing;
 use super::staged::Staged;
 use crate::observe::Fit;
@@ -30,12 +31,13 @@ pub struct Machine {
     pub(super) here: Here,
     pub(super) lanes: BTreeMap<LaneKey, Lane>,
     /// Lanes that may have something to start. One that has not is dropped when its turn comes.
-    pub(super) ready: BTreeSet<LaneKey>,
+    pub(super) ready: Ready,
     /// Lanes whose tasks take more than a slot.
     pub(super) heavy: BTreeSet<LaneKey>,
     /// The lane that was served last.
     pub(super) turn: Option<LaneKey>,
     pub(super) sharing: Sharing,
+    pub(super) balance: Balance,
     /// Jobs that changed during this event.
     pub(super) touched: BTreeSet<JobId>,
     pub(super) refused: BTreeMap<Refusal, u64>,
@@ -53,6 +55,12 @@ pub(super) struct Here {
     pub slots: u32,
     /// What it has for tasks that ask for more than a slot.
     pub fit: Fit,
+    /// Slots are fewer than they were: what has not started is looked at again.
+    pub fewer: bool,
+    /// All slots are taken since they became fewer: what was borrowed and waits goes back.
+    pub overfull: bool,
+    /// Of one core, in thousandths of the reference machine; 0: not measured.
+    pub speed: u16,
     pub incarnation: u64,
     /// The incarnation is durable: attempts may carry it.
     pub started: bool,
@@ -74,6 +82,8 @@ pub(super) struct Here {
     pub n: u32,
     /// Sum over all lanes.
     pub in_hand: u32,
+    /// Which of the orders with something to start was served last.
+    pub group: usize,
     /// Smoothed run time of tasks, nanoseconds.
     pub mean_ns: Option<u64>,
     /// After a failed write: when the node's own records are tried again (boot time).
@@ -89,10 +99,11 @@ impl Machine {
             state,
             here: Here::default(),
             lanes: BTreeMap::new(),
-            ready: BTreeSet::new(),
+            ready: Ready::default(),
             heavy: BTreeSet::new(),
             turn: None,
             sharing: Sharing::default(),
+            balance: Balance::default(),
             touched: BTreeSet::new(),
             refused: BTreeMap::new(),
             fault: None,
@@ -121,7 +132,7 @@ impl Machine {
             Event::Revoked(attempts) => self.revoked(&attempts, now, out),
             Event::Reading(reading) => self.reading(&reading, now, out),
             Event::Power(power) => self.power(power, now, out),
-            Event::Fit(fit) => self.here.fit = fit,
+            Event::Fit(fit) => self.own_fit(fit),
             Event::PeerFit(peer, fit) => self.peer_fit(peer, fit),
             Event::Unwanted { from, grant, tasks, asked, why } => {
                 self.unwanted(from, grant, tasks, (asked, why), now, out)
@@ -140,9 +151,11 @@ impl Machine {
         self.settle_jobs(now, out);
         self.renew_incarnation();
         self.restart_if_failed(now, out);
-        self.dispatch(out);
+        self.make_room(now, out);
+        self.dispatch(now, out);
         self.return_excess(now, out);
         self.answer_drains(out);
+        self.offer(now, out);
         self.ask(now, out);
         self.tell(now, out);
         if let Some(wake) = self.next_wake(now) {
@@ -155,6 +168,7 @@ impl Machine {
         self.here.open = self.here.slots;
         self.recover_drain();
         self.here.incarnation = incarnation;
+        self.balance.dice = incarnation;
         self.recover_loans(now);
         self.here.start_failed = !self.stage_own(alloc::vec![Record::Started { incarnation }], now, out);
     }

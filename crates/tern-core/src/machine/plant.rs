@@ -51,6 +51,8 @@ pub enum Plant {
     OwnerIgnored,
     /// What the warden was given ahead stays there when the owner comes.
     OwnerKeepsAhead,
+    /// A task that must not run twice is copied like others.
+    CopyExclusive,
     /// Mesh: records are taken whatever their sequence.
     MeshAnySequence,
     /// Mesh: a node that stood still blames its neighbours.

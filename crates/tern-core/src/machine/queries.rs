@@ -189,11 +189,20 @@ impl Machine {
             let mut seen = TaskSet::new();
             add_apart(&mut seen, over, id, "over twice")?;
             let lane = self.lanes.get(&LaneKey::Own(*id)).cloned().unwrap_or_default();
-            add_apart(&mut seen, [&lane.queued], id, "queued though over")?;
+            add_apart(&mut seen, [lane.queued.all()], id, "queued though over")?;
             let mut held = TaskSet::new();
             add_apart(&mut held, lane.hand.values(), id, "in hand twice")?;
             let open = self.state.lent().values().filter(|loan| loan.job == *id).map(|loan| &loan.open);
-            add_apart(&mut held, [&lane.lending].into_iter().chain(open), id, "in hand and lent")?;
+            // A copy stands beside what it is a copy of.
+            let copies = self.copies_of(*id);
+            let open: Vec<TaskSet> = [&lane.lending].into_iter().chain(open).cloned().collect();
+            let apart = open.into_iter().map(|mut set| {
+                set.subtract(&copies);
+                set
+            });
+            let apart: Vec<TaskSet> = apart.collect();
+            add_apart(&mut held, &apart, id, "in hand and lent")?;
+            held.union(&copies);
             if lane.queued.shared(&held) > 0 {
                 return Err(format!("job {id}: tasks both queued and in somebody's hands"));
             }

@@ -15,6 +15,8 @@ pub enum Fault {
     MoreThanRoom { lane: usize, tasks: u32, room: u32 },
     /// It starts more than there is place for.
     MoreThanFree { tasks: u64, free: u32 },
+    /// The slow-node guard keeps so long a task from going there.
+    TooLongThere { lane: usize },
     /// An action without effect.
     Empty { lane: usize },
 }

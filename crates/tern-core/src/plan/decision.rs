@@ -21,7 +21,8 @@ impl Decision {
     pub const fn job(&self) -> Option<JobId> {
         match self.did {
             Did::Start { job, .. } | Did::Lend { job, .. } | Did::End { job, .. } => Some(job),
-            Did::Ask { .. } | Did::Reclaim { .. } | Did::Return { .. } => None,
+            Did::Copy { job, .. } => Some(job),
+            Did::Offer { .. } | Did::Ask { .. } | Did::Reclaim { .. } | Did::Return { .. } => None,
             Did::Slots { .. } | Did::Drain | Did::Undrain => None,
         }
     }
@@ -36,6 +37,10 @@ pub enum Did {
     Ask { peer: NodeId, tasks: u32 },
     /// Tasks of the back of a queue were set aside for a peer.
     Lend { job: JobId, to: NodeId, tasks: u32 },
+    /// A peer with free slots was told that tasks wait here.
+    Offer { to: NodeId, tasks: u32 },
+    /// A running task was lent a second time.
+    Copy { job: JobId, to: NodeId },
     /// A loan is taken back.
     Reclaim { grant: GrantId },
     /// Running tasks are ended.

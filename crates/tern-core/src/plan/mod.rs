@@ -2,6 +2,7 @@
 
 pub mod check;
 pub mod decision;
+pub mod next;
 pub mod reason;
 pub mod share;
 pub mod start;

@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use crate::words::spec::Discipline;
 use crate::words::{Span, Unfit};
 
 /// The reason of an action or of a wait.
@@ -13,6 +14,15 @@ pub enum Reason {
     Idle { free: u32, peer_queued: u32, peer_slots: u32 },
     /// Lent: this many of the waiting tasks, of which half may go.
     HalfOfQueue { queued: u32, asked: u32 },
+    /// Started or lent before all others: in this order, expected to need so long on the reference core, after having waited
+    /// so long.
+    Next { order: Discipline, estimate: Span, waited: Span },
+    /// Told: slots are free there, and so many tasks wait here.
+    FreeThere { waiting: u32 },
+    /// Copied: there it would be over so much earlier, as far as is known.
+    Straggler { gain: Span },
+    /// Ended: another copy of the task ended first.
+    OtherCopy,
     /// Ended: the job was cancelled, or its own condition was met.
     JobCancelled,
     /// Ended: the lease ran out this long ago.
@@ -61,6 +71,18 @@ impl fmt::Display for Reason {
                 write!(f, "{free} free slots here, {peer_queued} tasks wait there for {peer_slots} slots")
             }
             Self::HalfOfQueue { queued, asked } => write!(f, "{queued} tasks wait here, {asked} were asked for"),
+            Self::Next { order, estimate, waited } => {
+                let why = match order {
+                    Discipline::Fifo => "its turn",
+                    Discipline::Interactive => "the highest response ratio",
+                    Discipline::Batch => "the longest that may go there",
+                    Discipline::Deadline => "the earliest deadline",
+                };
+                write!(f, "{why}: about {} ms of work, waited {} ms", estimate.as_ms(), waited.as_ms())
+            }
+            Self::FreeThere { waiting } => write!(f, "slots are free there, {waiting} tasks wait here"),
+            Self::Straggler { gain } => write!(f, "it runs long, and a copy would end {} ms earlier", gain.as_ms()),
+            Self::OtherCopy => f.write_str("another copy of the task ended first"),
             Self::JobCancelled => f.write_str("the job was cancelled"),
             Self::LeaseOver { late } => write!(f, "the lease ran out {} ms ago", late.as_ms()),
             Self::Revoked => f.write_str("the owner took the work back"),

@@ -1,22 +1,13 @@
-//! The plans by which work moves between nodes: a question to a peer, a loan to one that asked.
+//! The plan by which work moves between nodes: a question to a peer.
 
 use super::check::Fault;
 use super::reason::Reason;
-use crate::decide::{lend, steal};
-use crate::words::limits::GRANT_TASKS_MAX;
+use crate::decide::steal;
 
 /// Ask the peer with this place in the picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ask {
     pub peer: usize,
-    pub tasks: u32,
-    pub because: Reason,
-}
-
-/// Lend from the queue with this place in the list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Lend {
-    pub queue: usize,
     pub tasks: u32,
     pub because: Reason,
 }
@@ -30,13 +21,6 @@ pub fn ask(picture: &steal::Picture, proposal: steal::Ask) -> Option<Ask> {
     Some(Ask { peer: proposal.peer, tasks: proposal.tasks, because })
 }
 
-/// Gives the proposal its reason.
-#[must_use]
-pub fn lend(queues: &[u32], asked: u32, proposal: lend::Lend) -> Option<Lend> {
-    let queued = *queues.get(proposal.queue)?;
-    Some(Lend { queue: proposal.queue, tasks: proposal.tasks, because: Reason::HalfOfQueue { queued, asked } })
-}
-
 /// Whether the question may be asked.
 ///
 /// # Errors
@@ -48,21 +32,6 @@ pub fn check_ask(plan: &Ask, picture: &steal::Picture) -> Result<(), Fault> {
     let room = picture.want();
     if plan.tasks == 0 || plan.tasks > room {
         return Err(Fault::MoreThanRoom { lane: plan.peer, tasks: plan.tasks, room });
-    }
-    Ok(())
-}
-
-/// Whether the loan may be given.
-///
-/// # Errors
-/// The first rule broken.
-pub fn check_lend(plan: &Lend, queues: &[u32], asked: u32) -> Result<(), Fault> {
-    let Some(queued) = queues.get(plan.queue) else {
-        return Err(Fault::UnknownLane { lane: plan.queue });
-    };
-    let room = (*queued).min(asked).min(GRANT_TASKS_MAX);
-    if plan.tasks == 0 || plan.tasks > room {
-        return Err(Fault::MoreThanRoom { lane: plan.queue, tasks: plan.tasks, room });
     }
     Ok(())
 }

@@ -69,4 +69,8 @@ pub enum Message {
     Return { grant: GrantId, tasks: TaskSet, why: Option<Unfit> },
     /// The owner wants the grant to end; running tasks are to be ended.
     Revoke { grant: GrantId },
+    /// Tasks wait here, or a second copy of one is wanted; whoever has a free slot may ask.
+    Offer { tasks: u32 },
+    /// The owner does not want these any more: what waits of them is given back, what runs is ended.
+    Recall { grant: GrantId, tasks: TaskSet },
 }

@@ -322,6 +322,9 @@ fn a_repeated_return_is_acknowledged_again() {
 fn what_was_decided_can_be_read_with_its_reason() {
     let (world, _) = lent();
     let said = |node: usize| world.node(node).machine.decisions().map(|it| it.because.to_string()).collect::<Vec<_>>();
-    assert_eq!(said(0), ["0 of 2 places are taken", "10 tasks wait here, 2 were asked for"]);
+    assert_eq!(
+        said(0),
+        ["0 of 2 places are taken", "slots are free there, 10 tasks wait here", "10 tasks wait here, 2 were asked for"]
+    );
     assert_eq!(said(1), ["2 free slots here, 10 tasks wait there for 1 slots", "0 of 4 places are taken"]);
 }

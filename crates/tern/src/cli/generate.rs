@@ -4,8 +4,9 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
+use super::failure::DATAERR;
 use super::tree::{CompletionArgs, ManArgs, SimArgs, whole};
-use super::{Failure, Outcome};
+use super::{Context, Failure, Outcome};
 
 pub fn completion(args: &CompletionArgs) -> Outcome {
     // Into memory first: the generator panics where it cannot write.
@@ -25,10 +26,40 @@ fn offered() -> clap::Command {
         .subcommands(whole.get_subcommands().filter(|command| !command.is_hide_set()).cloned())
 }
 
-/// One simulated life as text; the last line says how it ended.
-pub fn sim(args: &SimArgs) -> Outcome {
-    let text = tern_sim::life(args.seed, &tern_sim::Options::default());
+/// One simulated life as text, whose last line says how it ended; or what a workload comes to.
+pub fn sim(context: &Context, args: &SimArgs) -> Outcome {
+    if let (Some(workload), Some(nodes)) = (&args.workload, &args.nodes) {
+        return replay(context, args, workload, nodes);
+    }
+    let text = tern_sim::life(args.seed.unwrap_or_default(), &tern_sim::Options::default());
     io::stdout().write_all(text.as_bytes())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn replay(context: &Context, args: &SimArgs, workload: &Path, nodes: &Path) -> Outcome {
+    use tern_sim::workload::{Refused, Settings};
+    let read = |path: &Path| {
+        std::fs::read_to_string(path).map_err(|error| {
+            let failure = Failure::from(error);
+            Failure { message: format!("{}: {}", path.display(), failure.message), ..failure }
+        })
+    };
+    let refused = |refused: Refused| Failure::new(DATAERR, "bad_line", refused.to_string());
+    let name = |path: &Path| path.display().to_string();
+    let machines = tern_sim::workload::nodes(&name(nodes), &read(nodes)?).map_err(refused)?;
+    let seed = args.seed.unwrap_or(1);
+    let tasks = read(workload)?;
+    let workload =
+        tern_sim::workload::workload(&name(workload), &tasks, machines, args.sigma, seed).map_err(refused)?;
+    let settings = Settings { discipline: args.order, seed, ..Settings::default() };
+    let report = tern_sim::workload::run(&workload, &settings);
+    let mut out = io::stdout();
+    if context.printer.json {
+        serde_json::to_writer(&mut out, &report)?;
+        writeln!(out)?;
+    } else {
+        write!(out, "{report}")?;
+    }
     Ok(ExitCode::SUCCESS)
 }
 

@@ -85,7 +85,7 @@ fn dispatch(context: &Context, command: Command) -> Outcome {
         Command::Agent => node::life::agent(context),
         Command::Config(args) => node::config::config(context, args),
         Command::Doctor => block_on(node::doctor::doctor(context)),
-        Command::Sim(args) => generate::sim(&args),
+        Command::Sim(args) => generate::sim(context, &args),
         Command::Completion(args) => generate::completion(&args),
         Command::Man(args) => generate::man(&args),
     }

@@ -83,7 +83,7 @@ pub enum Command {
     Config(ConfigArgs),
     /// Check what Tern needs of this machine
     Doctor,
-    /// Print one life of a simulated grid: the same seed is the same life
+    /// Print one life of a simulated grid, the same for the same seed; or how a workload would fare on given machines
     Sim(SimArgs),
     /// Print a completion script
     Completion(CompletionArgs),
@@ -255,7 +255,32 @@ pub enum ConfigCommand {
 
 #[derive(Debug, Args)]
 pub struct SimArgs {
-    pub seed: u64,
+    /// The life to tell; with --workload what is drawn
+    #[arg(required_unless_present = "workload")]
+    pub seed: Option<u64>,
+    /// Replay these tasks instead: a Standard Workload Format file (.swf), or a list `arrival_s,work_s,cores,memory_mib,bytes,class,deadline_s`
+    #[arg(long, value_name = "FILE", requires = "nodes")]
+    pub workload: Option<PathBuf>,
+    /// On these machines: a list `cores,speed,zone,bandwidth,owner`
+    #[arg(long, value_name = "FILE", requires = "workload")]
+    pub nodes: Option<PathBuf>,
+    /// The order of tasks that name none: fifo, interactive, batch or deadline
+    #[arg(long, default_value = "fifo", value_parser = order)]
+    pub order: tern_core::words::Discipline,
+    /// How wrong estimates are: the deviation of their logarithm
+    #[arg(long, default_value_t = 0.3)]
+    pub sigma: f64,
+}
+
+fn order(text: &str) -> Result<tern_core::words::Discipline, String> {
+    use tern_core::words::Discipline;
+    match text {
+        "fifo" => Ok(Discipline::Fifo),
+        "interactive" => Ok(Discipline::Interactive),
+        "batch" => Ok(Discipline::Batch),
+        "deadline" => Ok(Discipline::Deadline),
+        _ => Err(format!("{text} is none of fifo, interactive, batch, deadline")),
+    }
 }
 
 #[derive(Debug, Args)]

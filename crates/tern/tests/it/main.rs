@@ -6,6 +6,7 @@
 //! those of a test program that was killed go when the next one starts.
 //! [`ground`] is what the tests stand on, `standing` shows that it holds, and the other files are about grids.
 
+mod crossing;
 mod deaths;
 mod ground;
 mod mesh;

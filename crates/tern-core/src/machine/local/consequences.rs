@@ -8,6 +8,7 @@ use crate::machine::lane::{Lane, LaneKey};
 use crate::machine::node::Machine;
 use crate::machine::plant::Plant;
 use crate::promise::{Applied, Job, Loan, Record};
+use crate::words::work::UNKNOWN;
 use crate::words::{JobId, Now, TaskSet};
 
 impl Machine {
@@ -20,9 +21,10 @@ impl Machine {
         let applied = self.state.apply(record);
         match record {
             Record::Started { incarnation } => self.here.started |= *incarnation == self.here.incarnation,
-            Record::Accepted { job, .. } => {
+            Record::Accepted { job, spec, .. } => {
                 let queued = self.state.job(*job).map(Job::pending).unwrap_or_default();
-                self.lanes.insert(LaneKey::Own(*job), Lane::new(queued));
+                let lane = Lane::sorted(queued, &spec.work, UNKNOWN, spec.discipline);
+                self.lanes.insert(LaneKey::Own(*job), lane);
                 self.note_heavy(LaneKey::Own(*job));
                 self.wake_lane(LaneKey::Own(*job));
             }
@@ -85,7 +87,7 @@ impl Machine {
             return;
         }
         let Some(lane) = self.lanes.get_mut(&LaneKey::Own(job)) else { return };
-        lane.queued = TaskSet::new();
+        lane.queued.take_all();
         // What a person cancels is ended at once, even if the job was stopping softly by itself.
         let own_condition = core::mem::take(&mut lane.halting);
         let softly = own_condition && self.stops_softly(job);

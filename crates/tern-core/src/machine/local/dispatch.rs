@@ -2,16 +2,19 @@
 
 use alloc::vec::Vec;
 
+use super::order::{Chosen, Purpose};
+use crate::decide::balance::guard::Guard;
 use crate::decide::dispatch::{self, LANES_MAX, Picture, Takes};
 use crate::decide::fits;
 use crate::machine::effect::{Dispatch, Effect};
 use crate::machine::lane::LaneKey;
 use crate::machine::node::Machine;
 use crate::machine::plant::Plant;
-use crate::plan::{Did, check, start};
+use crate::plan::{Did, check, next, start};
 use crate::words::limits::GRANT_TASKS_MAX;
-use crate::words::spec::HaltWhen;
-use crate::words::{Epoch, GrantId, JobId};
+use crate::words::spec::{Discipline, HaltWhen};
+use crate::words::work::{self, UNKNOWN};
+use crate::words::{Epoch, GrantId, JobId, Now, Span};
 
 /// Under which token the tasks of a lane run.
 struct Token {
@@ -24,20 +27,34 @@ struct Token {
 
 impl Machine {
     /// Starts what there is room for.
-    pub(in crate::machine) fn dispatch(&mut self, out: &mut Vec<Effect>) {
+    pub(in crate::machine) fn dispatch(&mut self, now: Now, out: &mut Vec<Effect>) {
         let here = &self.here;
-        if !here.started || !here.warden || here.full || here.draining {
+        if !here.started || !here.warden || here.full || here.draining || self.ready.is_empty() {
             return;
         }
+        self.sort_fresh();
         let ahead = self.ahead();
-        if self.ready.is_empty() {
-            return;
+        let orders = self.ready.ordered();
+        if orders.is_empty() {
+            self.dispatch_in_turn(ahead, out);
+        } else {
+            self.dispatch_in_order(&orders, ahead, now, out);
         }
+    }
+
+    /// Whether there is a place: for one more in the warden's hands, or, where places are counted exactly, a free slot.
+    fn has_place(&self, ahead: u32) -> bool {
+        self.exactly_left().map_or(self.here.in_hand < ahead, |left| left.slots > 0)
+    }
+
+    /// Jobs that share fairly.
+    fn dispatch_in_turn(&mut self, ahead: u32, out: &mut Vec<Effect>) {
         let left = self.exactly_left();
-        if left.map_or(self.here.in_hand >= ahead, |left| left.slots == 0) {
+        let free = left.map_or(ahead.saturating_sub(self.here.in_hand), |left| left.slots);
+        if free == 0 {
             return;
         }
-        let (keys, lanes) = self.turns();
+        let (keys, lanes) = self.turns(free);
         let picture = Picture { ahead, in_hand: self.here.in_hand, lanes, left };
         let plan = start::plan(&picture, &dispatch::share(&picture));
         if let Err(fault) = check::check(&plan, &picture) {
@@ -47,7 +64,7 @@ impl Machine {
         for action in plan {
             let key = keys[action.lane];
             self.turn = Some(key);
-            self.start_tasks(key, action.tasks, out);
+            self.start_tasks(key, action.tasks, None, out);
             if let Some(job) = self.job_of(key) {
                 self.decided(Did::Start { job, tasks: action.tasks }, action.because);
             }
@@ -96,14 +113,72 @@ impl Machine {
         }
     }
 
-    /// The lanes with something to start, the one after the last served first.
-    fn turns(&mut self) -> (Vec<LaneKey>, Vec<dispatch::Lane>) {
-        use core::ops::Bound::{Excluded, Unbounded};
+    /// Jobs whose tasks are chosen one by one. Each order has its turn, and those that share fairly have theirs.
+    fn dispatch_in_order(&mut self, orders: &[Discipline], ahead: u32, now: Now, out: &mut Vec<Effect>) {
+        self.look_around(now);
+        // What is known of the tasks says how many are to be in the warden's hands before the first has ended.
+        let mean = self.here.mean_ns.unwrap_or((self.balance.typical_ms * 1e6) as u64);
+        let ahead = ahead.min(dispatch::ahead(self.here.slots, Some(mean)));
+        let guard = self.guard_of(None);
+        let mut left = orders.len() + 1;
+        while left > 0 && self.has_place(ahead) {
+            self.here.group = (self.here.group + 1) % (orders.len() + 1);
+            let before = self.here.in_hand;
+            match orders.get(self.here.group).copied() {
+                None => self.dispatch_in_turn(self.here.in_hand + 1, out),
+                Some(order) => self.dispatch_one(order, &guard, now, out),
+            }
+            left = if self.here.in_hand > before { orders.len() + 1 } else { left - 1 };
+        }
+    }
+
+    fn dispatch_one(&mut self, order: Discipline, guard: &Guard, now: Now, out: &mut Vec<Effect>) {
+        let limit_ms = guard.limit_ms();
+        let Some(chosen) = self.choose(Purpose::Start(order), limit_ms, now.wall_ms) else { return };
+        let takes = self.takes(LaneKey::Own(chosen.job));
+        if self.exactly_left().is_some_and(|left| !left.holds(takes)) {
+            return;
+        }
+        let picture = self.next_picture(&chosen, limit_ms, 1, now);
+        let plan = next::plan(&picture);
+        if let Err(fault) = next::check(&plan, &picture) {
+            self.fault = Some(fault);
+            return;
+        }
+        self.start_tasks(LaneKey::Own(chosen.job), 1, Some(chosen.class), out);
+        self.decided(Did::Start { job: chosen.job, tasks: 1 }, plan.because);
+    }
+
+    /// What is known of the tasks that were chosen.
+    pub(in crate::machine) fn next_picture(
+        &self,
+        chosen: &Chosen,
+        limit_ms: Option<f64>,
+        asked: u32,
+        now: Now,
+    ) -> next::Picture {
+        let lane = self.lanes.get(&LaneKey::Own(chosen.job));
+        let arrived = self.state.job(chosen.job).map_or(now.wall_ms, |job| job.accepted_ms);
+        next::Picture {
+            order: chosen.discipline,
+            estimate_ms: work::ms(chosen.class).unwrap_or(self.balance.typical_ms),
+            known: chosen.class != UNKNOWN,
+            limit_ms,
+            waited: Span::ms(now.wall_ms.saturating_sub(arrived)),
+            queued: lane.map_or(0, |lane| lane.queued.len()),
+            sorted: lane.is_some_and(|lane| lane.queued.is_sorted() && lane.order != Discipline::Fifo),
+            asked,
+        }
+    }
+
+    /// The lanes with something to start, the one after the last served first; no more than could start something.
+    fn turns(&mut self, free: u32) -> (Vec<LaneKey>, Vec<dispatch::Lane>) {
         let (mut keys, mut lanes, mut done) = (Vec::new(), Vec::new(), Vec::new());
-        let after = self.turn.map_or(Unbounded, Excluded);
-        let first = self.ready.range((after, Unbounded));
-        let rest = self.turn.map(|turn| self.ready.range(..=turn));
-        for key in first.chain(rest.into_iter().flatten()) {
+        let most = LANES_MAX.min(free as usize * 2 + 8);
+        for key in self.ready.after(self.turn) {
+            if self.lanes.get(key).is_some_and(|lane| lane.order != Discipline::Fifo && !lane.queued.is_empty()) {
+                continue;
+            }
             match self.lane_picture(*key) {
                 None => done.push(*key),
                 Some(lane) if lane.room() > 0 => {
@@ -112,7 +187,7 @@ impl Machine {
                 }
                 Some(_) => {}
             }
-            if keys.len() >= LANES_MAX {
+            if keys.len() >= most {
                 break;
             }
         }
@@ -120,6 +195,10 @@ impl Machine {
             self.ready.remove(&key);
         }
         (keys, lanes)
+    }
+
+    pub(in crate::machine) fn has_room(&self, key: LaneKey) -> bool {
+        self.lane_picture(key).is_some_and(|lane| lane.room() > 0)
     }
 
     /// Whether nothing but a free place keeps the lane's tasks from starting.
@@ -182,17 +261,25 @@ impl Machine {
         }
     }
 
-    fn start_tasks(&mut self, key: LaneKey, tasks: u32, out: &mut Vec<Effect>) {
+    /// Of a class, where one is named.
+    fn start_tasks(&mut self, key: LaneKey, tasks: u32, class: Option<u8>, out: &mut Vec<Effect>) {
         let mut left = tasks;
         while left > 0 {
             let Some(Token { job, round, epoch, n, grant }) = self.token(key) else { return };
             let Some(lane) = self.lanes.get_mut(&key) else { return };
-            let tasks = lane.queued.take_first(left.min(GRANT_TASKS_MAX));
+            let most = left.min(GRANT_TASKS_MAX);
+            let tasks = match class {
+                Some(class) => lane.queued.take_class(class, most),
+                None => lane.queued.take_first(most),
+            };
             if tasks.is_empty() {
                 return;
             }
             left -= tasks.len();
             lane.give(epoch, n, &tasks);
+            if class.is_some() {
+                lane.since.insert(n, self.now.boot);
+            }
             self.here.in_hand += tasks.len();
             out.push(Effect::Dispatch(Dispatch { job, round, epoch, n, tasks, grant }));
         }

@@ -12,6 +12,7 @@ use crate::machine::plant::Plant;
 use crate::plan::{Did, Reason};
 use crate::promise::{Outcome, Record, Verdict};
 use crate::words::spec::HaltWhen;
+use crate::words::work::UNKNOWN;
 use crate::words::{GrantId, JobId, Now, TaskSet};
 
 impl Machine {
@@ -30,8 +31,9 @@ impl Machine {
             if let Some(away) = away {
                 queued.subtract(away);
             }
-            self.lanes.insert(LaneKey::Own(*id), Lane::new(queued));
-            if !Takes::of(&job.spec.needs).is_plain() {
+            let spec = &job.spec;
+            self.lanes.insert(LaneKey::Own(*id), Lane::sorted(queued, &spec.work, UNKNOWN, spec.discipline));
+            if !Takes::of(&spec.needs).is_plain() {
                 self.heavy.insert(LaneKey::Own(*id));
             }
             self.ready.insert(LaneKey::Own(*id));
@@ -76,6 +78,7 @@ impl Machine {
         let attempt = &outcome.attempt;
         let key = LaneKey::Own(attempt.job);
         let keep = self.planted(Plant::KeepQueued);
+        let elsewhere = self.is_elsewhere(attempt.job, attempt.task, via);
         let Some(lane) = self.lanes.get_mut(&key) else { return false };
         let was_here = via.is_none() && lane.end(attempt);
         self.here.in_hand -= u32::from(was_here);
@@ -85,7 +88,9 @@ impl Machine {
                 lane.queued.remove(attempt.task);
             }
             Verdict::Again | Verdict::Stale(_)
-                if was_here && self.state.job(attempt.job).is_some_and(|job| !job.is_over(attempt.task)) =>
+                if was_here
+                    && !elsewhere
+                    && self.state.job(attempt.job).is_some_and(|job| !job.is_over(attempt.task)) =>
             {
                 lane.queued.insert(attempt.task);
                 self.ready.insert(key);
@@ -128,6 +133,9 @@ impl Machine {
     pub(in crate::machine) fn drop_lane(&mut self, key: LaneKey) {
         self.ready.remove(&key);
         self.heavy.remove(&key);
+        if let LaneKey::Own(job) = key {
+            self.balance.copies.retain(|(of, _), _| *of != job);
+        }
         if let Some(lane) = self.lanes.remove(&key) {
             self.here.in_hand -= lane.in_hand;
         }

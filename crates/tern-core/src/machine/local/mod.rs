@@ -3,8 +3,12 @@
 mod consequences;
 mod dispatch;
 mod jobs;
+mod order;
 mod room;
+mod waiting;
 mod warden;
 
+pub(super) use order::{Chosen, Purpose, Ready};
 pub(super) use room::Room;
 pub use room::WorkSettings;
+pub(super) use waiting::Waiting;

@@ -26,6 +26,7 @@ impl Machine {
         }
         let verdicts = self.state.apply_outcomes(None, &outcomes);
         self.ended(None, &outcomes, &verdicts, out);
+        self.copies_ended(None, &outcomes, &verdicts, out);
     }
 
     fn measure(&mut self, outcomes: &[Outcome]) {
@@ -172,7 +173,10 @@ impl Machine {
         match key {
             _ if tasks.is_empty() => return,
             LaneKey::Own(job) => match self.state.job(job) {
-                Some(job) => tasks.intersect(&job.pending()),
+                Some(known) => {
+                    tasks.intersect(&known.pending());
+                    self.not_elsewhere(job, &mut tasks, None);
+                }
                 None => return,
             },
             LaneKey::Borrowed(grant) => match self.sharing.borrowed.get(&grant) {
@@ -204,20 +208,29 @@ impl Machine {
     }
 
     /// Gives back what waits in the lanes of borrowed tasks, of revoked grants or, while draining, of all; while the owner
-    /// uses this machine, what finds no slot.
+    /// uses this machine, what finds no slot; and what the owner of the job asked back.
     pub(in crate::machine) fn return_waiting(&mut self, now: Now, out: &mut Vec<Effect>) {
-        let draining = self.here.draining;
+        let draining = self.here.draining || self.here.overfull;
         let left = self.exactly_left().filter(|_| self.is_lowered()).map(|left| left.slots);
         let slots = |grant: &GrantId| self.takes(LaneKey::Borrowed(*grant)).slots;
         let no_slot = |grant: &GrantId| left.is_some_and(|left| left < slots(grant));
         let because = self.stands_back().unwrap_or(Reason::Revoked);
-        let leaving = self.sharing.borrowed.iter().filter(|(grant, held)| draining || held.revoked || no_slot(grant));
         // What takes more than there is for tasks would come again at once.
         let open = self.here.open;
         let too_large = |grant: &GrantId| (slots(grant) > open && open > 0 && !draining).then_some(Unfit::Needs);
-        let grants: Vec<_> = leaving.map(|(grant, _)| (*grant, too_large(grant))).collect();
-        for (grant, why) in grants {
-            let waiting = self.lanes.get_mut(&LaneKey::Borrowed(grant)).map(|lane| core::mem::take(&mut lane.queued));
+        let mut grants = Vec::new();
+        for (grant, held) in &self.sharing.borrowed {
+            if draining || held.revoked || no_slot(grant) {
+                grants.push((*grant, too_large(grant), None));
+            } else if !held.recalled.is_empty() {
+                grants.push((*grant, None, Some(held.recalled.clone())));
+            }
+        }
+        for (grant, why, only) in grants {
+            let waiting = self.lanes.get_mut(&LaneKey::Borrowed(grant)).map(|lane| match &only {
+                None => lane.queued.take_all(),
+                Some(only) => lane.queued.take_these(only),
+            });
             let Some(held) = self.sharing.borrowed.get_mut(&grant) else { continue };
             let mut waiting = waiting.unwrap_or_default();
             waiting.union(&core::mem::take(&mut held.staging));

@@ -42,7 +42,7 @@ impl Machine {
             // A repeated message; giving it back would give back what runs.
             return self.refuse(Refusal::KnownGrant);
         }
-        let asked_for = self.take_ask(from, asked);
+        let asked_for = self.take_ask(from, asked, now);
         match self.judge_grant(from, &message, asked_for, now) {
             Ok(borrowed) => {
                 let staging = borrowed.staging.clone();
@@ -141,6 +141,7 @@ impl Machine {
             why: None,
             resend_at: now.boot,
             revoked: false,
+            recalled: TaskSet::new(),
             ending: false,
         })
     }
@@ -208,6 +209,26 @@ impl Machine {
         self.return_waiting(now, out);
     }
 
+    /// The owner does not want some of the tasks any more: as with the whole grant.
+    pub(super) fn recall(&mut self, from: NodeId, grant: GrantId, tasks: &TaskSet, now: Now, out: &mut Vec<Effect>) {
+        let Some(held) = self.sharing.borrowed.get_mut(&grant) else {
+            return self.refuse(Refusal::ClosedGrant);
+        };
+        if held.from != from {
+            return self.refuse(Refusal::NotHolder);
+        }
+        held.recalled.union(tasks);
+        let job = held.job;
+        let mut running = self.lanes.get(&LaneKey::Borrowed(grant)).map(Lane::in_hand_tasks).unwrap_or_default();
+        running.intersect(tasks);
+        if !running.is_empty() {
+            self.decided(Did::End { job, tasks: running.len() }, Reason::Revoked);
+            out.push(Effect::Revoke { job, tasks: running.clone() });
+            out.push(Effect::End { job, tasks: running });
+        }
+        self.return_waiting(now, out);
+    }
+
     /// Stops everything of the grant. It is forgotten when nothing of it is in the warden's hands.
     pub(super) fn end_grant(&mut self, grant: GrantId, because: Reason, out: &mut Vec<Effect>) {
         let Some(held) = self.sharing.borrowed.get_mut(&grant) else { return };
@@ -217,7 +238,7 @@ impl Machine {
         held.staging = TaskSet::new();
         let job = held.job;
         if let Some(lane) = self.lanes.get_mut(&LaneKey::Borrowed(grant)) {
-            lane.queued = TaskSet::new();
+            lane.queued.take_all();
             let tasks = lane.in_hand_tasks();
             if !tasks.is_empty() {
                 let count = tasks.len();

@@ -32,6 +32,8 @@ pub(in crate::machine) struct Borrowed {
     pub resend_at: u64,
     /// The owner wants it back: nothing is started any more; what runs is being ended, and reported when it has ended.
     pub revoked: bool,
+    /// Tasks that the owner does not want any more.
+    pub recalled: TaskSet,
     /// The lease is lost: nothing is started or reported any more, what runs is being ended.
     pub ending: bool,
 }

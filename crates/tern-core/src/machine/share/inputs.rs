@@ -23,7 +23,7 @@ impl Machine {
         now: Now,
         out: &mut Vec<Effect>,
     ) {
-        if self.sharing.borrowed.contains_key(&grant) || self.take_ask(from, asked).is_none() {
+        if self.sharing.borrowed.contains_key(&grant) || self.take_ask(from, asked, now).is_none() {
             return self.refuse(Refusal::NotAsked);
         }
         self.refuse(Refusal::Unfit);

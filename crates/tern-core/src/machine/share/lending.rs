@@ -9,15 +9,16 @@ use alloc::vec::Vec;
 
 use crate::decide::dispatch::Takes;
 use crate::decide::fits;
-use crate::decide::lend;
 use crate::machine::effect::Effect;
-use crate::machine::lane::{Lane, LaneKey};
+use crate::machine::lane::LaneKey;
+use crate::machine::local::{Chosen, Purpose};
 use crate::machine::node::Machine;
 use crate::machine::plant::Plant;
-use crate::plan::{Did, Reason, share};
-use crate::promise::{Job, Loan, Record, lease};
+use crate::plan::{Did, Reason, next};
+use crate::promise::{Loan, Record, lease};
 use crate::wire::Message;
 use crate::words::limits::{GRANTS_OPEN_MAX, LEASE_TTL, UNFIT_LASTS};
+use crate::words::spec::Discipline;
 use crate::words::{Epoch, GrantId, JobId, NodeId, Now, Span, TaskSet, Unfit};
 
 /// The clock of a loan.
@@ -32,11 +33,13 @@ pub(in crate::machine) struct LoanClock {
     pub closing: bool,
     /// Tasks whose results wait for the disk.
     pub(super) staged: TaskSet,
+    /// When it was given, boot time.
+    pub since: u64,
 }
 
 impl LoanClock {
-    fn new(to: NodeId, asked: u64, ends: u64) -> Self {
-        Self { to, asked, ends, closing: false, staged: TaskSet::new() }
+    pub(in crate::machine) fn new(to: NodeId, asked: u64, ends: u64, since: u64) -> Self {
+        Self { to, asked, ends, closing: false, staged: TaskSet::new(), since }
     }
 }
 
@@ -45,8 +48,9 @@ impl Machine {
     pub(in crate::machine) fn recover_loans(&mut self, now: Now) {
         let ends = self.granter_ends(now);
         for (grant, loan) in self.state.lent() {
-            self.sharing.loans.insert(*grant, LoanClock::new(loan.to, 0, ends));
+            self.sharing.loans.insert(*grant, LoanClock::new(loan.to, 0, ends, now.boot));
         }
+        self.recover_copies();
     }
 
     fn granter_ends(&self, now: Now) -> u64 {
@@ -59,12 +63,14 @@ impl Machine {
         lease::granter_ends(now.boot)
     }
 
+    /// A question was asked: its asker needs not to be told again.
     pub(super) fn asked_for(&mut self, from: NodeId, tasks: u32, asked: u64, now: Now, out: &mut Vec<Effect>) {
         let repeated =
             self.sharing.peers.get_mut(&from).is_some_and(|peer| peer.answered.replace(asked) == Some(asked));
         if repeated {
             return;
         }
+        self.balance.told.remove(&from);
         if !self.lend(from, tasks, asked, now, out) {
             out.push(Effect::Send { to: from, message: Message::Nothing { asked } });
         }
@@ -75,40 +81,44 @@ impl Machine {
         // One's own tag as borrower could not be told from own attempts.
         let same = to.tag() == self.state.node().tag();
         // Before the warden has said what it holds, any task that waits here may run there.
-        if same || !self.here.started || !self.here.met || self.here.full || self.sharing.loans.len() >= GRANTS_OPEN_MAX
+        if same
+            || asked_for == 0
+            || !self.here.started
+            || !self.here.met
+            || self.here.full
+            || self.sharing.loans.len() >= GRANTS_OPEN_MAX
         {
             return false;
         }
-        let (jobs, queues): (Vec<JobId>, Vec<u32>) = self.lendable(to, now).unzip();
-        let Some(plan) = lend::propose(&queues, asked_for).and_then(|it| share::lend(&queues, asked_for, it)) else {
-            return false;
+        self.look_around(now);
+        let limit_ms = self.guard_of(Some(to)).limit_ms();
+        let Some(chosen) = self.choose(Purpose::Lend(to), limit_ms, now.wall_ms) else {
+            return self.lend_copy(to, 0.0, asked, now, out);
         };
-        if let Err(fault) = share::check_lend(&plan, &queues, asked_for) {
+        // A batch is over with its last task: one that would outlast all that waits goes before.
+        if chosen.discipline == Discipline::Batch && self.lend_copy(to, self.balance.drain_ms, asked, now, out) {
+            return true;
+        }
+        let picture = self.next_picture(&chosen, limit_ms, asked_for, now);
+        let plan = next::plan(&picture);
+        if let Err(fault) = next::check(&plan, &picture) {
             self.fault = Some(fault);
             return false;
         }
         if !self.may_stage(1, now) {
             return false;
         }
-        let job = jobs[plan.queue];
+        let job = chosen.job;
         let round = self.state.job(job).map_or(0, |job| job.round);
         let most = self.room_there(job, to, asked_for);
-        let Some(lane) = self.lanes.get_mut(&LaneKey::Own(job)) else { return false };
-        let tasks = lane.queued.take_last(plan.tasks.min(most));
-        lane.lending.union(&tasks);
+        let tasks = self.take_for_loan(&chosen, plan.tasks.min(most), limit_ms);
+        self.served(&chosen);
         self.here.n += 1;
         let n = self.here.n;
         let grant = GrantId { incarnation: self.here.incarnation, n };
-        self.sharing.loans.insert(grant, LoanClock::new(to, asked, u64::MAX));
+        self.sharing.loans.insert(grant, LoanClock::new(to, asked, u64::MAX, now.boot));
         self.decided(Did::Lend { job, to, tasks: tasks.len() }, plan.because);
         self.stage_own(vec![Record::Lent { grant, job, round, n, to, tasks }], now, out)
-    }
-
-    /// Whether the peer can run tasks of this job, as far as is known here.
-    fn fits(&self, job: &Job, lane: &Lane, to: NodeId, now: Now) -> bool {
-        let unfit = lane.unfit.get(&to).is_some_and(|(until, _)| *until > now.boot);
-        let fit = self.sharing.peers.get(&to).and_then(|peer| peer.fit.as_ref());
-        !unfit && fits::lack(to, fit, &job.spec.needs).is_none()
     }
 
     /// How many tasks of the job so many slots of the peer can hold: one at least, since it fits.
@@ -131,18 +141,34 @@ impl Machine {
         }
     }
 
-    /// Queues that may be lent from.
-    fn lendable(&self, to: NodeId, now: Now) -> impl Iterator<Item = (JobId, u32)> {
-        let open = move |key: &LaneKey| match key {
-            LaneKey::Own(job) => {
-                let known = self.state.job(*job)?;
-                let may = known.spec.may_leave() && self.may_start(*key);
-                let lane = self.lanes.get(key).filter(|lane| may && self.fits(known, lane, to, now))?;
-                Some((*job, lane.queued.len()))
+    /// Of a job without lengths the back of its queue, so that the owner goes on in order; else tasks of the chosen length,
+    /// and where the longest are first also the next shorter ones.
+    fn take_for_loan(&mut self, chosen: &Chosen, count: u32, limit_ms: Option<f64>) -> TaskSet {
+        let Some(lane) = self.lanes.get_mut(&LaneKey::Own(chosen.job)) else { return TaskSet::new() };
+        let tasks = match lane.order {
+            _ if !lane.queued.is_sorted() => lane.queued.take_last(count),
+            Discipline::Fifo if limit_ms.is_none() => lane.queued.take_last(count),
+            Discipline::Batch => {
+                let mut tasks = lane.queued.take_class(chosen.class, count);
+                let shorter: Vec<u8> = lane.queued.classes().rev().filter(|class| *class < chosen.class).collect();
+                for class in shorter {
+                    tasks.union(&lane.queued.take_class(class, count - tasks.len()));
+                }
+                tasks
             }
-            LaneKey::Borrowed(_) => None,
+            _ => lane.queued.take_class(chosen.class, count),
         };
-        self.ready.iter().filter_map(open).filter(|(_, queued)| *queued > 0)
+        lane.lending.union(&tasks);
+        tasks
+    }
+
+    /// Whether tasks of the job may go to this node, as far as is known here.
+    pub(in crate::machine) fn may_lend(&self, job: JobId, to: NodeId) -> bool {
+        let (Some(known), Some(lane)) = (self.state.job(job), self.lanes.get(&LaneKey::Own(job))) else { return false };
+        let unfit = lane.unfit.get(&to).is_some_and(|(until, _)| *until > self.now.boot);
+        let fit = self.sharing.peers.get(&to).and_then(|peer| peer.fit.as_ref());
+        let fits = !unfit && fits::lack(to, fit, &known.spec.needs).is_none();
+        fits && known.spec.may_leave() && self.may_start(LaneKey::Own(job))
     }
 
     /// The loan is durable: the tasks may leave.
@@ -173,6 +199,10 @@ impl Machine {
     pub(in crate::machine) fn lend_failed(&mut self, grant: GrantId, job: JobId, tasks: &TaskSet) {
         self.sharing.loans.remove(&grant);
         let lose = self.planted(Plant::LoseOnPersistFailed);
+        let mut tasks = tasks.clone();
+        self.not_elsewhere(job, &mut tasks, Some(grant));
+        self.copy_gone(grant);
+        let tasks = &tasks;
         if let Some(lane) = self.lanes.get_mut(&LaneKey::Own(job)) {
             lane.lending.subtract(tasks);
             if let (Some(known), false) = (self.state.job(job), lose) {
@@ -211,6 +241,8 @@ impl Machine {
         let Some(known) = self.state.job(loan.job) else { return };
         let mut back = known.pending();
         back.intersect(&loan.open);
+        self.not_elsewhere(loan.job, &mut back, Some(grant));
+        self.copy_gone(grant);
         if let Some(lane) = self.lanes.get_mut(&key) {
             lane.queued.union(&back);
         }

@@ -22,11 +22,15 @@ pub(in crate::machine) struct Peer {
     pub heard_at: u64,
     /// What it has for tasks; none: not told yet.
     pub fit: Option<Fit>,
+    /// Of one core, in thousandths of the reference machine; 0: not known.
+    pub speed: u16,
     /// The question that waits for its answer: when it was asked and for how many tasks.
     pub ask: Option<(u64, u32)>,
     /// It is not asked again before this.
     pub ask_again: u64,
     pub wait: Span,
+    /// It said itself that tasks wait there: asked even while this node is quiet.
+    pub offered: bool,
     /// The last question it asked, against repeated messages.
     pub answered: Option<u64>,
 }
@@ -49,6 +53,8 @@ pub(in crate::machine) struct Pulse {
     load_milli: u32,
     told: Option<(NodeTrit, QueueTrit)>,
     told_at: u64,
+    /// Since when all others are told that tasks wait here.
+    pub waits_since: Option<u64>,
     pub due: u64,
 }
 
@@ -60,6 +66,7 @@ impl Pulse {
             load_milli: 0,
             told: None,
             told_at: 0,
+            waits_since: None,
             due: 0,
         }
     }
@@ -88,6 +95,8 @@ impl Machine {
             return;
         }
         sharing.peers.insert(peer, Peer::default());
+        sharing.loaded.remove(&peer);
+        sharing.asking.remove(&peer);
         for borrowed in sharing.borrowed.values_mut().filter(|borrowed| borrowed.from == peer) {
             borrowed.resend_at = now.boot;
             borrowed.renew_at = now.boot;
@@ -98,6 +107,9 @@ impl Machine {
     /// Loans stay: only an expired lease says that the other stopped.
     pub(in crate::machine) fn peer_down(&mut self, peer: NodeId, now: Now) {
         self.sharing.peers.remove(&peer);
+        self.sharing.loaded.remove(&peer);
+        self.sharing.asking.remove(&peer);
+        self.count_tokens(peer);
         if self.planted(Plant::ReclaimOnPeerDown) {
             for loan in self.sharing.loans.values_mut().filter(|loan| loan.to == peer) {
                 loan.ends = now.boot;
@@ -117,7 +129,9 @@ impl Machine {
 
     pub(in crate::machine) fn peer_fit(&mut self, from: NodeId, fit: Fit) {
         if let Some(peer) = self.sharing.peers.get_mut(&from) {
+            peer.speed = fit.speed;
             peer.fit = Some(fit);
+            self.count_tokens(from);
         }
     }
 
@@ -129,6 +143,12 @@ impl Machine {
             }
             peer.heard_at = now.boot;
             peer.heard = Heard { slots: heard.slots.min(SLOTS_MAX), ..heard };
+            if heard.queued > 0 {
+                self.sharing.loaded.insert(from);
+            } else {
+                self.sharing.loaded.remove(&from);
+            }
+            self.count_tokens(from);
         }
     }
 
@@ -147,7 +167,8 @@ impl Machine {
         let load = Heard {
             trit: self.sharing.pulse.trit(),
             queued: u32::try_from(self.waiting()).unwrap_or(u32::MAX),
-            running: self.running(),
+            // After slots became fewer more run than should.
+            running: if self.here.overfull { self.here.in_hand } else { self.running() },
             slots: self.here.open,
             load_milli: self.sharing.pulse.load_milli,
         };
@@ -172,6 +193,8 @@ impl Machine {
         if now.boot < pulse.due {
             return;
         }
+        let waits = trits.1 == QueueTrit::Waiting;
+        pulse.waits_since = pulse.waits_since.or(Some(now.boot)).filter(|_| waits);
         (pulse.told, pulse.told_at, pulse.due) = (Some(trits), now.boot, now.boot + VITALS_INTERVAL);
         out.push(Effect::Tell(self.told()));
     }

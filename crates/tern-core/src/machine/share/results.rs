@@ -145,6 +145,7 @@ impl Machine {
         for (outcome, verdict) in outcomes.iter().zip(verdicts) {
             let attempt = &outcome.attempt;
             if *verdict == Verdict::Again
+                && !self.is_elsewhere(attempt.job, attempt.task, Some(grant))
                 && let Some(lane) = self.lanes.get_mut(&LaneKey::Own(attempt.job))
             {
                 lane.queued.insert(attempt.task);
@@ -152,6 +153,7 @@ impl Machine {
             }
         }
         self.ended(Some(grant), outcomes, verdicts, out);
+        self.copies_ended(Some(grant), outcomes, verdicts, out);
         self.results_failed(grant, outcomes);
         if let Some(clock) = self.sharing.loans.get(&grant) {
             let tasks = outcomes.iter().map(|outcome| outcome.attempt.task).collect();

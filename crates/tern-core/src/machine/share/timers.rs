@@ -27,6 +27,8 @@ impl Machine {
             Message::Received { grant, tasks } => self.acknowledged(from, grant, &tasks),
             Message::Return { grant, tasks, why } => self.returned(from, grant, &tasks, why, now, out),
             Message::Revoke { grant } => self.revoke(from, grant, now, out),
+            Message::Offer { tasks } => self.offered(from, tasks, now),
+            Message::Recall { grant, tasks } => self.recall(from, grant, &tasks, now, out),
         }
     }
 
@@ -45,9 +47,9 @@ impl Machine {
         let asked = self.lease_clock(now);
         let late: Vec<(NodeId, u64)> = self
             .sharing
-            .peers
+            .asking
             .iter()
-            .filter_map(|(id, peer)| peer.ask.map(|(at, _)| (*id, at)))
+            .filter_map(|id| Some((*id, self.sharing.peers.get(id)?.ask?.0)))
             .filter(|(_, at)| *at + LEASE_TTL <= asked)
             .collect();
         for (peer, at) in late {
@@ -104,12 +106,18 @@ impl Machine {
             let resend = held.owes().then_some(held.resend_at);
             [Some(held.ends), Some(held.renew_at), resend].into_iter().flatten()
         });
-        let asks = sharing.peers.values().filter_map(|peer| peer.ask).map(|(at, _)| at + LEASE_TTL);
+        let asks = sharing.asking.iter().filter_map(|id| sharing.peers.get(id)?.ask).map(|(at, _)| at + LEASE_TTL);
         let pulse = (!sharing.peers.is_empty() && self.here.started).then_some(sharing.pulse.due);
         let retry = self.here.storage_retry;
         // A loan that could not be reclaimed for want of disk is overdue: it waits for the disk, not for its own time.
         let loans = loans.map(|at| retry.map_or(at, |retry| at.max(retry)));
-        let all = loans.chain(held).chain(asks).chain(pulse).chain(retry).chain(self.next_ask(now.boot));
+        let all = loans
+            .chain(held)
+            .chain(asks)
+            .chain(pulse)
+            .chain(retry)
+            .chain(self.next_ask(now.boot))
+            .chain(self.next_offer());
         all.min()
     }
 }

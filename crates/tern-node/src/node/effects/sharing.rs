@@ -1,10 +1,8 @@
 //! What comes from nodes that share work: loans, and ends of what was lent, with the files of both.
 
-use std::path::PathBuf;
-
 use tern_core::machine::{Effect, Event};
 use tern_core::observe::Fit;
-use tern_core::wire::{self, Message};
+use tern_core::wire::{self, Made, Message, TaskFiles};
 use tern_core::words::{Bytes, GrantId, JobSpec, NodeId, TaskSet, Unfit};
 
 use crate::node::run::Loop;
@@ -65,15 +63,17 @@ impl Loop {
         let tasks: TaskSet = ends.iter().map(|((outcome, _), _)| outcome.attempt.task).collect();
         let orders = self.orders.own(self.machine.state(), job, &tasks);
         let argv: Vec<Vec<Bytes>> = orders.into_iter().map(|order| order.argv).collect();
-        let Some(travel) = self.orders.travel(self.machine.state(), job, &tasks, &argv) else { return };
+        let travel = self.orders.travel(self.machine.state(), job, &tasks, &argv);
         let (mut outcomes, mut outputs, mut mades) = (Vec::new(), Vec::new(), Vec::new());
         for ((outcome, output), made) in ends {
             outcomes.push(outcome);
             outputs.push(output);
-            mades.push(made);
+            // Of a job whose files do not travel none is taken.
+            mades.push(if travel.is_some() { made } else { Made { files: Vec::new(), ..made } });
         }
+        let declared = travel.map_or_else(|| vec![TaskFiles::default(); outcomes.len()], |travel| travel.tasks);
         let message = Message::Results { grant, outcomes, output: outputs, made: mades };
-        stager.take(Return { from, message, base: PathBuf::from(self.orders.base(job)), declared: travel.tasks });
+        stager.take(Return { from, message, base: self.orders.base(job), declared });
     }
 
     /// A loan on offer: what its tasks need is kept only if the machine takes it.

@@ -1,0 +1,228 @@
+//! Second copies of tasks that run too long.
+//!
+//! A copy is a loan like any other, of one task that runs already. The first of the two that ends counts, by the rule that
+//! names winners; the other is called back, and its work was wasted. A task that must not run twice is never copied.
+
+use alloc::vec;
+use alloc::vec::Vec;
+
+use super::around::speed_of;
+use crate::decide::balance::straggler::{self, Case};
+use crate::machine::effect::Effect;
+use crate::machine::lane::LaneKey;
+use crate::machine::node::Machine;
+use crate::machine::plant::Plant;
+use crate::machine::share::LoanClock;
+use crate::plan::{Did, Reason};
+use crate::promise::{Outcome, Record, Verdict};
+use crate::wire::Message;
+use crate::words::work::{self, UNKNOWN};
+use crate::words::{GrantId, JobId, NodeId, Now, Span, TaskSet};
+
+/// Copies of one node's tasks at the same time.
+const COPIES_MAX: usize = 256;
+/// After a search that found nothing.
+const SEARCH_AGAIN: Span = Span::ms(100);
+
+/// A task that two nodes have.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(in crate::machine) struct Copied {
+    /// None: the own warden has it.
+    first: Option<GrantId>,
+    second: GrantId,
+    estimate_ms: f64,
+}
+
+/// A task that runs too long.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(in crate::machine) struct Straggler {
+    job: JobId,
+    task: u32,
+    holder: Option<GrantId>,
+    estimate_ms: f64,
+    gain_ms: f64,
+}
+
+impl Machine {
+    /// How long a task of an own job is expected to run; none where nothing is known or it must not run twice.
+    fn copyable(&self, job: JobId, task: u32) -> Option<f64> {
+        let known = self.state.job(job)?;
+        let spec = &known.spec;
+        let bars =
+            (spec.exclusive && !self.planted(Plant::CopyExclusive)) || spec.stage.is_some() || known.is_over(task);
+        if bars || spec.local_only || self.balance.copies.contains_key(&(job, task)) {
+            return None;
+        }
+        let class = self.lanes.get(&LaneKey::Own(job))?.queued.class_of(task);
+        if class == UNKNOWN { None } else { work::ms(class) }
+    }
+
+    /// The own task that a copy on this node would help most.
+    pub(in crate::machine) fn straggler_for(&self, to: NodeId, drain_ms: f64, now: Now) -> Option<Straggler> {
+        if self.balance.copies.len() >= COPIES_MAX {
+            return None;
+        }
+        let here = speed_of(self.sharing.peers.get(&to)?.speed);
+        let mut best: Option<Straggler> = None;
+        let mut consider = |job, task, holder: Option<GrantId>, since: u64, there: f64| {
+            let Some(estimate_ms) = self.copyable(job, task) else { return };
+            let ran_ms = now.boot.saturating_sub(since) as f64 / 1e6;
+            let case = Case { estimate_ms, ran_ms, speed_there: there, speed_here: here, drain_ms };
+            if let Some(gain_ms) = straggler::gain_ms(&case)
+                && straggler::affords(self.balance.counted_ms, self.balance.spent_ms, estimate_ms, drain_ms > 0.0)
+                && best.is_none_or(|best| gain_ms > best.gain_ms)
+            {
+                best = Some(Straggler { job, task, holder, estimate_ms, gain_ms });
+            }
+        };
+        for (grant, clock) in self.sharing.loans.iter().filter(|(_, clock)| clock.to != to && !clock.closing) {
+            let Some(loan) = self.state.lent().get(grant) else { continue };
+            let there = self.speed_at(clock.to);
+            loan.open.0.iter().for_each(|task| consider(loan.job, task, Some(*grant), clock.since, there));
+        }
+        let own = self.own_speed();
+        for (key, lane) in self.lanes.iter().filter(|(_, lane)| !lane.since.is_empty()) {
+            let LaneKey::Own(job) = key else { continue };
+            for ((_, n), tasks) in &lane.hand {
+                let Some(since) = lane.since.get(n) else { continue };
+                tasks.0.iter().for_each(|task| consider(*job, task, None, *since, own));
+            }
+        }
+        best
+    }
+
+    /// How fast tasks get on at a peer: slower where more run than there are slots.
+    fn speed_at(&self, peer: NodeId) -> f64 {
+        let Some(peer) = self.sharing.peers.get(&peer) else { return 0.1 };
+        let share = f64::from(peer.heard.slots.max(1)) / f64::from(peer.heard.running.max(1));
+        speed_of(peer.speed) * share.min(1.0)
+    }
+
+    fn own_speed(&self) -> f64 {
+        let running = if self.here.overfull { self.here.in_hand } else { self.running() };
+        let share = f64::from(self.here.slots.max(1)) / f64::from(running.max(1));
+        speed_of(self.here.speed) * share.min(1.0)
+    }
+
+    /// Lends the copy of a running task that would not be over in `drain_ms`. Returns false where none helps.
+    pub(in crate::machine) fn lend_copy(
+        &mut self,
+        to: NodeId,
+        drain_ms: f64,
+        asked: u64,
+        now: Now,
+        out: &mut Vec<Effect>,
+    ) -> bool {
+        if now.boot < self.balance.search_at {
+            return false;
+        }
+        let Some(straggler) = self.straggler_for(to, drain_ms, now) else {
+            self.balance.search_at = now.boot + SEARCH_AGAIN;
+            return false;
+        };
+        let Straggler { job, task, holder, estimate_ms, gain_ms } = straggler;
+        if !self.may_stage(1, now) {
+            return false;
+        }
+        let round = self.state.job(job).map_or(0, |job| job.round);
+        self.here.n += 1;
+        let n = self.here.n;
+        let grant = GrantId { incarnation: self.here.incarnation, n };
+        self.sharing.loans.insert(grant, LoanClock::new(to, asked, u64::MAX, now.boot));
+        self.balance.copies.insert((job, task), Copied { first: holder, second: grant, estimate_ms });
+        self.balance.spent_ms += estimate_ms;
+        self.decided(Did::Copy { job, to }, Reason::Straggler { gain: Span::ms(gain_ms as u64) });
+        let tasks = [task].into_iter().collect();
+        self.stage_own(vec![Record::Lent { grant, job, round, n, to, tasks }], now, out)
+    }
+
+    /// After a restart: tasks that two loans have.
+    pub(in crate::machine) fn recover_copies(&mut self) {
+        let mut seen = alloc::collections::BTreeMap::new();
+        for (grant, loan) in self.state.lent() {
+            for task in &loan.open.0 {
+                if let Some(first) = seen.insert((loan.job, task), *grant) {
+                    let copied = Copied { first: Some(first), second: *grant, estimate_ms: 0.0 };
+                    self.balance.copies.insert((loan.job, task), copied);
+                }
+            }
+        }
+    }
+
+    /// Whether another than `via` still has the task.
+    pub(in crate::machine) fn is_elsewhere(&self, job: JobId, task: u32, via: Option<GrantId>) -> bool {
+        let Some(copied) = self.balance.copies.get(&(job, task)) else { return false };
+        let other = if via == Some(copied.second) { copied.first } else { Some(copied.second) };
+        match other {
+            None => self.lanes.get(&LaneKey::Own(job)).is_some_and(|lane| lane.holds(task)),
+            Some(grant) => match self.state.lent().get(&grant) {
+                Some(loan) => loan.open.contains(task),
+                None => self.sharing.loans.contains_key(&grant),
+            },
+        }
+    }
+
+    /// Takes out of the set what another than `via` still has.
+    pub(in crate::machine) fn not_elsewhere(&self, job: JobId, tasks: &mut TaskSet, via: Option<GrantId>) {
+        for (_, task) in self.balance.copies.range((job, 0)..=(job, u32::MAX)).map(|(key, _)| *key) {
+            if tasks.contains(task) && self.is_elsewhere(job, task, via) {
+                tasks.remove(task);
+            }
+        }
+    }
+
+    /// Tasks of the job that stand with two.
+    pub(in crate::machine) fn copies_of(&self, job: JobId) -> TaskSet {
+        self.balance.copies.range((job, 0)..=(job, u32::MAX)).map(|((_, task), _)| *task).collect()
+    }
+
+    /// The loan is gone, and with it one of two.
+    pub(in crate::machine) fn copy_gone(&mut self, grant: GrantId) {
+        self.balance.copies.retain(|_, copied| copied.first != Some(grant) && copied.second != grant);
+    }
+
+    /// Ends were applied: the first of two calls the other back.
+    pub(in crate::machine) fn copies_ended(
+        &mut self,
+        via: Option<GrantId>,
+        outcomes: &[Outcome],
+        verdicts: &[Verdict],
+        out: &mut Vec<Effect>,
+    ) {
+        for (outcome, verdict) in outcomes.iter().zip(verdicts) {
+            let (job, task) = (outcome.attempt.job, outcome.attempt.task);
+            let counts = matches!(verdict, Verdict::Counted | Verdict::Better);
+            let speed = match via.and_then(|grant| self.sharing.loans.get(&grant)) {
+                Some(clock) => self.sharing.peers.get(&clock.to).map_or(1.0, |peer| speed_of(peer.speed)),
+                None => speed_of(self.here.speed),
+            };
+            let work_ms = outcome.ran_ns as f64 / 1e6 * speed;
+            self.balance.counted_ms += if counts { work_ms } else { 0.0 };
+            let Some(copied) = self.balance.copies.get(&(job, task)).copied() else { continue };
+            if counts {
+                let second_won = via == Some(copied.second);
+                self.call_back(job, task, if second_won { copied.first } else { Some(copied.second) }, out);
+            } else {
+                // What the loser did is now known.
+                self.balance.spent_ms += work_ms - copied.estimate_ms;
+                self.balance.copies.remove(&(job, task));
+            }
+        }
+    }
+
+    fn call_back(&mut self, job: JobId, task: u32, holder: Option<GrantId>, out: &mut Vec<Effect>) {
+        let tasks: TaskSet = [task].into_iter().collect();
+        match holder {
+            None => {
+                out.push(Effect::Revoke { job, tasks: tasks.clone() });
+                out.push(Effect::End { job, tasks });
+            }
+            Some(grant) => {
+                if let Some(clock) = self.sharing.loans.get(&grant) {
+                    out.push(Effect::Send { to: clock.to, message: Message::Recall { grant, tasks } });
+                }
+            }
+        }
+        self.decided(Did::End { job, tasks: 1 }, Reason::OtherCopy);
+    }
+}

@@ -1,0 +1,233 @@
+//! The run from the first event to the last.
+
+use std::collections::BTreeMap;
+
+use tern_core::machine::{Command, Effect, Event};
+use tern_core::observe::Reading;
+use tern_core::promise::Exit;
+use tern_core::wire::Message;
+use tern_core::words::template::Template;
+use tern_core::words::{Bytes, JobId, JobSpec, NodeId, Now, work};
+
+use super::agent::{Agent, Job};
+use super::trace::Trace;
+use super::{Settings, What};
+use crate::workload::agenda::Agenda;
+use crate::workload::model::Workload;
+use crate::workload::report::{Course, Report};
+
+/// Everything there is.
+pub(super) struct Grid<'a> {
+    pub agenda: Agenda<What>,
+    pub workload: &'a Workload,
+    pub settings: Settings,
+    pub agents: Vec<Agent>,
+    pub places: BTreeMap<NodeId, usize>,
+    /// The tasks of each submission, in the order of the workload.
+    pub parts: Vec<Vec<usize>>,
+    /// Which submission an accepted job is.
+    pub jobs: BTreeMap<JobId, usize>,
+    pub trace: Trace,
+    effects: Vec<Effect>,
+}
+
+/// Replays the workload through machines.
+#[must_use]
+pub fn run(workload: &Workload, settings: &Settings) -> Report {
+    let mut grid = Grid::new(workload, *settings);
+    while grid.trace.left > 0 && grid.seconds() <= settings.ends_s {
+        let Some(what) = grid.agenda.next() else { break };
+        grid.happen(what);
+    }
+    let now = grid.seconds();
+    let used = |agent: &mut Agent| {
+        agent.host.advance(now);
+        agent.host.done / agent.host.capacity.max(1e-9)
+    };
+    let used: Vec<f64> = grid.agents.iter_mut().map(used).collect();
+    let courses: Vec<Option<Course>> = grid.trace.places.iter().map(|place| place.course).collect();
+    Report::new(workload, &courses, &used, &grid.trace.counts)
+}
+
+impl<'a> Grid<'a> {
+    fn new(workload: &'a Workload, settings: Settings) -> Self {
+        let agents: Vec<Agent> =
+            workload.nodes.iter().enumerate().map(|(index, spec)| Agent::new(index, spec.clone())).collect();
+        let places = agents.iter().enumerate().map(|(index, agent)| (agent.id, index)).collect();
+        let jobs = workload.tasks.iter().map(|task| task.job + 1).max().unwrap_or(0);
+        let mut parts = vec![Vec::new(); jobs];
+        for (index, task) in workload.tasks.iter().enumerate() {
+            parts[task.job].push(index);
+        }
+        let mut grid = Self {
+            agenda: Agenda::new(),
+            workload,
+            settings,
+            agents,
+            places,
+            parts,
+            jobs: BTreeMap::new(),
+            trace: Trace::new(workload.tasks.len()),
+            effects: Vec::new(),
+        };
+        grid.begin();
+        grid
+    }
+
+    pub(super) fn seconds(&self) -> f64 {
+        self.agenda.seconds()
+    }
+
+    pub(super) fn plan(&mut self, at: f64, what: What) {
+        self.agenda.plan(at, what);
+    }
+
+    fn begin(&mut self) {
+        for node in 0..self.agents.len() {
+            let incarnation = self.settings.seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ node as u64;
+            let slots = self.agents[node].slots;
+            let speed = milli(self.agents[node].host.spec.speed);
+            self.agents[node].machine.set_speed(speed);
+            self.feed(node, Event::Start { incarnation, slots });
+            self.feed(node, Event::WardenUp { running: Vec::new(), queued: Vec::new() });
+        }
+        for node in 0..self.agents.len() {
+            for peer in 0..self.agents.len() {
+                if peer != node {
+                    let (id, speed) = (self.agents[peer].id, milli(self.agents[peer].host.spec.speed));
+                    self.feed(node, Event::PeerUp(id));
+                    self.agents[node].machine.set_peer_speed(id, speed);
+                }
+            }
+            if let Some((at, _)) = self.agents[node].host.spec.owner.first() {
+                self.plan(*at, What::Owner(node));
+            }
+        }
+        for part in 0..self.parts.len() {
+            // A job is submitted when its last task is there.
+            if let Some(last) = self.parts[part].last() {
+                self.plan(self.workload.tasks[*last].arrival, What::Submit(part));
+            }
+        }
+    }
+
+    pub(super) fn feed(&mut self, node: usize, event: Event) {
+        self.trace.counts.events += 1;
+        let at = self.agenda.now;
+        let now = Now { boot: at, mono: at, wall_ms: at / 1_000_000 };
+        let mut effects = std::mem::take(&mut self.effects);
+        self.agents[node].machine.handle(event, now, &mut effects);
+        for effect in effects.drain(..) {
+            self.perform(node, effect);
+        }
+        self.effects = effects;
+    }
+
+    fn happen(&mut self, what: What) {
+        match what {
+            What::Submit(part) => self.submit(part),
+            What::Deliver(parcel) => {
+                let from = self.agents[parcel.from].id;
+                self.feed(parcel.to, Event::Message { from, message: parcel.message });
+            }
+            What::Heard(from, message) => self.heard(from, &message),
+            What::Tell(node, event) => self.feed(node, *event),
+            What::Fsync(node) => self.fsynced(node),
+            What::Synced(node) => {
+                self.agents[node].syncing = false;
+                let ended = std::mem::take(&mut self.agents[node].ended);
+                self.feed(node, Event::Finished(ended));
+            }
+            What::Alarm(node) => {
+                if self.agents[node].alarm == Some(self.agenda.now) {
+                    self.agents[node].alarm = None;
+                    self.feed(node, Event::Tick);
+                }
+            }
+            What::Ends(node, version) => self.ends(node, version),
+            What::Inputs(node) => self.start_waiting(node),
+            What::Owner(node) => self.owner(node),
+        }
+    }
+
+    fn submit(&mut self, part: usize) {
+        let tasks = &self.parts[part];
+        let first = &self.workload.tasks[tasks[0]];
+        let origin = first.origin;
+        let class = |task: &usize| work::class(self.workload.tasks[*task].estimate.unwrap_or(0.0) * 1e3);
+        let mut spec = JobSpec {
+            command: Template::parse(&[Bytes::from("task")], None, false).expect("one word is a command"),
+            tasks: tasks.len() as u32,
+            tries: 1,
+            discipline: first.class.unwrap_or(self.settings.discipline),
+            deadline_ms: first.deadline.map(|after| ((first.arrival + after) * 1e3) as u64),
+            work: Bytes(tasks.iter().map(class).collect()),
+            ..JobSpec::default()
+        };
+        spec.needs.cpus = if first.cores > 1 { first.cores.min(u32::from(u16::MAX)) as u16 } else { 0 };
+        spec.needs.memory_mib = first.memory_mib;
+        let command = Command::Submit(Box::new(spec));
+        self.feed(origin, Event::Command { ticket: part as u64, command });
+    }
+
+    fn heard(&mut self, from: usize, message: &Message) {
+        let id = self.agents[from].id;
+        for to in 0..self.agents.len() {
+            if to != from {
+                self.feed(to, Event::Message { from: id, message: message.clone() });
+            }
+        }
+    }
+
+    fn fsynced(&mut self, node: usize) {
+        let agent = &mut self.agents[node];
+        let Some(covered) = agent.covered.take() else { return };
+        if agent.written > covered {
+            agent.covered = Some(agent.written);
+            self.plan(self.seconds() + self.settings.fsync_s, What::Fsync(node));
+        }
+        self.feed(node, Event::Persisted(covered));
+    }
+
+    fn ends(&mut self, node: usize, version: u64) {
+        if self.agents[node].host.version != version {
+            return;
+        }
+        let now = self.seconds();
+        for run in self.agents[node].host.take_ended(now) {
+            let Job { task, .. } = run.what;
+            let course = Course { began: run.began, ended: now };
+            self.trace.ended(task, Some(course), self.workload.tasks[task].work);
+            let outcome = self.agents[node].outcome(&run, Exit::Code(0), now);
+            self.agents[node].ended.push(outcome);
+        }
+        self.sync(node);
+        self.start_waiting(node);
+        self.replan(node);
+    }
+
+    fn owner(&mut self, node: usize) {
+        let now = self.seconds();
+        let host = &mut self.agents[node].host;
+        host.advance(now);
+        let passed = host.spec.owner.iter().take_while(|(at, _)| *at <= now + 1e-9).count();
+        host.owner = passed.checked_sub(1).map_or(0.0, |last| host.spec.owner[last].1);
+        if let Some((at, _)) = host.spec.owner.get(passed).copied() {
+            self.plan(at, What::Owner(node));
+        }
+        let slots = self.agents[node].host.slots();
+        self.agents[node].slots = slots;
+        self.agents[node].machine.set_slots(slots);
+        self.start_waiting(node);
+        self.replan(node);
+        let host = &self.agents[node].host;
+        let load = host.owner + host.running.len() as f64;
+        let reading = Reading { at: self.agenda.now, load1: load, cpus: host.spec.cores, ..Reading::default() };
+        self.feed(node, Event::Reading(reading));
+    }
+}
+
+/// A speed as nodes tell it, 1000 being the reference.
+fn milli(speed: f64) -> u16 {
+    (speed * 1e3).round().clamp(1.0, 20_000.0) as u16
+}
