@@ -371,13 +371,15 @@ fn a_drained_node_starts_nothing_and_gives_its_work_to_the_other() {
     let here = a.json(&["status"])["node"].as_str().unwrap().to_owned();
     let results = b.json(&["job", "--tasks", &job])["results"].clone();
     assert!(results.as_array().unwrap().iter().all(|result| result["node"] == here.as_str()), "{results}");
-    refused(&b.run(&["submit", "--", "true"]), 75, "the node drains");
-    let waits = submit(&a, &["--share", "--array", "1-40", "--", "sleep", "0.2"]);
-    // Who may not run it is named with the reason, or with what it does not ask for.
+    refused(&b.run(&["submit", "--", "true"]), 75, "the job may run nowhere else");
+    let waits = submit(&a, &["--share", "--array", "1-60", "--", "sleep", "1"]);
+    // Who may not run it is named with the reason.
     let explained = a.json(&["explain", &format!("{waits}/40")]);
+    let other = explained["nodes"].as_array().unwrap().iter().find(|node| node["name"] == "b").unwrap();
+    assert!(other["refused"].as_str().is_some_and(|why| why.contains("drained")), "{explained}");
     assert_eq!(explained["task"]["number"], 40);
     assert_eq!(explained["nodes"].as_array().map(Vec::len), Some(2));
-    refused(&a.run(&["explain", &format!("{waits}/41")]), 66, "has no task 41");
+    refused(&a.run(&["explain", &format!("{waits}/61")]), 66, "has no task 61");
     refused(&a.run(&["drain", "nobody"]), 68, "no member is called");
     // It returns, and has work within moments.
     assert_eq!(a.json(&["undrain", "b"])["draining"], false);

@@ -44,8 +44,8 @@ impl Machine {
     }
 
     fn submit(&mut self, spec: Box<JobSpec>, now: Now) -> Result<(Answer, Vec<Record>), Deny> {
-        if self.refuses(&spec) && !self.planted(Plant::DenyTooLate) {
-            return Err(Deny::Draining);
+        if let Some(deny) = self.refuses(&spec).filter(|_| !self.planted(Plant::DenyTooLate)) {
+            return Err(deny);
         }
         if self.here.full {
             return Err(Deny::StorageFull);

@@ -130,6 +130,9 @@ pub enum Deny {
     StorageFailed,
     /// Too much waits for the disk; try again soon.
     Backpressure,
+    /// The node is about to end.
     Draining,
+    /// The node starts nothing now, and the job may run nowhere else.
+    Drained,
     Invalid(String),
 }

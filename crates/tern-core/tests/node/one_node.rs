@@ -261,7 +261,7 @@ fn a_drain_is_answered_when_nothing_runs() {
     assert_eq!(world.reply(0, ticket), Some(Ok(Answer::Done)));
     assert!(view(&world, job).ends_with("the node is draining: it starts nothing more"));
     let stays = JobSpec { local_only: true, ..spec(1) };
-    assert_eq!(world.ask(0, Command::Submit(Box::new(stays))), Err(Deny::Draining), "it could run nowhere");
+    assert_eq!(world.ask(0, Command::Submit(Box::new(stays))), Err(Deny::Drained), "it could run nowhere");
     let other = world.submit(0, spec(1));
     assert_eq!(world.ask(0, Command::Undrain), Ok(Answer::Done));
     world.run(0);

@@ -9,4 +9,4 @@ mod place;
 mod settings;
 
 pub use load::{ConfigError, Flags, Loaded, Sources, Wrong, load, load_from, origins};
-pub use settings::{Config, MeshConfig, PORT, Peer, ScumConfig, TritConfig};
+pub use settings::{Config, MeshConfig, PORT, Peer, ScumConfig, TritConfig, WorkConfig};

@@ -71,7 +71,9 @@ fn without_files_the_defaults_hold_and_pass_their_own_bounds() {
 #[test]
 fn every_key_of_the_settings_is_known_to_the_environment() {
     let mesh = crate::config::MeshConfig { name: Some("a".to_owned()), ..Default::default() };
-    let config = Config { slots: Some(1), listen: Some(([127, 0, 0, 1], 1).into()), mesh, ..Config::default() };
+    let work = crate::config::WorkConfig { yield_to_owner: Some(true), ..Default::default() };
+    let listen = Some(([127, 0, 0, 1], 1).into());
+    let config = Config { slots: Some(1), listen, mesh, work, ..Config::default() };
     let table = toml::Table::try_from(&config).unwrap();
     let mut keys = Vec::new();
     for (key, value) in &table {

@@ -113,7 +113,12 @@ impl From<Deny> for Refused {
             Deny::Draining => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 "draining",
-                "Nothing was accepted. `tern status` says why; a job that may run elsewhere (--share) is accepted.",
+                "Nothing was accepted. Wait for the agent to go and start it again with `tern up`.",
+            ),
+            Deny::Drained => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "drained",
+                "Nothing was accepted. `tern status` says why; `tern undrain` undoes a drain, and with --share others run it.",
             ),
             Deny::NoMachine { .. } => (
                 StatusCode::UNPROCESSABLE_ENTITY,
@@ -136,9 +141,8 @@ pub fn sentence(deny: &Deny) -> String {
         Deny::StorageFull => "the disk of the state folder is full".to_owned(),
         Deny::StorageFailed => "the disk of the state folder failed to write".to_owned(),
         Deny::Backpressure => "too much waits to be written to the disk".to_owned(),
-        Deny::Draining => {
-            "the node drains: it accepts no work that may run nowhere else, and none at all before its end".to_owned()
-        }
+        Deny::Draining => "the node drains and accepts no new work".to_owned(),
+        Deny::Drained => "this node starts nothing now, and the job may run nowhere else".to_owned(),
         Deny::NoMachine { looked, nearest: Some((node, lack)) } => {
             format!("none of the {looked} machine(s) known here can run such a task; nearest is node {node}: {lack}")
         }

@@ -283,3 +283,33 @@ fn slots(options: &StartOptions) -> u32 {
 fn cpus() -> u32 {
     std::thread::available_parallelism().map_or(1, |cpus| u32::try_from(cpus.get()).unwrap_or(1))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A machine whose case is of this kind, as its firmware numbers them.
+    fn machine(chassis: &str) -> (tempfile::TempDir, StartOptions) {
+        let folder = tempfile::tempdir().unwrap();
+        let dmi = folder.path().join("sys/class/dmi/id");
+        std::fs::create_dir_all(&dmi).unwrap();
+        std::fs::write(dmi.join("chassis_type"), chassis).unwrap();
+        let options = StartOptions { machine: Root::at(folder.path()), ..StartOptions::default() };
+        (folder, options)
+    }
+
+    #[test]
+    fn machines_at_which_people_sit_give_up_slots_unless_told_otherwise() {
+        let [desktop, laptop, server] = ["3\n", "10\n", "23\n"].map(machine);
+        assert!(work_settings(&desktop.1).yield_to_owner && work_settings(&laptop.1).yield_to_owner);
+        assert!(!work_settings(&server.1).yield_to_owner);
+        let (_folder, mut told) = machine("3\n");
+        told.config.work.yield_to_owner = Some(false);
+        told.config.work.drain_below = 35;
+        let settings = work_settings(&told);
+        assert!(!settings.yield_to_owner && settings.drain_below == 35 && settings.leave_one);
+        // Who started a node for one command wants it to work.
+        told.private = true;
+        assert_eq!(work_settings(&told), WorkSettings::default());
+    }
+}

@@ -131,6 +131,7 @@ pub fn code_of(kind: &str) -> u8 {
         | "backpressure"
         | "busy"
         | "draining"
+        | "drained"
         | "stopping"
         | "locked"
         | "broken"

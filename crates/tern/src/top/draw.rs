@@ -32,10 +32,12 @@ pub fn draw(picture: &Picture, look: &Look, trouble: Option<&str>, area: Rect, b
     let nodes = picture.grid.as_ref().map_or(&[][..], |grid| &grid.nodes);
     let jobs = picture.jobs.len().min(JOBS_SHOWN);
     // The last line, and the jobs with a blank line and their head, have their place before the nodes.
-    let below = 1 + block(jobs) + block(flows(picture));
+    let below = 1 + block(jobs);
     let room = usize::from(area.height).saturating_sub(usize::from(page.row) + 1 + below);
-    page.nodes(&look.ordered(nodes), look, room);
-    page.flow(picture);
+    // What moves takes what the nodes leave.
+    let moved = flows(picture).min(room.saturating_sub(nodes.len() + 2));
+    page.nodes(&look.ordered(nodes), look, room - block(moved));
+    page.flow(picture, moved);
     page.jobs(picture);
     page.foot(look);
 }
@@ -139,13 +141,13 @@ impl Page<'_> {
         self.row += 1;
     }
 
-    fn flow(&mut self, picture: &Picture) {
-        if picture.flow.flows.is_empty() {
+    fn flow(&mut self, picture: &Picture, lines: usize) {
+        if lines == 0 {
             return;
         }
         self.row += 1;
         self.line("WORK WITH OTHERS", Style::new().add_modifier(Modifier::REVERSED));
-        for flow in picture.flow.flows.iter().take(FLOWS_SHOWN) {
+        for flow in picture.flow.flows.iter().take(lines) {
             let (from, to) = (plain(&flow.from, 30), plain(&flow.to, 30));
             let text = format!("{from} → {to}  {} tasks of {}", flow.tasks, flow.job);
             let style = self.style(Color::Cyan);

@@ -73,7 +73,15 @@ fn picture() -> Picture {
         durability: "1 of 1".to_owned(),
     };
     let grid = NodesView { grid: "57834c02".to_owned(), nodes, ..NodesView::default() };
-    Picture { status: status(), grid: Some(grid), flow: FlowView::default(), jobs: vec![job] }
+    let entry = FlowEntry {
+        from: "attic".to_owned(),
+        to: "barn".to_owned(),
+        job: "12-3f9a1c2b".to_owned(),
+        tasks: 7,
+        ..FlowEntry::default()
+    };
+    let flow = FlowView { flows: vec![entry], silent: Vec::new() };
+    Picture { status: status(), grid: Some(grid), flow, jobs: vec![job] }
 }
 
 fn screen(picture: &Picture, look: &Look, width: u16, height: u16) -> String {
@@ -96,6 +104,9 @@ fn a_wide_screen_shows_every_column_and_the_gone_last() {
         attic   0 balanced     0.50  2/4   14      2.0/8.0 GiB  51 °C  mains  single-board aarch64  –     here
         barn    +1 overloaded  1.20  4/4   28      2.0/8.0 GiB  51 °C  mains  single-board aarch64  farm  0 relayed via attic, 412 µs
         cellar  gone           –     –     –       –            –      mains  single-board aarch64  –     -1 failed
+
+        WORK WITH OTHERS
+        attic → barn  7 tasks of 12-3f9a1c2b
 
         JOBS HERE
         12-3f9a1c2b     running    0s  4 of 20 done, 2 running  flac {}

@@ -98,9 +98,13 @@ impl Machine {
         asked.or(room.low).or(room.fewer)
     }
 
-    /// Whether a job may not be accepted now: the node is about to end, or starts nothing and the job may go nowhere else.
-    pub(in crate::machine) fn refuses(&self, spec: &JobSpec) -> bool {
-        self.here.room.leaving || (self.here.draining && !spec.may_leave())
+    /// Why a job may not be accepted now: the node is about to end, or starts nothing and the job may go nowhere else.
+    pub(in crate::machine) fn refuses(&self, spec: &JobSpec) -> Option<Deny> {
+        match () {
+            () if self.here.room.leaving => Some(Deny::Draining),
+            () if self.here.draining && !spec.may_leave() => Some(Deny::Drained),
+            () => None,
+        }
     }
 
     /// `Drain` of a person.

@@ -180,7 +180,23 @@ pub async fn explain(
         Some(task) => Some(ended(&app, job, task_view(task, &name), of_tag).await?),
         None => None,
     };
-    Ok(Json(explain_view(explained, task, &name)))
+    let mut shown = explain_view(explained, task, &name);
+    if let Some(view) = &view {
+        mark_drained(&mut shown, view);
+    }
+    Ok(Json(shown))
+}
+
+/// What a node says of itself to all: one that starts nothing takes nothing.
+fn mark_drained(shown: &mut ExplainView, view: &GridView) {
+    for candidate in shown.nodes.iter_mut().filter(|candidate| !candidate.here && candidate.refused.is_none()) {
+        let vitals =
+            view.nodes.iter().find(|node| node.node.to_string() == candidate.node).and_then(|node| node.vitals);
+        if vitals.is_some_and(|vitals| vitals.flags.draining) {
+            candidate.refused = Some("it starts nothing more: it is drained, or its battery is low".to_owned());
+            candidate.free = 0;
+        }
+    }
 }
 
 fn no_such_task(job: &str, task: Option<u32>) -> Refused {

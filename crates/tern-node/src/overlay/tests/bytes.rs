@@ -70,8 +70,8 @@ fn mutated_answers_of_members_are_read_in_one_form_or_refused() {
         Listed::Failed(trouble.clone()),
     ]);
     storm_of(&[
-        Outlined { id: ContentId([3; 32]), size: 5, whole: Some(b"bytes".to_vec()) },
-        Outlined { id: ContentId([3; 32]), size: u64::MAX, whole: None },
+        Outlined { id: ContentId([3; 32]), size: 5, mode: 0o644, whole: Some(b"bytes".to_vec()) },
+        Outlined { id: ContentId([3; 32]), size: u64::MAX, mode: 0, whole: None },
     ]);
     let summary = Summary { files: 3, target: Bytes::from("there"), refused: vec!["a".into()], ..Summary::default() };
     storm_of(&[
