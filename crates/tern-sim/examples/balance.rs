@@ -57,10 +57,14 @@ fn main() {
     };
     let threads = number("--threads", 2.0) as usize;
     let mut all: Vec<(u64, Vec<(&str, Report)>)> = std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(&worker)).collect();
+        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(worker)).collect();
         workers.into_iter().flat_map(|worker| worker.join().expect("a worker ends")).collect()
     });
     all.sort_by_key(|(seed, _)| *seed);
+    print_all(&all);
+}
+
+fn print_all(all: &[(u64, Vec<(&str, Report)>)]) {
     println!(
         "policy    makespan/LB          p50     p95     p99   slowdown  moves   msgs   renew  jain  waste  clones unfinished faults Mevents"
     );

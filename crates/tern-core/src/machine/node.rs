@@ -135,7 +135,7 @@ impl Machine {
             Event::Fit(fit) => self.own_fit(fit),
             Event::PeerFit(peer, fit) => self.peer_fit(peer, fit),
             Event::Unwanted { from, grant, tasks, asked, why } => {
-                self.unwanted(from, grant, tasks, (asked, why), now, out)
+                self.unwanted(from, grant, tasks, (asked, why), now, out);
             }
             Event::Staged { grant, tasks } => self.staged_inputs(grant, &tasks),
             Event::Unstaged { grant, tasks, why } => self.unstaged_inputs(grant, &tasks, why, now, out),

@@ -80,7 +80,8 @@ fn life(home: &Home, context: &Path, count: u32, epoch: Epoch, n: &mut u32) -> R
         if !missing.is_empty() {
             *n += 1;
             held.extend(&missing);
-            let tasks = missing.into_iter().map(|task| Order { task, argv: sh(&script(home.path())) }).collect();
+            let tasks =
+                missing.into_iter().map(|task| Order { task, argv: sh(&script(home.path())), own: None }).collect();
             link.send(&[ToWarden::Grant(Grant {
                 job: JOB,
                 round: 0,

@@ -216,7 +216,7 @@ impl Grid {
     }
 
     pub fn grant(&mut self, context: &Path, n: u32, tasks: impl IntoIterator<Item = (u32, Vec<Bytes>)>) {
-        let tasks = tasks.into_iter().map(|(task, argv)| Order { task, argv }).collect();
+        let tasks = tasks.into_iter().map(|(task, argv)| Order { task, argv, own: None }).collect();
         let grant = Grant { job: JOB, round: 0, epoch: EPOCH, n, context: context.to_owned(), tasks };
         self.send(ToWarden::Grant(grant));
     }

@@ -4,7 +4,7 @@
 
 use tern_core::observe::NodeTrit;
 use tern_core::promise::{Exit, Outcome, Output};
-use tern_core::wire::Message;
+use tern_core::wire::{Made, Message};
 use tern_core::words::{Attempt, Epoch, GrantId, JobId, TaskSet, Unfit};
 
 use super::perform::over_the_wire;
@@ -55,7 +55,7 @@ impl World {
                 grant,
                 outcomes: vec![lied(Exit::Code(0))],
                 output: vec![Default::default(); 2],
-                made: vec![Default::default(); 3],
+                made: vec![Made::default(); 3],
             },
             7 => Message::Results {
                 grant,

@@ -2,7 +2,7 @@
 
 use tern_core::machine::{Dispatch, Effect};
 use tern_core::promise::Record;
-use tern_core::wire::{Message, TaskFiles};
+use tern_core::wire::{Made, Message, TaskFiles};
 use tern_core::words::Attempt;
 
 use super::agents::Cause;
@@ -103,7 +103,7 @@ fn filled_in(mut message: Message) -> Message {
             }
         }
         Message::Results { outcomes, output, made, .. } => {
-            *made = outcomes.iter().map(|_| Default::default()).collect();
+            *made = outcomes.iter().map(|_| Made::default()).collect();
             *output = outcomes.iter().map(|_| Default::default()).collect();
         }
         _ => {}

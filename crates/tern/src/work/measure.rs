@@ -45,7 +45,7 @@ impl Census {
         let count = f64::from(count);
         if let Some((before, was)) = self.last {
             let time = (seconds - before).max(0.0);
-            self.area += (was + count) / 2.0 * time;
+            self.area += f64::midpoint(was, count) * time;
             self.span += time;
         }
         self.last = Some((seconds, count));

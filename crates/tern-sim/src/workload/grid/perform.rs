@@ -67,7 +67,7 @@ impl Grid<'_> {
 
     fn dispatch(&mut self, node: usize, dispatch: Dispatch) {
         let Dispatch { job, round, epoch, n, tasks, grant } = dispatch;
-        for task in tasks.0.iter() {
+        for task in &tasks.0 {
             let attempt = Attempt { job, task, round, epoch, n };
             self.agents[node].queue.push_back(Waiting { attempt, grant });
             if let Some(task) = self.task_of(job, task).filter(|_| grant.is_none()) {
