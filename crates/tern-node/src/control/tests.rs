@@ -171,3 +171,17 @@ fn a_misspelt_field_is_refused_by_its_name() {
     assert!(refused.body.message.contains("argz"), "{}", refused.body.message);
     assert!(routes::read_json::<SubmitRequest>(b"\xff").is_err());
 }
+
+#[test]
+fn files_outside_of_the_folder_of_the_job_are_refused_by_name() {
+    for name in ["/etc/passwd", "../x", "a/../../x", ""] {
+        let inputs = SubmitRequest { inputs: vec![name.into()], ..good() };
+        let outputs = SubmitRequest { outputs: vec![name.into()], ..good() };
+        for refused in [refusal(inputs), refusal(outputs)] {
+            assert!(refused.contains(name) && refused.contains("outside"), "{refused}");
+        }
+    }
+    let request = SubmitRequest { inputs: vec!["lib/{}.so".into()], ..good() };
+    let submission = accept::submission(request, accept::Named::default()).unwrap();
+    assert_eq!(submission.spec.stage.expect("files travel").inputs.words.len(), 1);
+}

@@ -119,11 +119,13 @@ impl From<Trouble> for Failure {
 pub fn code_of(kind: &str) -> u8 {
     match kind {
         "invalid" | "limit" => USAGE,
-        "wrong_state" | "bad_argument" | "damaged" | "newer_format" | "bad_ticket" | "changed" | "in_a_grid"
-        | "itself" => DATAERR,
+        "wrong_state" | "bad_argument" | "damaged" | "newer_format" | "older_format" | "bad_ticket" | "changed"
+        | "in_a_grid" | "itself" | "outside" => DATAERR,
         "no_such_job" | "no_result" | "not_throttled" | "no_journal" | "no_such_forward" | "no_such_file" => NOINPUT,
         "no_such_node" | "no_such_zone" => NOHOST,
-        "no_agent" | "agent_gone" | "no_mesh" | "no_warden" | "unreachable" | "refused_there" => UNAVAILABLE,
+        "no_agent" | "agent_gone" | "no_mesh" | "no_warden" | "no_machine" | "unreachable" | "refused_there" => {
+            UNAVAILABLE
+        }
         "inputs_not_written" | "exists" | "not_listened" => CANTCREAT,
         "bad_answer" => PROTOCOL,
         "storage_failed" | "io" => IOERR,
