@@ -1,5 +1,6 @@
 //! The state machine of a node, driven from outside: alone, in pairs, through storms, and by its laws.
 
+mod attacks;
 mod balance;
 mod comings;
 mod laws;

@@ -8,7 +8,7 @@ use tern_core::wire::Message;
 use tern_core::words::{JobId, JobSpec, TaskSet};
 
 /// A loaded node 0 with one slot, an idle node 1 with two that has borrowed.
-fn lent() -> (World, JobId) {
+pub fn lent() -> (World, JobId) {
     let mut world = World::of(&[1, 2]);
     let job = world.submit(0, spec(12));
     world.connect(0, 1);
