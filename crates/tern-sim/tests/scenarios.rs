@@ -237,47 +237,47 @@ fn an_idle_node_borrows_and_dies_and_nothing_is_lost() {
             2.150306  1  warden  starts 1-11111111/1 (1@132e)
             2.151610  1  warden  reports 1-11111111/0 (1@132e) success
             2.151610  1  agent   counts 1-11111111/0 (1@132e) success
+            2.151610  1  agent   dispatches {2} of 1-11111111 as 3
             2.424432  1  warden  1-11111111/1 (1@132e) ends: success
-            2.425707  1  warden  reports 1-11111111/1 (1@132e) success
-            2.425707  1  agent   counts 1-11111111/1 (1@132e) success
-            2.425707  1  agent   dispatches {2} of 1-11111111 as 3
-            2.426042  1  warden  starts 1-11111111/2 (3@132e)
+            2.424432  1  warden  starts 1-11111111/2 (3@132e)
+            2.425766  1  warden  reports 1-11111111/1 (1@132e) success
+            2.425766  1  agent   counts 1-11111111/1 (1@132e) success
+            2.425766  1  agent   dispatches {3} of 1-11111111 as 4
             2.501000  1  clock   tick
             2.852000  1  clock   tick
             2.852000  1  agent   writes #4: reclaimed grant 2@132e
             2.853000  1  journal 1 records are durable
             2.853000  1  journal durable up to 4
             2.876000  1  link    to 22222222 is down
-            3.316687  1  warden  1-11111111/2 (3@132e) ends: success
-            3.317769  1  warden  reports 1-11111111/2 (3@132e) success
-            3.317769  1  agent   counts 1-11111111/2 (3@132e) success
-            3.317769  1  agent   dispatches {3} of 1-11111111 as 4
-            3.317896  1  warden  starts 1-11111111/3 (4@132e)
+            3.315077  1  warden  1-11111111/2 (3@132e) ends: success
+            3.315077  1  warden  starts 1-11111111/3 (4@132e)
+            3.316205  1  warden  reports 1-11111111/2 (3@132e) success
+            3.316205  1  agent   counts 1-11111111/2 (3@132e) success
+            3.316205  1  agent   dispatches {4} of 1-11111111 as 5
             3.501000  1  clock   tick
-            3.833650  1  warden  1-11111111/3 (4@132e) ends: success
-            3.834992  1  warden  reports 1-11111111/3 (4@132e) success
-            3.834992  1  agent   counts 1-11111111/3 (4@132e) success
-            3.834992  1  agent   dispatches {4} of 1-11111111 as 5
-            3.835381  1  warden  starts 1-11111111/4 (5@132e)
-            4.629151  1  warden  1-11111111/4 (5@132e) ends: success
-            4.630506  1  warden  reports 1-11111111/4 (5@132e) success
-            4.630506  1  agent   counts 1-11111111/4 (5@132e) success
-            4.630506  1  agent   dispatches {5} of 1-11111111 as 6
-            4.630806  1  warden  starts 1-11111111/5 (6@132e)
-            5.028776  1  warden  1-11111111/5 (6@132e) ends: success
-            5.029920  1  warden  reports 1-11111111/5 (6@132e) success
-            5.029920  1  agent   counts 1-11111111/5 (6@132e) success
-            5.029920  1  agent   dispatches {6} of 1-11111111 as 7
-            5.030221  1  warden  starts 1-11111111/6 (7@132e)
-            5.390805  1  warden  1-11111111/6 (7@132e) ends: success
-            5.391917  1  warden  reports 1-11111111/6 (7@132e) success
-            5.391917  1  agent   counts 1-11111111/6 (7@132e) success
-            5.391917  1  agent   dispatches {7} of 1-11111111 as 8
-            5.392110  1  warden  starts 1-11111111/7 (8@132e)
-            6.207074  1  warden  1-11111111/7 (8@132e) ends: success
-            6.208341  1  warden  reports 1-11111111/7 (8@132e) success
-            6.208341  1  agent   counts 1-11111111/7 (8@132e) success
-            6.208341  1  agent   1-11111111 is over
+            3.830831  1  warden  1-11111111/3 (4@132e) ends: success
+            3.830831  1  warden  starts 1-11111111/4 (5@132e)
+            3.832220  1  warden  reports 1-11111111/3 (4@132e) success
+            3.832220  1  agent   counts 1-11111111/3 (4@132e) success
+            3.832220  1  agent   dispatches {5} of 1-11111111 as 6
+            4.624601  1  warden  1-11111111/4 (5@132e) ends: success
+            4.624601  1  warden  starts 1-11111111/5 (6@132e)
+            4.625901  1  warden  reports 1-11111111/4 (5@132e) success
+            4.625901  1  agent   counts 1-11111111/4 (5@132e) success
+            4.625901  1  agent   dispatches {6} of 1-11111111 as 7
+            5.022571  1  warden  1-11111111/5 (6@132e) ends: success
+            5.022571  1  warden  starts 1-11111111/6 (7@132e)
+            5.023872  1  warden  reports 1-11111111/5 (6@132e) success
+            5.023872  1  agent   counts 1-11111111/5 (6@132e) success
+            5.023872  1  agent   dispatches {7} of 1-11111111 as 8
+            5.383155  1  warden  1-11111111/6 (7@132e) ends: success
+            5.383155  1  warden  starts 1-11111111/7 (8@132e)
+            5.384348  1  warden  reports 1-11111111/6 (7@132e) success
+            5.384348  1  agent   counts 1-11111111/6 (7@132e) success
+            6.198119  1  warden  1-11111111/7 (8@132e) ends: success
+            6.199385  1  warden  reports 1-11111111/7 (8@132e) success
+            6.199385  1  agent   counts 1-11111111/7 (8@132e) success
+            6.199385  1  agent   1-11111111 is over
         "#]],
     );
 }
