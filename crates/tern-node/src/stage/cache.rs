@@ -63,7 +63,13 @@ impl Cache {
         known.uses += 1;
         let uses = known.uses;
         known.contents.get_mut(&id)?.1 = uses;
-        Some(self.place(id))
+        let place = self.place(id);
+        // Somebody may have emptied the folder.
+        if !place.exists() {
+            known.remove(id);
+            return None;
+        }
+        Some(place)
     }
 
     /// Takes note of a content that is whole, and makes room for it.
@@ -140,6 +146,9 @@ mod tests {
         cache.add(ids[2], 10);
         assert!(cache.find(ids[1]).is_none() && !cache.place(ids[1]).exists());
         assert!(cache.find(ids[0]).is_some() && cache.find(ids[2]).is_some());
+        std::fs::remove_file(cache.place(ids[2])).expect("it was there");
+        assert!(cache.find(ids[2]).is_none(), "somebody else removed it");
+        std::fs::write(cache.place(ids[2]), [0; 10]).expect("a file");
 
         std::fs::write(folder.path().join("cache/.half.tern-part"), b"x").expect("a file");
         let again = Cache::open(folder.path().join("cache"), 10).expect("a cache");
