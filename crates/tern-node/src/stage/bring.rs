@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use tern_core::wire::TaskFiles;
-use tern_core::words::{Bytes, Unfit};
+use tern_core::words::{Bytes, NodeId, Unfit};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
@@ -50,7 +50,7 @@ impl Stager {
 
     async fn bring_one(
         &self,
-        (from, base): (tern_core::words::NodeId, &Path),
+        (from, base): (NodeId, &Path),
         folder: PathBuf,
         files: &TaskFiles,
     ) -> Result<Inputs, Trouble> {
@@ -80,13 +80,7 @@ impl Stager {
     }
 
     /// An input that is a folder: all regular files in it.
-    async fn bring_folder(
-        &self,
-        fetch: &mut Fetch,
-        from: tern_core::words::NodeId,
-        path: &[u8],
-        target: &Path,
-    ) -> Result<(), Trouble> {
+    async fn bring_folder(&self, fetch: &mut Fetch, from: NodeId, path: &[u8], target: &Path) -> Result<(), Trouble> {
         let ask = Ask::List { sources: vec![path.to_vec()], recursive: true };
         let (_send, mut receive) = self.peers.call(&from, &Call::Files(ask)).await?;
         let mut entries = Vec::new();

@@ -18,7 +18,7 @@ impl Loop {
         match wire::decode(bytes) {
             Ok(message @ Message::Lend { .. }) => self.offered(from, message, effects),
             Ok(Message::Results { grant, outcomes, output, made }) if !made.is_empty() => {
-                self.fetch_first(from, Message::Results { grant, outcomes, output, made });
+                self.fetch_first(from, Message::Results { grant, outcomes, output, made }, effects);
             }
             Ok(message) => self.said(from, message, Long::default(), effects),
             Err(error) => tracing::warn!(%from, ?error, "a frame could not be read and was dropped"),
@@ -46,20 +46,22 @@ impl Loop {
     }
 
     /// Ends of tasks that made files: these come first. Only what an open loan names is fetched.
-    fn fetch_first(&mut self, from: NodeId, message: Message) {
+    fn fetch_first(&mut self, from: NodeId, message: Message, effects: &mut Vec<Effect>) {
         let Message::Results { grant, outcomes, output, made } = message else { return };
-        let Some(loan) = self.machine.state().lent().get(&grant).filter(|loan| loan.to == from) else {
-            // Not lent, or not any more: the machine says so.
-            let message = Message::Results { grant, outcomes, output, made: Vec::new() };
-            let mut effects = Vec::new();
-            self.handle(Event::Message { from, message }, &mut effects);
-            return self.perform(effects);
-        };
-        let (job, open) = (loan.job, loan.open.clone());
-        let Some(stager) = self.stager.clone() else { return };
+        let loan = self.machine.state().lent().get(&grant).filter(|loan| loan.to == from);
+        let (job, open) = loan.map_or_else(Default::default, |loan| (Some(loan.job), loan.open.clone()));
         let ends = outcomes.into_iter().zip(output).zip(made);
-        let mut ends: Vec<_> = ends.filter(|((outcome, _), _)| open.contains(outcome.attempt.task)).collect();
+        let (mut ends, over): (Vec<_>, Vec<_>) = ends.partition(|((end, _), _)| open.contains(end.attempt.task));
+        if !over.is_empty() {
+            // Not lent, or not any more, or counted already: the machine says so, and the borrower stops saying it.
+            let outcomes = over.into_iter().map(|((outcome, _), _)| outcome).collect();
+            let message = Message::Results { grant, outcomes, output: Vec::new(), made: Vec::new() };
+            self.handle(Event::Message { from, message }, effects);
+        }
+        let (Some(job), Some(stager)) = (job.filter(|_| !ends.is_empty()), self.stager.clone()) else { return };
+        // One end a task, in the order in which their names are found.
         ends.sort_by_key(|((outcome, _), _)| outcome.attempt.task);
+        ends.dedup_by_key(|((outcome, _), _)| outcome.attempt.task);
         let tasks: TaskSet = ends.iter().map(|((outcome, _), _)| outcome.attempt.task).collect();
         let orders = self.orders.own(self.machine.state(), job, &tasks);
         let argv: Vec<Vec<Bytes>> = orders.into_iter().map(|order| order.argv).collect();
