@@ -34,8 +34,9 @@ pub enum Trouble {
 const ALL: [Trouble; 6] =
     [Trouble::Crash, Trouble::Cut, Trouble::Split, Trouble::Stall, Trouble::Suspend, Trouble::Move];
 
-/// How long it takes until all have followed a change of routes that nobody needed, milliseconds.
-const BLINK_MS: u64 = 1_000;
+/// How long it takes until all have followed a change of routes that nobody needed, milliseconds. Where several belonged to a zone that was
+/// not theirs, each of them takes up its own with its next look at its links, a second after the one before it.
+const BLINK_MS: u64 = 3_000;
 
 /// The parameters of one life.
 #[derive(Clone, Debug)]

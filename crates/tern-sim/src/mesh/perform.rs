@@ -131,7 +131,9 @@ impl World {
             let other = &self.nodes[*to];
             let alive = other.is_alive() || other.puppet;
             let lets_in = other.puppet || other.admitted.contains(&self.nodes[from].key);
-            alive && lets_in && self.nodes[from].admitted.contains(&peer) && !self.net.is_cut(from, *to)
+            // A dial in the middle of which the machine fell asleep is over when it wakes, and it hears of that then.
+            let awake = self.nodes[from].state != State::Suspended;
+            awake && alive && lets_in && self.nodes[from].admitted.contains(&peer) && !self.net.is_cut(from, *to)
         });
         match good {
             Some(to) => {

@@ -89,6 +89,10 @@ impl Mesh {
             self.know_all();
         }
         let frame = self.listening_frame();
+        // Who was welcomed in the moment before was told the zone of that moment, and would believe it once the link counts.
+        for link in self.welcomed() {
+            out.push(MeshEffect::Frame { link, bytes: frame.clone() });
+        }
         let links: Vec<(LinkId, bool)> = self.links.values().map(|link| (link.id, self.is_within(link))).collect();
         for (link, within) in links {
             out.push(MeshEffect::Frame { link, bytes: frame.clone() });

@@ -197,6 +197,11 @@ impl Mesh {
         self.begin(link, out);
     }
 
+    /// Connections that do not count yet, and whose other end was told that this one listens.
+    pub(in crate::machine::mesh) fn welcomed(&self) -> Vec<LinkId> {
+        self.greetings.iter().filter(|(_, greeting)| greeting.welcome).map(|(link, _)| *link).collect()
+    }
+
     /// The other end takes what it is sent; said again now and then, it compares rolls.
     fn listening(&mut self, link: LinkId, roll: u64, area: Option<String>, out: &mut Vec<MeshEffect>) {
         if let Some(greeting) = self.greetings.get_mut(&link) {
