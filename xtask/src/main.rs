@@ -30,6 +30,10 @@ usage: cargo xtask COMMAND
   bench mesh [--pairs N] [--quick] [--json]
                            measure the mesh against raw TCP and a bare iroh connection, joining, and an idle grid; the
                            table goes into docs/benchmarks.md as above, and with --json the last line is the same as JSON
+  bench work [--pairs N] [--quick] [--json]
+                           batches that cross machines, beside an ideal queue, one node, and GNU parallel over ssh
+  bench balance [--seeds N]
+                           the built-in workloads of the simulator, beside a central queue and a plainer scheduler
   dist                     a binary that runs on any Linux of this architecture, in target/dist with its checksum";
 
 fn main() -> ExitCode {
@@ -48,6 +52,8 @@ fn main() -> ExitCode {
         // What the benchmark runs of itself.
         Some((&"loop", arguments)) => bench::spin(arguments),
         Some((&"on-battery", arguments)) => bench::on_battery(arguments),
+        Some((&"in-group", arguments)) => bench::in_group(arguments),
+        Some((&"spend", arguments)) => bench::spend(arguments),
         Some((&"burn", [])) => {
             bench::burn();
             Ok(())

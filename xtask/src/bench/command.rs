@@ -40,8 +40,11 @@ pub fn bench(options: &[&str]) -> Result<(), String> {
     match options.split_first() {
         Some((&"spine", options)) => spine(options),
         Some((&"mesh", options)) => super::mesh::bench(options),
+        Some((&"work", options)) => super::work::bench(options),
         Some((&"balance", options)) => balance(options),
-        _ => Err("usage: cargo xtask bench spine|mesh [--pairs N] [--quick], bench balance [--seeds N]".to_string()),
+        _ => {
+            Err("usage: cargo xtask bench spine|mesh|work [--pairs N] [--quick], bench balance [--seeds N]".to_string())
+        }
     }
 }
 

@@ -92,6 +92,11 @@ impl Agent {
         self.home.join("control.sock")
     }
 
+    /// As its folder is called.
+    pub fn name(&self) -> String {
+        self.home.file_name().unwrap_or_default().to_string_lossy().into_owned()
+    }
+
     /// `tern …` on this agent's folder.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(&self.tern);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use iroh::endpoint::{Connection, RecvStream, SendStream};
 use iroh::{Endpoint, EndpointAddr, EndpointId};
 use tern_core::words::NodeId;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use super::CALL_ALPN;
 use super::actor::Said;
@@ -48,7 +48,26 @@ pub enum CallError {
     Refused(String),
 }
 
-type Slot = Arc<tokio::sync::Mutex<Option<Connection>>>;
+/// The connection over which this node asks one member.
+#[derive(Default)]
+struct Line {
+    open: Mutex<Option<Connection>>,
+    /// Held by whoever dials: the others wait for what comes of it.
+    dial: tokio::sync::Mutex<()>,
+    /// The member has made one meanwhile.
+    came: Notify,
+}
+
+impl Line {
+    fn live(&self) -> Option<Connection> {
+        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.clone().filter(|known| known.close_reason().is_none())
+    }
+
+    fn set(&self, connection: &Connection) {
+        *self.open.lock().unwrap_or_else(PoisonError::into_inner) = Some(connection.clone());
+    }
+}
 
 /// The main endpoint with its open connections; all copies are one.
 #[derive(Clone)]
@@ -57,7 +76,7 @@ pub struct Peers {
     directory: Directory,
     members: Members,
     /// Those over which this node asks, one a member.
-    open: Arc<Mutex<HashMap<NodeId, Slot>>>,
+    open: Arc<Mutex<HashMap<NodeId, Arc<Line>>>>,
     /// All of them, whoever made them.
     served: Arc<Mutex<HashMap<NodeId, Vec<Connection>>>>,
     to_loop: ToLoop,
@@ -110,7 +129,7 @@ impl Peers {
         &self.endpoint
     }
 
-    fn slot(&self, node: &NodeId) -> Slot {
+    fn line(&self, node: &NodeId) -> Arc<Line> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner).entry(*node).or_default().clone()
     }
 
@@ -135,13 +154,12 @@ impl Peers {
         None
     }
 
-    /// A connection that the other side made serves both ways.
-    pub async fn accepted(&self, node: &NodeId, connection: &Connection) {
-        let slot = self.slot(node);
-        let mut open = slot.lock().await;
-        if open.as_ref().is_none_or(|known| known.close_reason().is_some()) {
-            *open = Some(connection.clone());
-        }
+    /// A connection that the other side made serves both ways. It is taken before an older one, and before one that is being dialled: whoever
+    /// makes one has none that it could use, mostly because it began anew, and the older one leads to a life that is over.
+    pub fn accepted(&self, node: &NodeId, connection: &Connection) {
+        let line = self.line(node);
+        line.set(connection);
+        line.came.notify_waiters();
     }
 
     /// The connection to a member, made if need be.
@@ -154,22 +172,39 @@ impl Peers {
         if !self.members.has(&node.0) {
             return Err(unreachable("it is no member of this grid".to_owned()));
         }
-        let slot = self.slot(node);
-        let mut open = slot.lock().await;
-        if let Some(known) = open.as_ref().filter(|known| known.close_reason().is_none()) {
-            return Ok(known.clone());
+        let line = self.line(node);
+        if let Some(known) = self.usable(node, &line) {
+            return Ok(known);
+        }
+        let _dials = line.dial.lock().await;
+        let mut came = std::pin::pin!(line.came.notified());
+        came.as_mut().enable();
+        if let Some(known) = self.usable(node, &line) {
+            return Ok(known);
         }
         let id = EndpointId::from_bytes(&node.0).map_err(|error| unreachable(error.to_string()))?;
         let target = EndpointAddr::from_parts(id, self.directory.ways(&id));
         let connecting = tokio::time::timeout(CONNECT_TIMEOUT, self.endpoint.connect(target, CALL_ALPN));
-        let connection = connecting
-            .await
-            .map_err(|_| unreachable(format!("no answer within {} s", CONNECT_TIMEOUT.as_secs())))?
-            .map_err(|error| unreachable(error.to_string()))?;
-        *open = Some(connection.clone());
+        let connection = tokio::select! {
+            made = connecting => made
+                .map_err(|_| unreachable(format!("no answer within {} s", CONNECT_TIMEOUT.as_secs())))?
+                .map_err(|error| unreachable(error.to_string()))?,
+            () = came => return line.live().ok_or_else(|| unreachable("what it dialled itself ended at once".to_owned())),
+        };
+        line.set(&connection);
         // It serves the other node's calls as well.
         tokio::spawn(calls::serve(connection.clone(), *node, self.clone()));
         Ok(connection)
+    }
+
+    /// The connection that is used, or else the newest that there is.
+    fn usable(&self, node: &NodeId, line: &Line) -> Option<Connection> {
+        line.live().or_else(|| {
+            let served = self.served.lock().unwrap_or_else(PoisonError::into_inner);
+            let newest = served.get(node)?.iter().rev().find(|known| known.close_reason().is_none())?.clone();
+            line.set(&newest);
+            Some(newest)
+        })
     }
 
     /// Opens a stream to a member and asks for a service; the answer stands when this returns.
@@ -238,15 +273,10 @@ impl Peers {
 
     /// This machine's addresses have changed: connections that stand on one that is gone find another path.
     pub fn mend(&self) {
-        let open: Vec<(NodeId, Slot)> = {
-            let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-            open.iter().map(|(node, slot)| (*node, slot.clone())).collect()
-        };
-        for (node, slot) in open {
-            let Ok(open) = slot.try_lock() else { continue };
-            let Some(connection) = open.clone().filter(|it| it.close_reason().is_none() && ground::is_lost(it)) else {
+        for (node, connection) in self.connected() {
+            if !ground::is_lost(&connection) {
                 continue;
-            };
+            }
             if self.mending.lock().unwrap_or_else(PoisonError::into_inner).insert(node) {
                 let peers = self.clone();
                 tokio::spawn(async move {
@@ -286,25 +316,19 @@ impl Peers {
 
     /// Those that are connected, and whether without a hop.
     pub fn paths(&self) -> Vec<(NodeId, bool)> {
+        self.connected().into_iter().map(|(node, connection)| (node, is_direct(&connection))).collect()
+    }
+
+    fn connected(&self) -> Vec<(NodeId, Connection)> {
         let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let connected = open.iter().filter_map(|(node, slot)| {
-            let open = slot.try_lock().ok()?;
-            let connection = open.as_ref().filter(|connection| connection.close_reason().is_none())?;
-            Some((*node, is_direct(connection)))
-        });
-        connected.collect()
+        open.iter().filter_map(|(node, line)| Some((*node, line.live()?))).collect()
     }
 
     /// A route changed: connections that waited for lost packets try again now and not after their next time-out.
     pub fn nudge(&self) {
-        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        for slot in open.values() {
-            if let Ok(open) = slot.try_lock()
-                && let Some(connection) = open.as_ref()
-            {
-                // Any answer to it tells the connection at once which of the packets before it are lost.
-                let _full = connection.send_datagram(bytes::Bytes::new());
-            }
+        for (_, connection) in self.connected() {
+            // Any answer to it tells the connection at once which of the packets before it are lost.
+            let _full = connection.send_datagram(bytes::Bytes::new());
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::mpsc::SyncSender;
 
-use iroh::endpoint::RecvStream;
+use iroh::endpoint::{RecvStream, SendStream};
 use tern_core::words::{NodeId, limits};
 use tokio::sync::mpsc;
 
@@ -51,26 +51,35 @@ pub async fn distribute(mut outbound: mpsc::Receiver<(NodeId, Vec<u8>)>, peers: 
     }
 }
 
-/// Writes until the connection ends; the next frame after that begins anew.
+/// Writes over whichever connection leads to the peer. A frame that finds it ended goes over the next, once; where there is none
+/// it is dropped with what waits behind it: the core repeats what matters, and would not want it late.
 async fn write(to: NodeId, mut frames: mpsc::Receiver<Vec<u8>>, peers: Peers) {
-    let opened = match peers.connection(&to).await {
-        Ok(connection) => connection.open_uni().await.map_err(|error| error.to_string()),
-        Err(error) => Err(error.to_string()),
-    };
-    let mut stream = match opened {
-        Ok(stream) => stream,
-        Err(error) => return tracing::debug!(%to, %error, "frames were dropped"),
-    };
+    let mut stream = None;
     while let Some(frame) = frames.recv().await {
-        let Ok(length) = u32::try_from(frame.len()) else { continue };
-        let written = match stream.write_all(&length.to_le_bytes()).await {
-            Ok(()) => stream.write_all(&frame).await,
-            Err(error) => Err(error),
-        };
+        let mut written = write_one(&peers, &to, &mut stream, &frame).await;
+        if written.is_err() {
+            stream = None;
+            written = write_one(&peers, &to, &mut stream, &frame).await;
+        }
         if let Err(error) = written {
-            return tracing::debug!(%to, %error, "a frame was dropped: the connection ended");
+            return tracing::debug!(%to, %error, "frames were dropped");
         }
     }
+}
+
+/// The stream in use, by the connection that it belongs to.
+type Open = Option<(usize, SendStream)>;
+
+async fn write_one(peers: &Peers, to: &NodeId, stream: &mut Open, frame: &[u8]) -> Result<(), String> {
+    let Ok(length) = u32::try_from(frame.len()) else { return Ok(()) };
+    let connection = peers.connection(to).await.map_err(|error| error.to_string())?;
+    let id = connection.stable_id();
+    if stream.as_ref().is_none_or(|(of, _)| *of != id) {
+        *stream = Some((id, connection.open_uni().await.map_err(|error| error.to_string())?));
+    }
+    let Some((_, open)) = stream else { return Ok(()) };
+    open.write_all(&length.to_le_bytes()).await.map_err(|error| error.to_string())?;
+    open.write_all(frame).await.map_err(|error| error.to_string())
 }
 
 /// Reads one stream of frames to its end.

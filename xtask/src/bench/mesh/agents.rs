@@ -1,11 +1,13 @@
 //! Real agents on this machine: how long a new one takes to be of use, and what five of them cost while nothing happens.
 
+use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use super::battery;
 use super::command::Bench;
 use super::sheet::{Goal, Sheet};
-use crate::bench::node::{Agent, cpu_seconds, find, mebibytes};
+use crate::bench::node::{Agent, Folder, cpu_seconds, find, mebibytes};
 use crate::run::capture;
 
 /// Machines of the grid that idles.
@@ -17,20 +19,31 @@ const WATCHED: Duration = Duration::from_secs(30);
 /// A node that is not of use by then never will be.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// An agent that looks for nobody, under this name.
-fn agent(bench: &Bench, name: &str, on_battery: bool) -> Result<Agent, String> {
-    let home = bench.folder.path().join(name);
-    let settings = format!("slots = 2\n[mesh]\nmdns = false\nport_mapping = false\nname = \"{name}\"\n");
+/// An agent that looks for nobody, under this name; `starter` as in [`Agent::on`].
+pub fn named(
+    tern: &Path,
+    folder: &Folder,
+    name: &str,
+    slots: usize,
+    starter: Option<Command>,
+) -> Result<Agent, String> {
+    let home = folder.path().join(name);
+    let settings = format!("slots = {slots}\n[mesh]\nmdns = false\nport_mapping = false\nname = \"{name}\"\n");
     let failed = |error: std::io::Error| format!("{}: {error}", home.display());
     let _fresh = std::fs::remove_dir_all(&home);
     std::fs::create_dir_all(&home).map_err(failed)?;
     std::fs::set_permissions(&home, std::os::unix::fs::PermissionsExt::from_mode(0o700)).map_err(failed)?;
     std::fs::write(home.join("config.toml"), settings).map_err(failed)?;
-    let starter = if on_battery { Some(battery::command(&bench.tern)?) } else { None };
-    Agent::on(bench.tern.clone(), home, starter)
+    Agent::on(tern.to_path_buf(), home, starter)
 }
 
-fn ticket(of: &Agent) -> Result<String, String> {
+fn agent(bench: &Bench, name: &str, on_battery: bool) -> Result<Agent, String> {
+    let starter = if on_battery { Some(battery::command(&bench.tern)?) } else { None };
+    named(&bench.tern, &bench.folder, name, 2, starter)
+}
+
+/// Lets somebody into this agent's grid.
+pub fn ticket(of: &Agent) -> Result<String, String> {
     let invited = of.json(&["invite", "--json"])?;
     let ticket = find(&invited, "ticket").and_then(serde_json::Value::as_str);
     Ok(ticket.ok_or_else(|| format!("tern invite --json names no ticket: {invited}"))?.to_string())

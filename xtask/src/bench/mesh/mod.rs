@@ -9,5 +9,7 @@ mod command;
 mod lab;
 mod sheet;
 
+pub use agents::{named, ticket};
 pub use battery::on_battery;
 pub use command::bench;
+pub use sheet::{Goal, Sheet};

@@ -18,7 +18,7 @@ pub async fn accept(peers: Peers) {
         let peers = peers.clone();
         async move {
             let from = NodeId(*connection.remote_id().as_bytes());
-            peers.accepted(&from, &connection).await;
+            peers.accepted(&from, &connection);
             serve(connection, from, peers).await;
         }
     })
