@@ -59,7 +59,7 @@ fn draw_nodes(count: usize, seed: u64) -> (Vec<NodeSpec>, Vec<bool>) {
         let zone = dice.below(zones) as u32;
         let own = Dice(seed.wrapping_mul(7919) ^ (index as u64 * 104_729));
         let owner = if laptop { habits(own, f64::from(cores)) } else { Vec::new() };
-        NodeSpec { cores, speed, zone, bandwidth, owner }
+        NodeSpec { cores, speed, zone, memory_mib: None, bandwidth, owner }
     });
     (nodes.collect(), laptops)
 }

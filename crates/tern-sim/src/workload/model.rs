@@ -8,7 +8,10 @@ pub struct NodeSpec {
     pub cores: u32,
     /// Of one core, where 1 is the reference machine.
     pub speed: f64,
+    /// Machines of one zone are near each other.
     pub zone: u32,
+    /// Memory that tasks may have; none: more than any asks for.
+    pub memory_mib: Option<u32>,
     /// Bytes a second, up and down alike.
     pub bandwidth: f64,
     /// From when on its owner uses how many cores, in ascending order of time.

@@ -261,7 +261,8 @@ pub struct SimArgs {
     /// Replay these tasks instead: a Standard Workload Format file (.swf), or a list `arrival_s,work_s,cores,memory_mib,bytes,class,deadline_s`
     #[arg(long, value_name = "FILE", requires = "nodes")]
     pub workload: Option<PathBuf>,
-    /// On these machines: a list `cores,speed,zone,bandwidth,owner`
+    /// On these machines: a list `cores,speed,zone,memory_mib,bandwidth_mbit,owner`, of which
+    /// only the first is needed
     #[arg(long, value_name = "FILE", requires = "workload")]
     pub nodes: Option<PathBuf>,
     /// The order of tasks that name none: fifo, interactive, batch or deadline

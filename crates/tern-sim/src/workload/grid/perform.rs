@@ -69,7 +69,8 @@ impl Grid<'_> {
         let Dispatch { job, round, epoch, n, tasks, grant } = dispatch;
         for task in &tasks.0 {
             let attempt = Attempt { job, task, round, epoch, n };
-            self.agents[node].queue.push_back(Waiting { attempt, grant });
+            let cores = self.task_of(job, task).map_or(1, |task| self.workload.tasks[task].cores);
+            self.agents[node].queue.push_back(Waiting { attempt, grant, cores });
             if let Some(task) = self.task_of(job, task).filter(|_| grant.is_none()) {
                 self.trace.queued(task, node);
             }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use tern_core::machine::{Command, Effect, Event};
-use tern_core::observe::Reading;
+use tern_core::observe::{Fit, Reading};
 use tern_core::promise::Exit;
 use tern_core::wire::Message;
 use tern_core::words::template::Template;
@@ -13,7 +13,7 @@ use super::agent::{Agent, Job};
 use super::trace::Trace;
 use super::{Settings, What};
 use crate::workload::agenda::Agenda;
-use crate::workload::model::Workload;
+use crate::workload::model::{NodeSpec, Workload};
 use crate::workload::report::{Course, Report};
 
 /// Everything there is.
@@ -86,17 +86,18 @@ impl<'a> Grid<'a> {
         for node in 0..self.agents.len() {
             let incarnation = self.settings.seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ node as u64;
             let slots = self.agents[node].slots;
-            let speed = milli(self.agents[node].host.spec.speed);
-            self.agents[node].machine.set_speed(speed);
+            let fit = fit(&self.agents[node].host.spec);
+            self.feed(node, Event::Fit(fit));
             self.feed(node, Event::Start { incarnation, slots });
             self.feed(node, Event::WardenUp { running: Vec::new(), queued: Vec::new() });
         }
         for node in 0..self.agents.len() {
             for peer in 0..self.agents.len() {
                 if peer != node {
-                    let (id, speed) = (self.agents[peer].id, milli(self.agents[peer].host.spec.speed));
+                    let id = self.agents[peer].id;
                     self.feed(node, Event::PeerUp(id));
-                    self.agents[node].machine.set_peer_speed(id, speed);
+                    let fit = fit(&self.agents[peer].host.spec);
+                    self.feed(node, Event::PeerFit(id, fit));
                 }
             }
             if let Some((at, _)) = self.agents[node].host.spec.owner.first() {
@@ -224,6 +225,17 @@ impl<'a> Grid<'a> {
         let load = host.owner + host.running.len() as f64;
         let reading = Reading { at: self.agenda.now, load1: load, cpus: host.spec.cores, ..Reading::default() };
         self.feed(node, Event::Reading(reading));
+    }
+}
+
+/// What a machine says that it has for tasks.
+fn fit(spec: &NodeSpec) -> Fit {
+    Fit {
+        zone: format!("zone-{}", spec.zone),
+        cores: u16::try_from(spec.cores).unwrap_or(u16::MAX),
+        memory_mib: Some(spec.memory_mib.unwrap_or(u32::MAX)),
+        speed: milli(spec.speed),
+        ..Fit::default()
     }
 }
 

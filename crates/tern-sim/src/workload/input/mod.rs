@@ -45,11 +45,16 @@ pub fn workload(name: &str, text: &str, nodes: Vec<NodeSpec>, sigma: f64, seed: 
 }
 
 fn meet_a_machine(name: &str, task: &TaskSpec, nodes: &[NodeSpec]) -> Result<(), Refused> {
-    let largest = nodes.iter().map(|node| node.cores).max().unwrap_or(0);
-    if task.cores <= largest {
+    let has = |node: &NodeSpec| node.memory_mib.is_none_or(|memory| task.memory_mib <= memory);
+    if nodes.iter().any(|node| task.cores <= node.cores && has(node)) {
         return Ok(());
     }
-    let why = format!("a task needs {} cores at once; the largest machine has {largest}", task.cores);
+    let largest = nodes.iter().map(|node| node.cores).max().unwrap_or(0);
+    let why = if task.cores > largest {
+        format!("a task needs {} cores at once; the largest machine has {largest}", task.cores)
+    } else {
+        format!("a task needs {} cores and {} MiB of memory at once; no machine has both", task.cores, task.memory_mib)
+    };
     Err(Refused { line: task.job, ..Refused::whole(name, &why) })
 }
 
@@ -58,7 +63,8 @@ mod tests {
     use super::*;
 
     fn machines() -> Vec<NodeSpec> {
-        nodes("nodes.csv", "cores,speed,zone,bandwidth\n4,1.0,0,1e8\n8,0.5,1,1e7\n").expect("two machines")
+        nodes("nodes.csv", "cores,speed,zone,memory_mib,bandwidth_mbit\n4,1.0,home,,800\n8,0.5,office,4096,80\n")
+            .expect("two machines")
     }
 
     #[test]
@@ -84,6 +90,7 @@ mod tests {
             ("a.csv", String::from("arrival_s,werk_s\n"), "a.csv:1: werk_s"),
             ("a.csv", format!("{head}nan,5,1,0,0,batch,\n"), "a.csv:2: arrival_s"),
             ("a.csv", format!("{head}0,5,64,0,0,batch,\n"), "a.csv:2: a task needs 64 cores"),
+            ("a.csv", format!("{head}0,5,8,8000,0,batch,\n"), "a.csv:2: a task needs 8 cores and 8000 MiB"),
             ("a.swf", String::from("1 0 3\n"), "a.swf:1: 3 fields"),
             ("a.swf", String::from("1 x 3 10 1\n"), "a.swf:1: submit time"),
             ("a.csv", String::new(), "a.csv: no header line"),
@@ -91,7 +98,7 @@ mod tests {
             let refused = workload(name, &text, machines(), 0.0, 1).expect_err("a bad line");
             assert!(refused.to_string().starts_with(wanted), "{refused}");
         }
-        let owner = "cores,speed,zone,bandwidth,owner\n4,1,0,1e8,10:2;5:0\n";
+        let owner = "cores,speed,zone,bandwidth_mbit,owner\n4,1,0,800,10:2;5:0\n";
         let refused = nodes("n.csv", owner).expect_err("time goes back");
         assert!(refused.to_string().starts_with("n.csv:2: owner"), "{refused}");
     }
