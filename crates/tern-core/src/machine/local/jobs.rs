@@ -12,7 +12,6 @@ use crate::machine::plant::Plant;
 use crate::plan::{Did, Reason};
 use crate::promise::{Outcome, Record, Verdict};
 use crate::words::spec::HaltWhen;
-use crate::words::work::UNKNOWN;
 use crate::words::{GrantId, JobId, Now, TaskSet};
 
 impl Machine {
@@ -32,7 +31,7 @@ impl Machine {
                 queued.subtract(away);
             }
             let spec = &job.spec;
-            self.lanes.insert(LaneKey::Own(*id), Lane::sorted(queued, &spec.work, UNKNOWN, spec.discipline));
+            self.lanes.insert(LaneKey::Own(*id), Lane::sorted(queued, spec));
             if !Takes::of(&spec.needs).is_plain() {
                 self.heavy.insert(LaneKey::Own(*id));
             }
@@ -60,6 +59,7 @@ impl Machine {
                 Verdict::Duplicate => double,
                 Verdict::Better | Verdict::Again | Verdict::Stale(_) => false,
             };
+            self.learn(via, outcome, *verdict);
             if counts {
                 counted.entry(job).or_default().push(*outcome);
             }
@@ -135,6 +135,7 @@ impl Machine {
         self.heavy.remove(&key);
         if let LaneKey::Own(job) = key {
             self.balance.copies.retain(|(of, _), _| *of != job);
+            self.runs.forget(job);
         }
         if let Some(lane) = self.lanes.remove(&key) {
             self.here.in_hand -= lane.in_hand;
