@@ -55,7 +55,8 @@ impl Machine {
             let was_here = self.leave_hand(via, outcome, *verdict);
             let counts = match verdict {
                 Verdict::Counted => true,
-                Verdict::Cancelled => was_here || via.is_some(),
+                // Of two copies the last one says what became of the task.
+                Verdict::Cancelled => (was_here || via.is_some()) && !self.is_elsewhere(job, outcome.attempt.task, via),
                 Verdict::Duplicate => double,
                 Verdict::Better | Verdict::Again | Verdict::Stale(_) => false,
             };
