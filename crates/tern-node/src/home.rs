@@ -5,6 +5,7 @@
 //!   key               the node's secret key, 0600
 //!   config.toml       settings of this node
 //!   speed             how fast this machine was measured to be
+//!   history           how long tasks of earlier jobs took
 //!   agent.lock        held by the agent, or by an in-process node, for its life
 //!   control.sock      the control API, 0600
 //!   runs/ID/          one state folder of the same shape for each `tern map` without an agent
@@ -97,6 +98,17 @@ impl Home {
     #[must_use]
     pub fn speed(&self) -> PathBuf {
         self.0.join("speed")
+    }
+    #[must_use]
+    pub fn history(&self) -> PathBuf {
+        self.0.join("history")
+    }
+    /// The folder to which that of a run of its own belongs.
+    #[must_use]
+    pub fn shared(&self) -> Option<Self> {
+        let runs = self.0.parent()?;
+        let shared = Self::new(runs.parent()?);
+        (shared.runs() == runs).then_some(shared)
     }
     #[must_use]
     pub fn agent_lock(&self) -> PathBuf {

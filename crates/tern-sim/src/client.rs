@@ -117,6 +117,8 @@ pub fn random_job(number: u64, dice: &mut fastrand::Rng) -> JobSpec {
     spec.tries = *dice.choice(&[1, 1, 2, 3]).unwrap_or(&1);
     spec.parallel = if dice.u32(..4) == 0 { dice.u32(1..4) } else { 0 };
     spec.timeout_ms = (dice.u32(..8) == 0).then_some(most_ms / 2 + 1);
+    // Of the others a second copy may run where they take too long.
+    spec.exclusive = !number.is_multiple_of(3);
     spec.held = dice.u32(..10) == 0;
     spec.local_only = dice.u32(..6) == 0;
     spec.stage = (dice.u32(..4) == 0).then(Stage::default);

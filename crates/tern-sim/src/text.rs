@@ -38,7 +38,7 @@ fn outcomes(list: &[Outcome]) -> String {
 
 fn command(command: &Command) -> String {
     match command {
-        Command::Submit(spec) => {
+        Command::Submit(spec) | Command::SubmitNamed { spec, .. } => {
             let held = if spec.held { ", held" } else { "" };
             format!("submit {} of {} tasks, {} tries{held}", spec.name, spec.tasks, spec.tries)
         }
@@ -72,6 +72,7 @@ pub fn event(event: &Event) -> (&'static str, String) {
         Event::Revoked(list) => ("warden", format!("gives back {}", attempts(list))),
         Event::Reading(reading) => ("sense", format!("load {:.2} on {} cpus", reading.load1, reading.cpus)),
         Event::Power(power) => ("sense", format!("fed by {power:?}")),
+        Event::Recalled(known) => ("agent", format!("remembers {} commands", known.commands.len())),
         Event::Fit(fit) => ("agent", format!("has {} cores and {} GPUs", fit.cores, fit.gpus)),
         Event::PeerFit(peer, fit) => ("link", format!("{peer} has {} cores and {} GPUs", fit.cores, fit.gpus)),
         Event::Unwanted { grant: id, tasks, why, .. } => {

@@ -24,7 +24,8 @@ use crate::words::{Inputs, JobId, JobSpec, Now, TaskSet};
 impl Machine {
     pub(super) fn command(&mut self, ticket: u64, command: Command, now: Now, out: &mut Vec<Effect>) {
         let records = match command {
-            Command::Submit(spec) => self.submit(spec, now),
+            Command::Submit(spec) => self.submit(spec, Vec::new(), now),
+            Command::SubmitNamed { spec, rows } => self.submit(spec, rows, now),
             Command::Hold(job) => self.change(job, Answer::Done, Record::Held { job }),
             Command::Release(job) => self.change(job, Answer::Done, Record::Released { job }),
             Command::Cancel(job) => {
@@ -43,7 +44,7 @@ impl Machine {
         }
     }
 
-    fn submit(&mut self, spec: Box<JobSpec>, now: Now) -> Result<(Answer, Vec<Record>), Deny> {
+    fn submit(&mut self, mut spec: Box<JobSpec>, rows: Vec<u64>, now: Now) -> Result<(Answer, Vec<Record>), Deny> {
         if let Some(deny) = self.refuses(&spec).filter(|_| !self.planted(Plant::DenyTooLate)) {
             return Err(deny);
         }
@@ -66,6 +67,7 @@ impl Machine {
             got: u64::from(number),
         })?;
         let job = JobId::new(self.state.node().tag(), number);
+        self.estimate(job, &mut spec, rows);
         records.push(Record::Accepted { job, spec, at_ms: now.wall_ms });
         Ok((Answer::Accepted(job), records))
     }
@@ -178,8 +180,8 @@ pub(super) fn validate(spec: &JobSpec) -> Result<(), Deny> {
     }
     limit("nodes that a job names", NAMED_NODES_MAX as u64, (spec.needs.on.len() + spec.needs.not_on.len()) as u64)?;
     limit("bytes of a zone's name", ZONE_BYTES_MAX as u64, spec.needs.zone.len() as u64)?;
-    if !spec.work.is_empty() && spec.work.len() != spec.tasks as usize {
-        return invalid("there is an estimate for each task, or for none");
+    if !matches!(spec.work.len(), 0 | 1) && spec.work.len() != spec.tasks as usize {
+        return invalid("there is an estimate for each task, or one for all, or none");
     }
     if spec.halt.when != HaltWhen::Never {
         if spec.halt.count == 0 {

@@ -3,7 +3,7 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use crate::observe::{Fit, Power, Reading};
+use crate::observe::{Fit, Power, Reading, Remembered};
 use crate::promise::Outcome;
 use crate::wire::Message;
 use crate::words::{Attempt, GrantId, JobId, JobSpec, NodeId, TaskSet, Unfit};
@@ -13,6 +13,12 @@ use crate::words::{Attempt, GrantId, JobId, JobSpec, NodeId, TaskSet, Unfit};
 pub enum Command {
     /// The inputs are already durable beside the journal.
     Submit(Box<JobSpec>),
+    /// The same of a job with rows, each named by its [`row_key`](crate::observe::history::row_key): what earlier runs of each
+    /// took is found under these names.
+    SubmitNamed {
+        spec: Box<JobSpec>,
+        rows: Vec<u64>,
+    },
     Hold(JobId),
     Release(JobId),
     Cancel(JobId),
@@ -70,6 +76,8 @@ pub enum Event {
     Reading(Reading),
     /// What feeds this machine; after the start, and when it changes.
     Power(Power),
+    /// What an earlier life remembered of how long tasks run; before or soon after the start.
+    Recalled(Box<Remembered>),
     /// What this machine has for tasks; again when it changes.
     Fit(Fit),
     /// The same of a peer that is up.

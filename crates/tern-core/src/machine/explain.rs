@@ -26,6 +26,7 @@ impl Machine {
         if job.is_none() && flows.is_empty() {
             return None;
         }
+        let number = task;
         let task = match (task, job) {
             (None, _) => None,
             (Some(task), Some(job)) if task < job.spec.tasks => Some(self.own_task(id, job, task)),
@@ -37,9 +38,10 @@ impl Machine {
         let mut decisions: Vec<Decided> =
             decided.rev().take(DECISIONS_SHOWN).filter_map(|it| self.decided_about(it)).collect();
         decisions.reverse();
+        let estimate = job.and_then(|job| self.estimated(id, job, number));
         let because = self.because(id).map(|reason| reason.to_string());
         let nodes = job.map_or_else(Vec::new, |job| self.candidates(id, job));
-        Some(Explanation { id, job: self.job_view(id), because, nodes, flows, decisions, again, task })
+        Some(Explanation { id, job: self.job_view(id), because, estimate, nodes, flows, decisions, again, task })
     }
 
     /// Who has tasks of whom, as far as this node is one of the two.

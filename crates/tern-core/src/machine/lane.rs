@@ -8,7 +8,7 @@ use super::local::Waiting;
 use crate::words::limits::UNFIT_MAX;
 use crate::words::spec::Discipline;
 use crate::words::work::UNKNOWN;
-use crate::words::{Attempt, Bytes, Epoch, GrantId, JobId, NodeId, TaskSet, Unfit};
+use crate::words::{Attempt, Bytes, Epoch, GrantId, JobId, JobSpec, NodeId, TaskSet, Unfit};
 
 /// Whose tasks these are. Own jobs stand in the order in which they were accepted, borrowed ranges after them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -47,9 +47,15 @@ impl Lane {
         Self { queued: Waiting::new(queued), ..Self::default() }
     }
 
-    /// Of an own job, whose spec says how long each task may take.
-    pub(super) fn sorted(queued: TaskSet, work: &Bytes, usual: u8, wanted: Discipline) -> Self {
-        let queued = Waiting::sorted(queued, work, usual);
+    /// Of an own job, whose spec says how long each task may take, or all of them.
+    pub(super) fn sorted(queued: TaskSet, spec: &JobSpec) -> Self {
+        let wanted = spec.discipline;
+        let (queued, usual) = if spec.has_work_of_each() {
+            (Waiting::sorted(queued, &spec.work, UNKNOWN), UNKNOWN)
+        } else {
+            let usual = spec.work_of(0);
+            (Waiting::sorted(queued, &Bytes::default(), usual), usual)
+        };
         let known = queued.is_sorted() || (usual != UNKNOWN && wanted == Discipline::Interactive);
         // An order by length needs lengths; without them jobs take turns, so that none waits for all of another.
         let order = if known || wanted == Discipline::Deadline { wanted } else { Discipline::Fifo };

@@ -10,6 +10,7 @@ pub mod mesh;
 mod balance;
 mod commands;
 mod explain;
+mod history;
 mod lane;
 mod local;
 mod node;

@@ -9,6 +9,7 @@ use alloc::vec::Vec;
 use super::balance::Balance;
 use super::effect::Effect;
 use super::event::Event;
+use super::history::Runs;
 use super::lane::{Lane, LaneKey};
 use super::local::{Ready, Room};
 use super::share::Sharing;
@@ -38,6 +39,8 @@ pub struct Machine {
     pub(super) turn: Option<LaneKey>,
     pub(super) sharing: Sharing,
     pub(super) balance: Balance,
+    /// How long tasks took, and may take.
+    pub(super) runs: Runs,
     /// Jobs that changed during this event.
     pub(super) touched: BTreeSet<JobId>,
     pub(super) refused: BTreeMap<Refusal, u64>,
@@ -104,6 +107,7 @@ impl Machine {
             turn: None,
             sharing: Sharing::default(),
             balance: Balance::default(),
+            runs: Runs::default(),
             touched: BTreeSet::new(),
             refused: BTreeMap::new(),
             fault: None,
@@ -132,6 +136,7 @@ impl Machine {
             Event::Revoked(attempts) => self.revoked(&attempts, now, out),
             Event::Reading(reading) => self.reading(&reading, now, out),
             Event::Power(power) => self.power(power, now, out),
+            Event::Recalled(remembered) => self.runs.recall(&remembered),
             Event::Fit(fit) => self.own_fit(fit),
             Event::PeerFit(peer, fit) => self.peer_fit(peer, fit),
             Event::Unwanted { from, grant, tasks, asked, why } => {

@@ -2,6 +2,7 @@
 
 pub mod facts;
 pub mod fit;
+pub mod history;
 pub mod link;
 pub mod queue;
 pub mod reading;
@@ -11,6 +12,7 @@ pub mod zone;
 
 pub use facts::{Class, Facts, FactsError, Gpu, Power};
 pub use fit::Fit;
+pub use history::{History, Remembered};
 pub use link::LinkTrit;
 pub use queue::QueueTrit;
 pub use reading::Reading;

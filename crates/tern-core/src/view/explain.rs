@@ -7,13 +7,15 @@ use super::JobView;
 use crate::words::{JobId, NodeId};
 
 /// A job, as this node can explain it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Explanation {
     pub id: JobId,
     /// None: another node's, of which this one only has tasks.
     pub job: Option<JobView>,
     /// Why it waits, where it waits.
     pub because: Option<String>,
+    /// How long its tasks, or the task, were expected to run; none where nothing was known when the job was accepted.
+    pub estimate: Option<Estimate>,
     /// This node first, then its peers.
     pub nodes: Vec<Candidate>,
     /// Its tasks that are with other nodes, or are another node's.
@@ -23,6 +25,23 @@ pub struct Explanation {
     /// `again[k]`: tasks that failed `k + 1` times and are not over.
     pub again: Vec<u32>,
     pub task: Option<TaskState>,
+}
+
+/// What was expected when a job was accepted, and how good such words are.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Estimate {
+    /// Of the shortest task, in milliseconds on this node.
+    pub least_ms: f64,
+    /// Of the longest.
+    pub most_ms: f64,
+    /// The factor within which two of three estimates were; none before one was compared with its run.
+    pub within: Option<f64>,
+    /// The factor by which runs usually differ from each other.
+    pub spread: f64,
+    /// Runs that are known by now.
+    pub runs: u32,
+    /// They are runs of this very task and not of all tasks of its command.
+    pub of_task: bool,
 }
 
 /// A node that might run tasks of a job.

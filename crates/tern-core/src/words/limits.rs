@@ -47,6 +47,18 @@ pub const NAMED_NODES_MAX: usize = 256;
 pub const UNFIT_LASTS: Span = Span::secs(30);
 /// Nodes that could not run tasks of one job and are remembered; the first are forgotten.
 pub const UNFIT_MAX: usize = 256;
+/// Commands whose earlier runs are remembered; the one that ran longest ago goes first.
+pub const HISTORY_COMMANDS_MAX: usize = 4_096;
+/// Tasks, each a command with its inputs, whose earlier runs are remembered.
+pub const HISTORY_TASKS_MAX: usize = 32_768;
+/// Once there were so many runs, the last of them counts one part in so many.
+pub const HISTORY_WINDOW: u32 = 16;
+/// Only jobs of so many tasks or fewer are looked at task by task.
+pub const HISTORY_JOB_TASKS_MAX: u32 = 65_536;
+/// Tasks of one job that are remembered each by itself; of a larger job those that are longer than usual.
+pub const HISTORY_LEARNT_PER_JOB: u32 = 4_096;
+/// Names of rows that are held for jobs that are not over, over all jobs.
+pub const HISTORY_ROWS_HELD_MAX: usize = 1 << 20;
 
 /// A lease counts from when its holder asked for it.
 pub const LEASE_TTL: Span = Span::ms(1_000);

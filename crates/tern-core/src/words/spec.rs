@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::bytes::Bytes;
 use super::id::NodeId;
 use super::template::Template;
+use super::work::UNKNOWN;
 
 /// Where a job's tasks come from. The inputs themselves lie beside the journal, not in it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -147,7 +148,8 @@ pub struct JobSpec {
     pub needs: Needs,
     /// None: no file travels.
     pub stage: Option<Stage>,
-    /// How long each task is expected to run, in [`classes`](super::work); empty where nothing is known.
+    /// How long each task is expected to run, in [`classes`](super::work): one a task, or one for all of them; empty where
+    /// nothing is known.
     pub work: Bytes,
 }
 
@@ -156,6 +158,19 @@ impl JobSpec {
     #[must_use]
     pub fn may_leave(&self) -> bool {
         !self.local_only && self.halt.when == HaltWhen::Never
+    }
+
+    /// Whether it is said of each task how long it may run.
+    #[must_use]
+    pub fn has_work_of_each(&self) -> bool {
+        !self.work.is_empty() && self.work.len() == self.tasks as usize
+    }
+
+    /// How long the task is expected to run, in [`classes`](super::work).
+    #[must_use]
+    pub fn work_of(&self, task: u32) -> u8 {
+        let place = if self.has_work_of_each() { task as usize } else { 0 };
+        self.work.get(place).copied().unwrap_or(UNKNOWN)
     }
 }
 

@@ -60,6 +60,8 @@ pub struct World {
     pub now: Now,
     pub nodes: Vec<Node>,
     pub exit: Box<dyn FnMut(&Attempt) -> Exit>,
+    /// How many milliseconds a task runs.
+    pub lasts: Box<dyn Fn(&Attempt) -> u64>,
     /// Done to each machine when it is made.
     pub prepare: Box<dyn Fn(&mut Machine)>,
     /// Whether the laws are checked at each event.
@@ -76,8 +78,15 @@ impl World {
     }
     pub fn prepared(slots: &[u32], prepare: Box<dyn Fn(&mut Machine)>) -> Self {
         let now = Now { boot: 1_000_000_000, mono: 1_000_000_000, wall_ms: 1_000 };
-        let mut world =
-            Self { now, nodes: Vec::new(), exit: Box::new(|_| Exit::Code(0)), prepare, checked: true, tickets: 0 };
+        let mut world = Self {
+            now,
+            nodes: Vec::new(),
+            exit: Box::new(|_| Exit::Code(0)),
+            lasts: Box::new(|_| 50),
+            prepare,
+            checked: true,
+            tickets: 0,
+        };
         for (index, slots) in slots.iter().enumerate() {
             let id = NodeId([index as u8 + 1; 32]);
             world.nodes.push(Node {
@@ -209,7 +218,11 @@ impl World {
     pub fn finish(&mut self, node: usize, count: usize) {
         let count = count.min(self.nodes[node].hand.len());
         let ended_now: Vec<Attempt> = self.nodes[node].hand.drain(..count).collect();
-        let outcomes: Vec<Outcome> = ended_now.iter().map(|attempt| ended(*attempt, (self.exit)(attempt))).collect();
+        let mut end = |attempt: &Attempt| {
+            let ran_ns = (self.lasts)(attempt) * 1_000_000;
+            Outcome { ran_ns, ..ended(*attempt, (self.exit)(attempt)) }
+        };
+        let outcomes: Vec<Outcome> = ended_now.iter().map(&mut end).collect();
         if !outcomes.is_empty() {
             // The segment is a journal too.
             let own = self.nodes[node].id.tag();

@@ -1,5 +1,6 @@
 //! Performing effects: one fsync for the records of a whole batch, then what depended on them.
 
+pub(super) mod history;
 mod sharing;
 
 use std::collections::BTreeSet;

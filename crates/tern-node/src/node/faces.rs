@@ -4,7 +4,9 @@ use std::collections::btree_map::Entry;
 
 use tern_core::decide::scum::is_named;
 use tern_core::machine::{Answer, Command, Deny, Effect, Event};
+use tern_core::observe::history::row_key;
 use tern_core::promise::{Record, Refusal};
+use tern_core::words::limits::HISTORY_JOB_TASKS_MAX;
 use tern_core::words::{Inputs, JobId};
 use tokio::sync::oneshot;
 
@@ -79,7 +81,10 @@ impl Loop {
         }
         let ticket = self.ticket(reply);
         let mut staged = Vec::new();
-        self.handle(Event::Command { ticket, command: Command::Submit(Box::new(spec)) }, &mut staged);
+        let told_apart = spec.tasks <= HISTORY_JOB_TASKS_MAX;
+        let names = rows.iter().filter(|_| told_apart).map(|row| row_key(row)).collect();
+        let command = Command::SubmitNamed { spec: Box::new(spec), rows: names };
+        self.handle(Event::Command { ticket, command }, &mut staged);
         let Some((sequence, job)) = accepted(&staged) else { return effects.append(&mut staged) };
         if let Err(error) = store::write_inputs(&self.home, job, &rows, &context) {
             let full = error.is_full();

@@ -8,6 +8,7 @@ use tern_core::machine::{Answer, Command, Effect, Event, Machine};
 use tern_core::words::{GrantId, JobId, NodeId, Now, Span};
 use tokio::sync::{mpsc, oneshot};
 
+use super::effects::history::History;
 use super::handle::NodeError;
 use super::input::{Input, Peer};
 use super::sampler::Sampler;
@@ -40,6 +41,7 @@ pub struct Loop {
     pub(super) node: NodeId,
     pub(super) machine: Machine,
     pub(super) journal: Journal,
+    pub(super) history: History,
     pub(super) inputs: Receiver<Input>,
     pub(super) orders: Orders,
     pub(super) wardens: Wardens,
@@ -161,6 +163,7 @@ impl Loop {
                 }
             }
         }
+        self.tend_history(now);
         if self.dirty_since.is_some_and(|since| since + CHECKPOINT_EVERY <= now.boot) {
             self.checkpoint();
             self.forget_old(effects);
@@ -171,7 +174,7 @@ impl Loop {
     fn patience(&self) -> Duration {
         let now = clock::now();
         let checkpoint = self.dirty_since.map(|since| since + CHECKPOINT_EVERY);
-        let due = [self.wake_at, checkpoint, self.wardens.retry_at(), Some(self.sampler.next_at())];
+        let due = [self.wake_at, checkpoint, self.wardens.retry_at(), Some(self.sampler.next_at()), self.history.due];
         let next = due.into_iter().flatten().min().unwrap_or(u64::MAX).min(now.boot + IDLE_WAKE);
         Duration::from_nanos(next.saturating_sub(now.boot))
     }
@@ -215,6 +218,7 @@ impl Loop {
     /// The last thing: everything durable, the warden told, watchers and askers freed.
     fn end(mut self) {
         self.checkpoint();
+        self.keep_history();
         let keep_tasks = self.stopping.as_ref().is_some_and(|stop| stop.keep_tasks);
         self.wardens.leave(keep_tasks, self.machine.in_hand());
         for live in self.watchers.values().flatten() {

@@ -13,6 +13,7 @@ use tern_core::observe::{Class, Fit};
 use tern_core::words::NodeId;
 use tokio::sync::{mpsc, watch};
 
+use super::effects::history::History;
 use super::handle::{Handle, NodeError};
 use super::input::{INPUTS_MAX, Input};
 
@@ -159,6 +160,7 @@ pub async fn start(home: Home, options: StartOptions) -> Result<Running, StartEr
             let _lock = lock;
             let mut effects: Vec<Effect> = Vec::new();
             node_loop.handle(Event::Start { incarnation, slots }, &mut effects);
+            node_loop.recall(&mut effects);
             node_loop.handle(Event::Fit(fit), &mut effects);
             let power = node_loop.conditions.borrow_and_update().power;
             node_loop.handle(Event::Power(power), &mut effects);
@@ -206,6 +208,7 @@ fn build(
         node,
         machine,
         journal,
+        history: History::of(&home, options.private),
         inputs,
         orders: Orders::new(home.clone()),
         wardens: Wardens::new(home.clone(), plan, to_loop),

@@ -5,6 +5,7 @@
 
 mod error;
 pub mod grid;
+pub mod history;
 pub mod job;
 pub mod journal;
 pub mod key;

@@ -1,7 +1,7 @@
 //! Oracles that look at each answer to the client: what is acknowledged must be durable at that instant.
 
 use tern_core::machine::{Answer, Command, Deny};
-use tern_core::words::JobId;
+use tern_core::words::{JobId, JobSpec};
 
 use super::Finding;
 use super::facts::Job;
@@ -22,10 +22,10 @@ impl World {
             self.fail(oracle, format!("ticket {ticket}: {detail}"));
         }
         match (&asked.command, outcome) {
-            (Command::Submit(_), Ok(Answer::Accepted(job))) => {
+            (Command::Submit(_) | Command::SubmitNamed { .. }, Ok(Answer::Accepted(job))) => {
                 self.client.accepted.insert(*job, node);
             }
-            (Command::Submit(spec), Err(_)) => {
+            (Command::Submit(spec) | Command::SubmitNamed { spec, .. }, Err(_)) => {
                 self.client.refused.insert(spec.name.clone());
             }
             _ => {}
@@ -47,8 +47,10 @@ impl World {
                 })
             };
         let durable = match (&asked.command, answer) {
-            (Command::Submit(spec), Answer::Accepted(id)) => job(id).is_some_and(|job| job.spec == **spec),
-            (Command::Submit(_), _) => false,
+            (Command::Submit(spec) | Command::SubmitNamed { spec, .. }, Answer::Accepted(id)) => {
+                job(id).is_some_and(|job| is_as_asked(&job.spec, spec))
+            }
+            (Command::Submit(_) | Command::SubmitNamed { .. }, _) => false,
             (Command::Hold(id), _) => {
                 let initially = job(id).is_some_and(|job| job.spec.held);
                 stands(id, |job| job.held_at, |job| job.released_at, initially)
@@ -86,11 +88,17 @@ impl World {
         {
             return Some(("anytime_acknowledged_is_known", format!("{job} was accepted and is unknown")));
         }
-        if let Command::Submit(spec) = &asked.command
+        if let Command::Submit(spec) | Command::SubmitNamed { spec, .. } = &asked.command
             && self.ledger.jobs.values().any(|job| job.durable && job.spec.name == spec.name)
         {
             return Some(("anytime_denied_leaves_no_trace", format!("{} is durable and denied: {deny:?}", spec.name)));
         }
         None
     }
+}
+
+/// What was accepted is what was asked for; how long it may run the node may have added.
+fn is_as_asked(accepted: &JobSpec, asked: &JobSpec) -> bool {
+    let work = if asked.work.is_empty() { accepted.work.clone() } else { asked.work.clone() };
+    *accepted == JobSpec { work, ..asked.clone() }
 }

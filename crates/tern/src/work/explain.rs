@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use tern_node::control::api::work::{DecisionView, ExplainView, TaskView};
+use tern_node::control::api::work::{DecisionView, EstimateView, ExplainView, TaskView};
 use tern_node::control::{Door, Entry};
 
 use super::args::ExplainArgs;
@@ -33,6 +33,9 @@ fn write(context: &Context, view: &ExplainView, out: &mut impl Write) -> io::Res
     }
     if let Some(because) = &view.because {
         writeln!(out, "  because     {because}")?;
+    }
+    if let Some(estimate) = &view.estimate {
+        writeln!(out, "  expected    {}", expected(estimate))?;
     }
     for (failures, tasks) in (1..).zip(&view.failed_and_run_again).filter(|(_, tasks)| **tasks > 0) {
         writeln!(out, "  again       {tasks} tasks failed {failures} times and are tried once more")?;
@@ -68,6 +71,25 @@ fn write(context: &Context, view: &ExplainView, out: &mut impl Write) -> io::Res
         writeln!(out, "\nwhat was decided lately")?;
     }
     view.decisions.iter().try_for_each(|decision| write_decision(decision, out))
+}
+
+/// What was expected, how good such words were, and from what they come.
+fn expected(estimate: &EstimateView) -> String {
+    let (least, most) = (length(estimate.least_ms), length(estimate.most_ms));
+    let long = if least == most { least } else { format!("{least} to {most} a task") };
+    let within = estimate.within_factor.map_or_else(String::new, |factor| format!(", within {factor:.1}x"));
+    let runs = if estimate.runs == 1 { "1 run".to_owned() } else { format!("{} runs", estimate.runs) };
+    let of = if estimate.of == "task" { "task" } else { "command" };
+    format!("{long}{within}, from {runs} of this {of}")
+}
+
+fn length(ms: f64) -> String {
+    match ms {
+        ms if ms < 999.5 => format!("{ms:.0} ms"),
+        ms if ms < 99_950.0 => format!("{:.1} s", ms / 1e3),
+        ms if ms < 5_970_000.0 => format!("{:.0} min", ms / 6e4),
+        ms => format!("{:.1} h", ms / 3.6e6),
+    }
 }
 
 fn write_decision(decision: &DecisionView, out: &mut impl Write) -> io::Result<()> {

@@ -5,4 +5,4 @@ mod copies;
 mod fit;
 mod offers;
 
-pub(super) use around::Balance;
+pub(super) use around::{Balance, speed_of};

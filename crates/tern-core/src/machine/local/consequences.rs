@@ -8,7 +8,6 @@ use crate::machine::lane::{Lane, LaneKey};
 use crate::machine::node::Machine;
 use crate::machine::plant::Plant;
 use crate::promise::{Applied, Job, Loan, Record};
-use crate::words::work::UNKNOWN;
 use crate::words::{JobId, Now, TaskSet};
 
 impl Machine {
@@ -23,8 +22,7 @@ impl Machine {
             Record::Started { incarnation } => self.here.started |= *incarnation == self.here.incarnation,
             Record::Accepted { job, spec, .. } => {
                 let queued = self.state.job(*job).map(Job::pending).unwrap_or_default();
-                let lane = Lane::sorted(queued, &spec.work, UNKNOWN, spec.discipline);
-                self.lanes.insert(LaneKey::Own(*job), lane);
+                self.lanes.insert(LaneKey::Own(*job), Lane::sorted(queued, spec));
                 self.note_heavy(LaneKey::Own(*job));
                 self.wake_lane(LaneKey::Own(*job));
             }
@@ -60,6 +58,7 @@ impl Machine {
     pub(in crate::machine) fn take_back(&mut self, record: &Record) {
         match record {
             Record::Started { .. } => self.here.start_failed = true,
+            Record::Accepted { job, .. } => self.runs.forget(*job),
             Record::Cancelled { job } => {
                 if let Some(lane) = self.lanes.get_mut(&LaneKey::Own(*job)) {
                     lane.halting = false;

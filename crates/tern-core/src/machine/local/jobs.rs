@@ -12,7 +12,6 @@ use crate::machine::plant::Plant;
 use crate::plan::{Did, Reason};
 use crate::promise::{Outcome, Record, Verdict};
 use crate::words::spec::HaltWhen;
-use crate::words::work::UNKNOWN;
 use crate::words::{GrantId, JobId, Now, TaskSet};
 
 impl Machine {
@@ -32,7 +31,7 @@ impl Machine {
                 queued.subtract(away);
             }
             let spec = &job.spec;
-            self.lanes.insert(LaneKey::Own(*id), Lane::sorted(queued, &spec.work, UNKNOWN, spec.discipline));
+            self.lanes.insert(LaneKey::Own(*id), Lane::sorted(queued, spec));
             if !Takes::of(&spec.needs).is_plain() {
                 self.heavy.insert(LaneKey::Own(*id));
             }
@@ -56,10 +55,12 @@ impl Machine {
             let was_here = self.leave_hand(via, outcome, *verdict);
             let counts = match verdict {
                 Verdict::Counted => true,
-                Verdict::Cancelled => was_here || via.is_some(),
+                // Of two copies the last one says what became of the task.
+                Verdict::Cancelled => (was_here || via.is_some()) && !self.is_elsewhere(job, outcome.attempt.task, via),
                 Verdict::Duplicate => double,
                 Verdict::Better | Verdict::Again | Verdict::Stale(_) => false,
             };
+            self.learn(via, outcome, *verdict);
             if counts {
                 counted.entry(job).or_default().push(*outcome);
             }
@@ -135,6 +136,7 @@ impl Machine {
         self.heavy.remove(&key);
         if let LaneKey::Own(job) = key {
             self.balance.copies.retain(|(of, _), _| *of != job);
+            self.runs.forget(job);
         }
         if let Some(lane) = self.lanes.remove(&key) {
             self.here.in_hand -= lane.in_hand;

@@ -19,7 +19,7 @@ use crate::promise::{Loan, Record, lease};
 use crate::wire::Message;
 use crate::words::limits::{GRANTS_OPEN_MAX, LEASE_TTL, UNFIT_LASTS};
 use crate::words::spec::Discipline;
-use crate::words::{Epoch, GrantId, JobId, NodeId, Now, Span, TaskSet, Unfit};
+use crate::words::{Bytes, Epoch, GrantId, JobId, NodeId, Now, Span, TaskSet, Unfit};
 
 /// The clock of a loan.
 #[derive(Clone, Debug, PartialEq)]
@@ -187,7 +187,9 @@ impl Machine {
             clock.ends = now.boot;
             return;
         }
-        let (spec, asked) = (Box::new(known.spec.clone()), clock.asked);
+        let (mut spec, asked) = (Box::new(known.spec.clone()), clock.asked);
+        // The order of tasks is the owner's, and a word on each of them would be as long as the job.
+        spec.work = Bytes::default();
         let travel = spec.stage.as_ref().map(|_| Box::default());
         let argv = Vec::new();
         let message = Message::Lend { grant, job, round, epoch, n, spec, tasks, argv, asked, travel };

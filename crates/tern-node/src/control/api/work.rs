@@ -75,6 +75,8 @@ pub struct ExplainView {
     pub job: Option<tern_core::view::JobView>,
     /// Why it waits, where it waits.
     pub because: Option<String>,
+    /// How long its tasks, or the task that was asked for, were expected to run. Null: nothing was known when it was accepted.
+    pub estimate: Option<EstimateView>,
     pub nodes: Vec<CandidateView>,
     pub loans: Vec<LoanView>,
     /// Lately, oldest first.
@@ -82,6 +84,23 @@ pub struct ExplainView {
     /// How many of its tasks failed once, twice … and are to run again.
     pub failed_and_run_again: Vec<u32>,
     pub task: Option<TaskView>,
+}
+
+/// An estimate from earlier runs of the same command, and how good it is.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct EstimateView {
+    /// Of the shortest task, in milliseconds on this node.
+    pub least_ms: f64,
+    /// Of the longest.
+    pub most_ms: f64,
+    /// Two of three estimates were within this factor of what the run took; null before one was compared.
+    pub within_factor: Option<f64>,
+    /// The factor by which runs usually differ from each other.
+    pub spread_factor: f64,
+    /// Runs that are known by now.
+    pub runs: u32,
+    /// What they are runs of: `command`, or this very `task`.
+    pub of: String,
 }
 
 /// A node that might run tasks of the job.

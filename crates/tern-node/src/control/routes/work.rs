@@ -6,15 +6,15 @@ use axum::Json;
 use axum::extract::{Path, State};
 use tern_core::machine::Command;
 use tern_core::machine::mesh::NodeView;
-use tern_core::view::{Explanation, TaskState};
+use tern_core::view::{Estimate, Explanation, TaskState};
 use tern_core::words::{JobId, NodeId};
 
 use super::grid::view_and_node;
 use super::{App, Asked};
 use crate::control::api::grid::Names;
 use crate::control::api::work::{
-    CandidateView, DecisionView, DrainQuery, ExplainQuery, ExplainView, FlowEntry, FlowView, LoanView, StandingView,
-    TaskView,
+    CandidateView, DecisionView, DrainQuery, EstimateView, ExplainQuery, ExplainView, FlowEntry, FlowView, LoanView,
+    StandingView, TaskView,
 };
 use crate::control::api::{Done, Refusal};
 use crate::control::words::Refused;
@@ -241,6 +241,17 @@ async fn ended(app: &App, job: JobId, mut task: TaskView, name: impl Fn(u32) -> 
     Ok(task)
 }
 
+fn estimate_view(estimate: &Estimate) -> EstimateView {
+    EstimateView {
+        least_ms: estimate.least_ms,
+        most_ms: estimate.most_ms,
+        within_factor: estimate.within,
+        spread_factor: estimate.spread,
+        runs: estimate.runs,
+        of: if estimate.of_task { "task" } else { "command" }.to_owned(),
+    }
+}
+
 fn explain_view(explained: Explanation, task: Option<TaskView>, name: &impl Fn(&NodeId) -> String) -> ExplainView {
     let candidates = explained.nodes.iter().map(|node| CandidateView {
         name: name(&node.node),
@@ -275,6 +286,7 @@ fn explain_view(explained: Explanation, task: Option<TaskView>, name: &impl Fn(&
         decisions: decisions.collect(),
         job: explained.job,
         because: explained.because,
+        estimate: explained.estimate.map(|estimate| estimate_view(&estimate)),
         failed_and_run_again: explained.again,
         task,
     }
