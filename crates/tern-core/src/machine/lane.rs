@@ -4,7 +4,7 @@
 
 use alloc::collections::BTreeMap;
 
-use super::local::Waiting;
+use super::local::{Waiting, expected};
 use crate::words::limits::UNFIT_MAX;
 use crate::words::spec::Discipline;
 use crate::words::work::UNKNOWN;
@@ -25,6 +25,8 @@ pub(super) struct Lane {
     pub order: Discipline,
     /// Its turn among the jobs that take turns; none before the first.
     pub turn: Option<u64>,
+    /// What its tasks take on the reference core, nanoseconds: as it was expected, then as it was seen.
+    pub length_ns: Option<u64>,
     /// Given to the warden, by dispatch.
     pub hand: BTreeMap<(Epoch, u32), TaskSet>,
     /// When dispatches of single tasks left, by their number; boot time.
@@ -59,7 +61,12 @@ impl Lane {
         let known = queued.is_sorted() || (usual != UNKNOWN && wanted == Discipline::Interactive);
         // An order by length needs lengths; without them jobs take turns, so that none waits for all of another.
         let order = if known || wanted == Discipline::Deadline { wanted } else { Discipline::Fifo };
-        Self { queued, order, ..Self::default() }
+        Self { queued, order, length_ns: expected(spec), ..Self::default() }
+    }
+
+    /// Tasks of it took so long on the mean: what was seen last counts as much as all before.
+    pub(super) fn took(&mut self, ns: u64) {
+        self.length_ns = Some(self.length_ns.map_or(ns, |last| last / 2 + ns / 2));
     }
 
     pub(super) fn give(&mut self, epoch: Epoch, n: u32, tasks: &TaskSet) {

@@ -231,7 +231,7 @@ impl Machine {
             }
             LaneKey::Borrowed(grant) => (self.borrowed_parallel(grant, lane.in_hand)?, false),
         };
-        let cap = if exact { most.min(self.here.slots) } else { most };
+        let cap = if exact { most.min(self.here.slots) } else { most.min(self.worth_having(key)) };
         let cap = (cap < u32::MAX).then_some(cap);
         Some(dispatch::Lane { queued: lane.queued.len(), in_hand: lane.in_hand, cap, takes: self.takes(key) })
     }

@@ -49,6 +49,9 @@ impl Machine {
         out: &mut Vec<Effect>,
     ) {
         let mut counted: BTreeMap<JobId, Vec<Outcome>> = BTreeMap::new();
+        if let Some(grant) = via {
+            self.measure_loan(grant, outcomes);
+        }
         let double = self.planted(Plant::DoubleCount);
         for (outcome, verdict) in outcomes.iter().zip(verdicts) {
             let job = outcome.attempt.job;

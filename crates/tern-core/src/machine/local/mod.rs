@@ -3,11 +3,13 @@
 mod consequences;
 mod dispatch;
 mod jobs;
+mod length;
 mod order;
 mod room;
 mod waiting;
 mod warden;
 
+pub(super) use length::expected;
 pub(super) use order::{Chosen, Purpose, Ready};
 pub(super) use room::Room;
 pub use room::WorkSettings;

@@ -8,7 +8,7 @@ use crate::machine::lane::LaneKey;
 use crate::machine::node::Machine;
 use crate::machine::plant::Plant;
 use crate::plan::{Did, Reason};
-use crate::promise::{Exit, Outcome};
+use crate::promise::Outcome;
 use crate::wire::Message;
 use crate::words::limits::RESEND;
 use crate::words::{Attempt, GrantId, JobId, Now, TaskSet, Unfit};
@@ -27,16 +27,6 @@ impl Machine {
         let verdicts = self.state.apply_outcomes(None, &outcomes);
         self.ended(None, &outcomes, &verdicts, out);
         self.copies_ended(None, &outcomes, &verdicts, out);
-    }
-
-    fn measure(&mut self, outcomes: &[Outcome]) {
-        let ran = || outcomes.iter().filter(|outcome| outcome.exit != Exit::Void).map(|outcome| outcome.ran_ns);
-        let count = ran().count() as u64;
-        if count == 0 {
-            return;
-        }
-        let mean = ran().fold(0u64, u64::saturating_add) / count;
-        self.here.mean_ns = Some(self.here.mean_ns.map_or(mean, |last| last / 8 * 7 + mean / 8));
     }
 
     /// Attempts that were given back unstarted.

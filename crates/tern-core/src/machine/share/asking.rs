@@ -52,7 +52,7 @@ impl Machine {
         if self.sharing.borrowed.len() >= GRANTS_HELD_MAX {
             return None;
         }
-        let ahead = self.ahead();
+        let ahead = self.worth_borrowing().map_or_else(|| self.ahead(), |most| most.min(self.ahead()));
         // What was borrowed and may not start yet is in hand, too: else a job with `parallel` would be hoarded.
         let staging: u32 = self.sharing.borrowed.values().map(|held| held.staging.len()).sum();
         let held = self.ready.borrowed().filter_map(|key| self.lanes.get(key));

@@ -11,6 +11,7 @@ use crate::decide::fits;
 use crate::machine::commands::validate;
 use crate::machine::effect::Effect;
 use crate::machine::lane::{Lane, LaneKey};
+use crate::machine::local::expected;
 use crate::machine::node::Machine;
 use crate::machine::plant::Plant;
 use crate::plan::{Did, Reason};
@@ -48,11 +49,12 @@ impl Machine {
                 let staging = borrowed.staging.clone();
                 self.sharing.borrowed.insert(grant, borrowed);
                 let key = LaneKey::Borrowed(grant);
+                let length_ns = if let Message::Lend { spec, .. } = &message { expected(spec) } else { None };
                 if staging.is_empty() || self.planted(Plant::StartUnstaged) {
-                    self.lanes.insert(key, Lane::new(tasks));
+                    self.lanes.insert(key, Lane { length_ns, ..Lane::new(tasks) });
                     self.ready.insert(key);
                 } else {
-                    self.lanes.insert(key, Lane::default());
+                    self.lanes.insert(key, Lane { length_ns, ..Lane::default() });
                     out.push(Effect::Stage { grant, tasks: staging });
                 }
                 self.note_heavy(key);

@@ -19,7 +19,7 @@ use crate::promise::{Loan, Record, lease};
 use crate::wire::Message;
 use crate::words::limits::{GRANTS_OPEN_MAX, LEASE_TTL, UNFIT_LASTS};
 use crate::words::spec::Discipline;
-use crate::words::{Bytes, Epoch, GrantId, JobId, NodeId, Now, Span, TaskSet, Unfit};
+use crate::words::{Epoch, GrantId, JobId, NodeId, Now, Span, TaskSet, Unfit};
 
 /// The clock of a loan.
 #[derive(Clone, Debug, PartialEq)]
@@ -110,7 +110,7 @@ impl Machine {
         }
         let job = chosen.job;
         let round = self.state.job(job).map_or(0, |job| job.round);
-        let most = self.room_there(job, to, asked_for);
+        let most = self.room_there(job, to, asked_for).min(self.worth_lending(job, to));
         let tasks = self.take_for_loan(&chosen, plan.tasks.min(most), limit_ms);
         self.served(&chosen);
         self.here.n += 1;
@@ -188,8 +188,8 @@ impl Machine {
             return;
         }
         let (mut spec, asked) = (Box::new(known.spec.clone()), clock.asked);
-        // The order of tasks is the owner's, and a word on each of them would be as long as the job.
-        spec.work = Bytes::default();
+        // The order of tasks is the owner's, and a word on each of them would be as long as the job: one for all of them.
+        spec.work = self.length_to_tell(job);
         let travel = spec.stage.as_ref().map(|_| Box::default());
         let argv = Vec::new();
         let message = Message::Lend { grant, job, round, epoch, n, spec, tasks, argv, asked, travel };

@@ -1,0 +1,92 @@
+//! How long the tasks of each lane take, as far as it was seen, and how many of them are worth having ahead.
+//!
+//! Of one job and not of the machine: a node on which ten thousand tasks of a millisecond ran would else take forty at once of the
+//! next job, whose tasks may take a minute each, and would hold them while others are idle.
+
+use alloc::collections::BTreeMap;
+
+use crate::decide::dispatch;
+use crate::machine::balance::speed_of;
+use crate::machine::lane::LaneKey;
+use crate::machine::node::Machine;
+use crate::promise::{Exit, Outcome};
+use crate::words::{Bytes, GrantId, JobId, JobSpec, NodeId, work};
+
+/// What all tasks of a job are expected to take on the reference core, nanoseconds.
+pub(in crate::machine) fn expected(spec: &JobSpec) -> Option<u64> {
+    let class = (!spec.has_work_of_each()).then(|| spec.work_of(0))?;
+    work::ms(class).map(|ms| (ms * 1e6) as u64)
+}
+
+impl Machine {
+    /// Runs of this node, own and borrowed.
+    pub(in crate::machine) fn measure(&mut self, outcomes: &[Outcome]) {
+        let (mut sum, mut count) = (0u64, 0u64);
+        for outcome in outcomes.iter().filter(|outcome| outcome.exit != Exit::Void) {
+            (sum, count) = (sum.saturating_add(outcome.ran_ns), count + 1);
+        }
+        let Some(mean) = sum.checked_div(count) else { return };
+        self.here.mean_ns = Some(self.here.mean_ns.map_or(mean, |last| last / 8 * 7 + mean / 8));
+        self.measure_lanes(outcomes, self.here.speed, |machine, outcome| {
+            outcome.attempt.epoch.keeper == machine.state.node().tag()
+        });
+    }
+
+    /// Runs of own tasks on the node that holds this loan.
+    pub(in crate::machine) fn measure_loan(&mut self, grant: GrantId, outcomes: &[Outcome]) {
+        let to = self.sharing.loans.get(&grant).map(|clock| clock.to);
+        let speed = to.and_then(|to| self.sharing.peers.get(&to)).map_or(0, |peer| peer.speed);
+        self.measure_lanes(outcomes, speed, |_, _| true);
+    }
+
+    fn measure_lanes(&mut self, outcomes: &[Outcome], speed: u16, own: impl Fn(&Self, &Outcome) -> bool) {
+        let mut jobs: BTreeMap<(bool, JobId), (f64, u32)> = BTreeMap::new();
+        for outcome in outcomes.iter().filter(|outcome| outcome.exit != Exit::Void) {
+            let (sum, count) = jobs.entry((own(self, outcome), outcome.attempt.job)).or_default();
+            (*sum, *count) = (*sum + outcome.ran_ns as f64, *count + 1);
+        }
+        for ((own, job), (sum, count)) in jobs {
+            let ns = (sum / f64::from(count) * speed_of(speed)) as u64;
+            if own {
+                if let Some(lane) = self.lanes.get_mut(&LaneKey::Own(job)) {
+                    lane.took(ns);
+                }
+                continue;
+            }
+            for (grant, _) in self.sharing.borrowed.iter().filter(|(_, held)| held.job == job) {
+                if let Some(lane) = self.lanes.get_mut(&LaneKey::Borrowed(*grant)) {
+                    lane.took(ns);
+                }
+            }
+        }
+    }
+
+    /// Tasks of the lane that should be in this warden's hands at most.
+    pub(in crate::machine) fn worth_having(&self, key: LaneKey) -> u32 {
+        let length = self.lanes.get(&key).and_then(|lane| lane.length_ns);
+        let here = length.map(|ns| (ns as f64 / speed_of(self.here.speed)) as u64);
+        dispatch::ahead(self.here.slots, here)
+    }
+
+    /// Tasks that one should have of what this node has borrowed and not ended; none: it has nothing borrowed.
+    pub(in crate::machine) fn worth_borrowing(&self) -> Option<u32> {
+        let held = self.sharing.borrowed.keys().map(|grant| LaneKey::Borrowed(*grant));
+        let held =
+            held.filter(|key| self.lanes.get(key).is_some_and(|lane| lane.in_hand > 0 || !lane.queued.is_empty()));
+        held.map(|key| self.worth_having(key)).min()
+    }
+
+    /// Tasks of the job that are worth lending to a node of so many slots at once.
+    pub(in crate::machine) fn worth_lending(&self, job: JobId, to: NodeId) -> u32 {
+        let Some(peer) = self.sharing.peers.get(&to) else { return 1 };
+        let length = self.lanes.get(&LaneKey::Own(job)).and_then(|lane| lane.length_ns);
+        let there = length.map(|ns| (ns as f64 / speed_of(peer.speed)) as u64);
+        dispatch::ahead(u32::from(peer.heard.slots).max(1), there).max(1)
+    }
+
+    /// What a borrower is told of the length of the tasks.
+    pub(in crate::machine) fn length_to_tell(&self, job: JobId) -> Bytes {
+        let length = self.lanes.get(&LaneKey::Own(job)).and_then(|lane| lane.length_ns);
+        length.map_or_else(Bytes::default, |ns| Bytes(alloc::vec![work::class(ns as f64 / 1e6)]))
+    }
+}
