@@ -27,8 +27,8 @@ pub(super) struct Lane {
     pub turn: Option<u64>,
     /// Given to the warden, by dispatch.
     pub hand: BTreeMap<(Epoch, u32), TaskSet>,
-    /// When dispatches of single tasks left, by their number; boot time.
-    pub since: BTreeMap<u32, u64>,
+    /// What a task that began here earlier had got of a core when dispatches of single tasks left, by their number; milliseconds.
+    pub since_ms: BTreeMap<u32, f64>,
     /// Sum over `hand`.
     pub in_hand: u32,
     /// Taken from the queue for a loan whose record is not durable yet.
@@ -70,7 +70,7 @@ impl Lane {
             self.in_hand -= 1;
             if tasks.is_empty() {
                 self.hand.remove(&key);
-                self.since.remove(&attempt.n);
+                self.since_ms.remove(&attempt.n);
             }
         }
         was
@@ -100,7 +100,7 @@ impl Lane {
     pub(super) fn drop_hand(&mut self) -> TaskSet {
         let all = self.in_hand_tasks();
         self.hand.clear();
-        self.since.clear();
+        self.since_ms.clear();
         self.in_hand = 0;
         all
     }

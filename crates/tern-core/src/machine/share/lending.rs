@@ -33,13 +33,13 @@ pub(in crate::machine) struct LoanClock {
     pub closing: bool,
     /// Tasks whose results wait for the disk.
     pub(super) staged: TaskSet,
-    /// When it was given, boot time.
-    pub since: u64,
+    /// What a task that began there earlier had got of a core by then, in milliseconds.
+    pub since_ms: f64,
 }
 
 impl LoanClock {
-    pub(in crate::machine) fn new(to: NodeId, asked: u64, ends: u64, since: u64) -> Self {
-        Self { to, asked, ends, closing: false, staged: TaskSet::new(), since }
+    pub(in crate::machine) fn new(to: NodeId, asked: u64, ends: u64, since_ms: f64) -> Self {
+        Self { to, asked, ends, closing: false, staged: TaskSet::new(), since_ms }
     }
 }
 
@@ -48,7 +48,8 @@ impl Machine {
     pub(in crate::machine) fn recover_loans(&mut self, now: Now) {
         let ends = self.granter_ends(now);
         for (grant, loan) in self.state.lent() {
-            self.sharing.loans.insert(*grant, LoanClock::new(loan.to, 0, ends, now.boot));
+            let since_ms = self.served_at(loan.to, now);
+            self.sharing.loans.insert(*grant, LoanClock::new(loan.to, 0, ends, since_ms));
         }
         self.recover_copies();
     }
@@ -93,7 +94,9 @@ impl Machine {
         self.look_around(now);
         let limit_ms = self.guard_of(Some(to)).limit_ms();
         let Some(chosen) = self.choose(Purpose::Lend(to), limit_ms, now.wall_ms) else {
-            return self.lend_copy(to, 0.0, asked, now, out);
+            // What waits may be too long for that node.
+            let drain_ms = if self.on_offer() > 0 { self.balance.drain_ms } else { 0.0 };
+            return self.lend_copy(to, drain_ms, asked, now, out);
         };
         // A batch is over with its last task: one that would outlast all that waits goes before.
         if chosen.discipline == Discipline::Batch && self.lend_copy(to, self.balance.drain_ms, asked, now, out) {
@@ -116,7 +119,8 @@ impl Machine {
         self.here.n += 1;
         let n = self.here.n;
         let grant = GrantId { incarnation: self.here.incarnation, n };
-        self.sharing.loans.insert(grant, LoanClock::new(to, asked, u64::MAX, now.boot));
+        let since_ms = self.served_at(to, now);
+        self.sharing.loans.insert(grant, LoanClock::new(to, asked, u64::MAX, since_ms));
         self.decided(Did::Lend { job, to, tasks: tasks.len() }, plan.because);
         self.stage_own(vec![Record::Lent { grant, job, round, n, to, tasks }], now, out)
     }
