@@ -5,6 +5,7 @@
 use alloc::collections::BTreeMap;
 
 use super::local::Waiting;
+use super::share::Moved;
 use crate::words::limits::UNFIT_MAX;
 use crate::words::spec::Discipline;
 use crate::words::work::UNKNOWN;
@@ -38,6 +39,8 @@ pub(super) struct Lane {
     /// What had not started when the job halted was asked back. Asked once: each answer is an event of its own, and to
     /// ask again at each event while the disk fails would be a storm.
     pub called_back: bool,
+    /// Tasks that were lent and came back without having run.
+    pub moved: BTreeMap<u32, Moved>,
     /// Nodes that could not run its tasks: until when they are not asked again, and why. At most [`UNFIT_MAX`].
     pub unfit: BTreeMap<NodeId, (u64, Unfit)>,
 }

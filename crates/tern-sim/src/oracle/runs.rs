@@ -48,7 +48,9 @@ impl World {
         }
         for (other, computer) in self.nodes.iter().enumerate().filter(|(other, _)| *other != node) {
             let same = |run: &&Run| run.attempt.job == attempt.job && run.attempt.task == attempt.task;
-            if let Some(run) = computer.warden.live().filter(same).find(|run| self.is_valid(other, run.grant)) {
+            let not_copy = |run: &&Run| !self.are_copies(attempt, grant, run.grant);
+            let mut runs = computer.warden.live().filter(same).filter(not_copy);
+            if let Some(run) = runs.find(|run| self.is_valid(other, run.grant)) {
                 let (at, with) = (node + 1, other + 1);
                 let detail =
                     format!("{attempt:?} has valid leases on node {at} and on node {with} ({:?})", run.attempt);
@@ -56,6 +58,14 @@ impl World {
             }
         }
         None
+    }
+
+    /// Whether one of the two is the other's second copy.
+    fn are_copies(&self, attempt: &Attempt, one: Option<GrantId>, other: Option<GrantId>) -> bool {
+        let pair = |first: Option<GrantId>, second: Option<GrantId>| {
+            second.is_some_and(|second| self.ledger.copies.contains(&(attempt.job, attempt.task, first, second)))
+        };
+        pair(one, other) || pair(other, one)
     }
 
     fn parallel_is_kept(&self, node: usize, attempt: &Attempt) -> Finding {

@@ -136,6 +136,13 @@ impl Machine {
         self.stage_own(vec![Record::Lent { grant, job, round, n, to, tasks }], now, out)
     }
 
+    /// Work that counted in this life, and that was spent on copies or is set aside for them; milliseconds on the reference
+    /// core.
+    #[must_use]
+    pub const fn copied_ms(&self) -> (f64, f64) {
+        (self.balance.counted_ms, self.balance.spent_ms)
+    }
+
     /// After a restart: tasks that two loans have.
     pub(in crate::machine) fn recover_copies(&mut self) {
         let mut seen = alloc::collections::BTreeMap::new();

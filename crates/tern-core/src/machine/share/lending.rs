@@ -114,7 +114,10 @@ impl Machine {
         let job = chosen.job;
         let round = self.state.job(job).map_or(0, |job| job.round);
         let most = self.room_there(job, to, asked_for);
-        let tasks = self.take_for_loan(&chosen, plan.tasks.min(most), limit_ms);
+        let tasks = self.take_for_loan(&chosen, plan.tasks.min(most), (limit_ms, to), now);
+        if tasks.is_empty() {
+            return false;
+        }
         self.served(&chosen);
         self.here.n += 1;
         let n = self.here.n;
@@ -147,9 +150,15 @@ impl Machine {
 
     /// Of a job without lengths the back of its queue, so that the owner goes on in order; else tasks of the chosen length,
     /// and where the longest are first also the next shorter ones.
-    fn take_for_loan(&mut self, chosen: &Chosen, count: u32, limit_ms: Option<f64>) -> TaskSet {
+    fn take_for_loan(
+        &mut self,
+        chosen: &Chosen,
+        count: u32,
+        (limit_ms, to): (Option<f64>, NodeId),
+        now: Now,
+    ) -> TaskSet {
         let Some(lane) = self.lanes.get_mut(&LaneKey::Own(chosen.job)) else { return TaskSet::new() };
-        let tasks = match lane.order {
+        let mut tasks = match lane.order {
             _ if !lane.queued.is_sorted() => lane.queued.take_last(count),
             Discipline::Fifo if limit_ms.is_none() => lane.queued.take_last(count),
             Discipline::Batch => {
@@ -162,7 +171,10 @@ impl Machine {
             }
             _ => lane.queued.take_class(chosen.class, count),
         };
-        lane.lending.union(&tasks);
+        self.keep_moved(chosen.job, to, &mut tasks, now);
+        if let Some(lane) = self.lanes.get_mut(&LaneKey::Own(chosen.job)) {
+            lane.lending.union(&tasks);
+        }
         tasks
     }
 
