@@ -6,7 +6,7 @@ use tern_core::machine::{Answer, Command, Deny};
 use tern_core::promise::Exit;
 use tern_core::words::spec::{HaltWhat, HaltWhen};
 use tern_core::words::template::{Form, Piece, Template};
-use tern_core::words::{Attempt, Halt, Inputs, JobId, JobSpec, Stage, TaskSet};
+use tern_core::words::{Attempt, Bytes, Discipline, Halt, Inputs, JobId, JobSpec, Stage, TaskSet, work};
 
 use crate::oracle::Ledger;
 
@@ -110,7 +110,7 @@ pub fn random_job(number: u64, dice: &mut fastrand::Rng) -> JobSpec {
         1 => dice.u32(40..90),
         _ => dice.u32(1..24),
     };
-    let most_ms = *dice.choice(&[2, 20, 80, 300, 900]).unwrap_or(&20);
+    let most_ms = *dice.choice(&[2, 20, 80, 300, 900, 4_000]).unwrap_or(&20);
     let fails = *dice.choice(&[0, 0, 10, 50, 100]).unwrap_or(&0);
     let mut spec = plain_job(number, tasks, most_ms);
     spec.name = Shape { most_ms, fails }.name(number);
@@ -124,6 +124,9 @@ pub fn random_job(number: u64, dice: &mut fastrand::Rng) -> JobSpec {
     spec.stage = (dice.u32(..4) == 0).then(Stage::default);
     spec.needs.cpus = if dice.u32(..8) == 0 { dice.u16(1..4) } else { 0 };
     spec.needs.gpus = u8::from(dice.u32(..16) == 0);
+    if dice.u32(..3) == 0 {
+        known_lengths(&mut spec, most_ms, dice);
+    }
     if dice.u32(..5) == 0 {
         spec.halt = Halt {
             when: if dice.bool() { HaltWhen::Soon } else { HaltWhen::Now },
@@ -133,6 +136,16 @@ pub fn random_job(number: u64, dice: &mut fastrand::Rng) -> JobSpec {
         };
     }
     spec
+}
+
+/// How long each task is expected to run, which is often wrong; some must not run twice.
+fn known_lengths(spec: &mut JobSpec, most_ms: u64, dice: &mut fastrand::Rng) {
+    let wrong = *dice.choice(&[0.3, 1.0, 1.0, 8.0]).unwrap_or(&1.0);
+    let class = |_| work::class(most_ms as f64 * dice.f64().max(0.2) * wrong);
+    spec.work = Bytes((0..spec.tasks).map(class).collect());
+    spec.discipline =
+        *dice.choice(&[Discipline::Batch, Discipline::Batch, Discipline::Interactive]).unwrap_or(&Discipline::Batch);
+    spec.exclusive = dice.u32(..4) == 0;
 }
 
 /// Some tasks of a job.

@@ -149,15 +149,19 @@ impl Stats {
         self.faults += other.faults;
         self.lies += other.lies;
         self.loans += other.loans;
+        self.copies += other.copies;
         self.lived += other.lived;
     }
 }
 
 impl fmt::Display for Stats {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { steps, events, messages, jobs, tasks, runs, faults, lies, loans, lived, .. } = self;
+        let Self { steps, events, messages, jobs, tasks, runs, faults, lies, loans, copies, lived, .. } = self;
         write!(f, "{} s lived, {steps} steps, {events} events, {messages} messages, ", lived / 1_000_000_000)?;
-        write!(f, "{jobs} jobs of {tasks} tasks, {runs} runs, {loans} loans, {faults} faults, {lies} lies")
+        write!(
+            f,
+            "{jobs} jobs of {tasks} tasks, {runs} runs, {loans} loans, {copies} copies, {faults} faults, {lies} lies"
+        )
     }
 }
 

@@ -54,5 +54,6 @@ plants! {
     a_battery_undrained_by_a_person: UndrainAll => ["anytime_low_battery_starts_nothing"];
     an_owner_who_is_told_of_and_ignored: OwnerIgnored => ["anytime_the_owner_comes_first"];
     tasks_ahead_of_the_owner: OwnerKeepsAhead => ["anytime_the_owner_comes_first"];
+    a_copy_of_what_must_not_run_twice: CopyExclusive => ["anytime_copies_are_allowed"];
     a_task_that_is_done_and_still_queued: KeepQueued => ["anytime_done_is_not_run_again"];
 }

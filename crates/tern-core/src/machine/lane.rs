@@ -5,6 +5,7 @@
 use alloc::collections::BTreeMap;
 
 use super::local::{Waiting, expected};
+use super::share::Moved;
 use crate::words::limits::UNFIT_MAX;
 use crate::words::spec::Discipline;
 use crate::words::work::UNKNOWN;
@@ -29,8 +30,8 @@ pub(super) struct Lane {
     pub length_ns: Option<u64>,
     /// Given to the warden, by dispatch.
     pub hand: BTreeMap<(Epoch, u32), TaskSet>,
-    /// When dispatches of single tasks left, by their number; boot time.
-    pub since: BTreeMap<u32, u64>,
+    /// What a task that began here earlier had got of a core when dispatches of single tasks left, by their number; milliseconds.
+    pub since_ms: BTreeMap<u32, f64>,
     /// Sum over `hand`.
     pub in_hand: u32,
     /// Taken from the queue for a loan whose record is not durable yet.
@@ -40,6 +41,8 @@ pub(super) struct Lane {
     /// What had not started when the job halted was asked back. Asked once: each answer is an event of its own, and to
     /// ask again at each event while the disk fails would be a storm.
     pub called_back: bool,
+    /// Tasks that were lent and came back without having run.
+    pub moved: BTreeMap<u32, Moved>,
     /// Nodes that could not run its tasks: until when they are not asked again, and why. At most [`UNFIT_MAX`].
     pub unfit: BTreeMap<NodeId, (u64, Unfit)>,
 }
@@ -83,7 +86,7 @@ impl Lane {
             self.in_hand -= 1;
             if tasks.is_empty() {
                 self.hand.remove(&key);
-                self.since.remove(&attempt.n);
+                self.since_ms.remove(&attempt.n);
             }
         }
         was
@@ -113,7 +116,7 @@ impl Lane {
     pub(super) fn drop_hand(&mut self) -> TaskSet {
         let all = self.in_hand_tasks();
         self.hand.clear();
-        self.since.clear();
+        self.since_ms.clear();
         self.in_hand = 0;
         all
     }

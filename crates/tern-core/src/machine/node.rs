@@ -58,10 +58,6 @@ pub(super) struct Here {
     pub slots: u32,
     /// What it has for tasks that ask for more than a slot.
     pub fit: Fit,
-    /// Slots are fewer than they were: what has not started is looked at again.
-    pub fewer: bool,
-    /// All slots are taken since they became fewer: what was borrowed and waits goes back.
-    pub overfull: bool,
     /// Of one core, in thousandths of the reference machine; 0: not measured.
     pub speed: u16,
     pub incarnation: u64,
@@ -156,7 +152,6 @@ impl Machine {
         self.settle_jobs(now, out);
         self.renew_incarnation();
         self.restart_if_failed(now, out);
-        self.make_room(now, out);
         self.dispatch(now, out);
         self.return_excess(now, out);
         self.answer_drains(out);

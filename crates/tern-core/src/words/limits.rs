@@ -43,6 +43,10 @@ pub const RESULT_OUTPUT_BYTES_MAX: usize = 64 << 10;
 pub const TASK_FILES_MAX: usize = 4_096;
 /// Nodes that a job may name or exclude.
 pub const NAMED_NODES_MAX: usize = 256;
+/// A task that came back so often from nodes that did not run it stays with its owner.
+pub const MOVES_MAX: u8 = 6;
+/// A node that gave a task back is not lent it again for this long.
+pub const LENT_AGAIN: Span = Span::secs(1);
 /// A node that could not run a job's tasks is not lent others of it for this long.
 pub const UNFIT_LASTS: Span = Span::secs(30);
 /// Nodes that could not run tasks of one job and are remembered; the first are forgotten.

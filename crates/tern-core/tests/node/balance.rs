@@ -184,3 +184,40 @@ fn an_offer_starts_nothing_without_a_grant() {
     world.event(1, Event::Message { from: stranger, message: Message::Offer { tasks: 9 } });
     assert!(world.node(1).outbox.is_empty(), "who is no peer is not asked");
 }
+
+/// The tasks that node 1 gets when it asks node 0 for one, and gives back at once.
+fn asked_and_given_back(world: &mut World) -> TaskSet {
+    let from = world.node(1).id;
+    world.lose_messages();
+    let asked = world.now.boot;
+    world.event(0, Event::Message { from, message: Message::Ask { tasks: 1, asked } });
+    world.sync(0);
+    let lent = world.node(0).outbox.iter().find_map(|(_, message)| match message {
+        Message::Lend { grant, tasks, .. } => Some((*grant, tasks.clone())),
+        _ => None,
+    });
+    let Some((grant, tasks)) = lent else { return TaskSet::new() };
+    world.event(0, Event::Message { from, message: Message::Return { grant, tasks: tasks.clone(), why: None } });
+    world.sync(0);
+    tasks
+}
+
+#[test]
+fn a_task_that_comes_back_waits_before_it_goes_there_again_and_stays_after_six_moves() {
+    let mut world = World::of(&[1, 1]);
+    world.submit(0, job(Discipline::Batch, &[9e4, 4e4]));
+    let peer = world.node(1).id;
+    world.event(0, Event::PeerUp(peer));
+    let mut moves = 0;
+    for _ in 0..40 {
+        let tasks = asked_and_given_back(&mut world);
+        moves += tasks.len();
+        if !tasks.is_empty() {
+            assert!(asked_and_given_back(&mut world).is_empty(), "it goes back at once to where it came from");
+        }
+        world.tick(600);
+    }
+    assert_eq!(moves, u32::from(tern_core::words::limits::MOVES_MAX));
+    world.finish(0, 1);
+    assert_eq!(tasks(&world, 0), [0, 1], "its owner runs it");
+}

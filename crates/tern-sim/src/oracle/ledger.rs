@@ -14,6 +14,8 @@ pub struct Ledger {
     pub nodes: Vec<(NodeId, Kind)>,
     pub jobs: BTreeMap<JobId, Job>,
     pub grants: BTreeMap<GrantId, Grant>,
+    /// Tasks of which a second copy was lent: who had it (none: the owner's warden), and the loan of the copy.
+    pub copies: BTreeSet<(JobId, u32, Option<GrantId>, GrantId)>,
     /// Durable starts.
     pub incarnations: BTreeMap<u64, usize>,
     /// Ends that are durable in the segment of a computer.
@@ -40,6 +42,7 @@ impl Ledger {
             nodes,
             jobs: BTreeMap::new(),
             grants: BTreeMap::new(),
+            copies: BTreeSet::new(),
             incarnations: BTreeMap::new(),
             ends: vec![BTreeMap::new(); count],
             leases: BTreeMap::new(),

@@ -5,6 +5,7 @@
 //! ask the machine whether it is right.
 
 mod answers;
+mod copies;
 mod effects;
 mod eventually;
 mod facts;

@@ -46,14 +46,11 @@ impl World {
         if !self.is_valid(node, grant) {
             return None;
         }
-        let mut copies = 0;
         for (other, computer) in self.nodes.iter().enumerate().filter(|(other, _)| *other != node) {
             let same = |run: &&Run| run.attempt.job == attempt.job && run.attempt.task == attempt.task;
-            if let Some(run) = computer.warden.live().filter(same).find(|run| self.is_valid(other, run.grant)) {
-                copies += 1;
-                if copies == 1 && self.may_be_copy(attempt, [grant, run.grant]) {
-                    continue;
-                }
+            let not_copy = |run: &&Run| !self.are_copies(attempt, grant, run.grant);
+            let mut runs = computer.warden.live().filter(same).filter(not_copy);
+            if let Some(run) = runs.find(|run| self.is_valid(other, run.grant)) {
                 let (at, with) = (node + 1, other + 1);
                 let detail =
                     format!("{attempt:?} has valid leases on node {at} and on node {with} ({:?})", run.attempt);
@@ -63,11 +60,12 @@ impl World {
         None
     }
 
-    /// Whether two may run the task on purpose: both under the word of its owner, who took back neither's.
-    fn may_be_copy(&self, attempt: &Attempt, both: [Option<GrantId>; 2]) -> bool {
-        let twice = self.ledger.spec(attempt.job).is_some_and(|spec| !spec.exclusive && spec.stage.is_none());
-        let stands = |grant: GrantId| self.ledger.grants.get(&grant).is_some_and(|known| !known.closed);
-        twice && both.into_iter().flatten().all(stands)
+    /// Whether one of the two is the other's second copy.
+    fn are_copies(&self, attempt: &Attempt, one: Option<GrantId>, other: Option<GrantId>) -> bool {
+        let pair = |first: Option<GrantId>, second: Option<GrantId>| {
+            second.is_some_and(|second| self.ledger.copies.contains(&(attempt.job, attempt.task, first, second)))
+        };
+        pair(one, other) || pair(other, one)
     }
 
     fn parallel_is_kept(&self, node: usize, attempt: &Attempt) -> Finding {

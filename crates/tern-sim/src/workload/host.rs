@@ -47,7 +47,9 @@ impl<T> Host<T> {
         (self.available().floor() as u32).max(1)
     }
 
-    fn used(&self) -> u32 {
+    /// Slots with a task.
+    #[must_use]
+    pub fn used(&self) -> u32 {
         self.running.iter().map(|run| run.cores).sum()
     }
 

@@ -41,6 +41,8 @@ pub struct Stats {
     /// Forged messages.
     pub lies: u64,
     pub loans: u64,
+    /// Second copies of running tasks.
+    pub copies: u64,
     /// Nanoseconds of virtual time.
     pub lived: u64,
 }

@@ -20,6 +20,7 @@ impl World {
         match effect {
             Effect::Persist { sequence, records } => {
                 self.check_records(node, &records, cause);
+                self.check_copies(node, &records);
                 self.ledger.note_written(node, &records);
                 if self.nodes[node].journal.write(sequence, records) {
                     self.start_fsync(node);

@@ -7,7 +7,7 @@
 const NEAR: f64 = 1.6;
 
 /// Estimates are wrong, and on a slow machine that costs most: a task there may take so many times what is expected.
-const WRONG: f64 = 2.0;
+const WRONG: f64 = 3.0;
 
 /// What is known when a task is about to go somewhere.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -44,9 +44,9 @@ mod tests {
     #[test]
     fn a_slow_machine_takes_what_it_can_end_before_the_rest_is_done() {
         let guard = Guard { speed: 0.3, fastest: 1.2, drain_ms: 10_000.0 };
-        // 2 s of work are 6.7 s there, or twice that; 10 s of drain with 3.3 s on the fastest.
-        assert!(guard.allows(1_999.0));
-        assert!(!guard.allows(2_001.0));
+        // 1.3 s of work are 3.3 s more there than on the fastest, a third of the 10 s for which there is other work.
+        assert!(guard.allows(1_332.0));
+        assert!(!guard.allows(1_334.0));
         assert!(!Guard { drain_ms: 0.0, ..guard }.allows(1.0), "with nothing to wait for the fast one is better");
     }
 

@@ -3,6 +3,7 @@
 use alloc::collections::BTreeMap;
 
 use super::copies::Copied;
+use super::served::Served;
 use crate::decide::balance::guard::Guard;
 use crate::decide::balance::token::Tokens;
 use crate::machine::lane::LaneKey;
@@ -39,6 +40,8 @@ pub(in crate::machine) struct Balance {
     pub look_at: u64,
     /// Before this no search for a task to copy.
     pub search_at: u64,
+    /// What tasks got of this machine.
+    pub served: Served,
     /// Tasks that two nodes have.
     pub copies: BTreeMap<(JobId, u32), Copied>,
     /// Work that counted, and that was spent on copies or is at risk by them, in milliseconds on the reference core.
@@ -67,6 +70,7 @@ impl Machine {
             return;
         }
         self.balance.made = Some(now.boot);
+        self.count_served(now);
         let speed = speed_of(self.here.speed);
         let measured = self.here.mean_ns.map_or(UNKNOWN_MS, |mean| mean as f64 / 1e6 * speed);
         let (mut work, mut tasks) = (0.0, 0u64);
@@ -77,9 +81,9 @@ impl Machine {
             }
         }
         let typical = if tasks > 0 { work / tasks as f64 } else { measured };
-        let mut capacity = speed * f64::from(self.here.slots);
+        let mut capacity = speed * f64::from(self.here.open);
         let mut fastest = speed;
-        let (mut elsewhere, mut slots, mut queued) = (0.0, self.here.slots, tasks);
+        let (mut elsewhere, mut slots, mut queued) = (0.0, self.here.open, tasks);
         for peer in self.sharing.peers.values() {
             let speed = speed_of(peer.speed);
             capacity += speed * f64::from(peer.heard.slots);

@@ -7,7 +7,8 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use super::around::speed_of;
-use crate::decide::balance::straggler::{self, Case};
+use super::served::Served;
+use crate::decide::balance::straggler::{self, Case, Worth};
 use crate::machine::effect::Effect;
 use crate::machine::lane::LaneKey;
 use crate::machine::node::Machine;
@@ -24,13 +25,17 @@ const COPIES_MAX: usize = 256;
 /// After a search that found nothing.
 const SEARCH_AGAIN: Span = Span::ms(100);
 
+/// How fast a node is believed to be that is not connected.
+const GONE: f64 = 0.1;
+
 /// A task that two nodes have.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(in crate::machine) struct Copied {
     /// None: the own warden has it.
     first: Option<GrantId>,
     second: GrantId,
-    estimate_ms: f64,
+    /// What was set aside for its waste.
+    risk_ms: f64,
 }
 
 /// A task that runs too long.
@@ -39,8 +44,7 @@ pub(in crate::machine) struct Straggler {
     job: JobId,
     task: u32,
     holder: Option<GrantId>,
-    estimate_ms: f64,
-    gain_ms: f64,
+    worth: Worth,
 }
 
 impl Machine {
@@ -63,45 +67,40 @@ impl Machine {
             return None;
         }
         let here = speed_of(self.sharing.peers.get(&to)?.speed);
+        let fastest = self.balance.fastest;
         let mut best: Option<Straggler> = None;
-        let mut consider = |job, task, holder: Option<GrantId>, since: u64, there: f64| {
+        let mut consider = |job, task, holder: Option<GrantId>, got_ms: f64, (there, rate): (f64, f64)| {
             let Some(estimate_ms) = self.copyable(job, task) else { return };
-            let ran_ms = now.boot.saturating_sub(since) as f64 / 1e6;
-            let case = Case { estimate_ms, ran_ms, speed_there: there, speed_here: here, drain_ms };
-            if let Some(gain_ms) = straggler::gain_ms(&case)
-                && straggler::affords(self.balance.counted_ms, self.balance.spent_ms, estimate_ms)
-                && best.is_none_or(|best| gain_ms > best.gain_ms)
+            let done_ms = got_ms.max(0.0) * there;
+            let case = Case { estimate_ms, done_ms, speed_there: there * rate, speed_here: here, fastest, drain_ms };
+            if let Some(worth) = straggler::worth(&case)
+                && straggler::affords(self.balance.counted_ms, self.balance.spent_ms, worth.risk_ms)
+                && best.is_none_or(|best| worth.gain_ms > best.worth.gain_ms)
             {
-                best = Some(Straggler { job, task, holder, estimate_ms, gain_ms });
+                best = Some(Straggler { job, task, holder, worth });
             }
         };
         for (grant, clock) in self.sharing.loans.iter().filter(|(_, clock)| clock.to != to && !clock.closing) {
             let Some(loan) = self.state.lent().get(grant) else { continue };
-            let there = self.speed_at(clock.to);
-            loan.open.0.iter().for_each(|task| consider(loan.job, task, Some(*grant), clock.since, there));
+            let peer = self.sharing.peers.get(&clock.to);
+            let there = peer.map_or((GONE, 1.0), |peer| (speed_of(peer.speed), peer.served.share()));
+            let got_ms = self.served_at(clock.to, now) - clock.since_ms;
+            loan.open.0.iter().for_each(|task| consider(loan.job, task, Some(*grant), got_ms, there));
         }
-        let own = self.own_speed();
-        for (key, lane) in self.lanes.iter().filter(|(_, lane)| !lane.since.is_empty()) {
+        let (got_ms, own) = (self.balance.served.by(now), (speed_of(self.here.speed), self.balance.served.share()));
+        for (key, lane) in self.lanes.iter().filter(|(_, lane)| !lane.since_ms.is_empty()) {
             let LaneKey::Own(job) = key else { continue };
             for ((_, n), tasks) in &lane.hand {
-                let Some(since) = lane.since.get(n) else { continue };
-                tasks.0.iter().for_each(|task| consider(*job, task, None, *since, own));
+                let Some(since_ms) = lane.since_ms.get(n) else { continue };
+                tasks.0.iter().for_each(|task| consider(*job, task, None, got_ms - since_ms, own));
             }
         }
         best
     }
 
-    /// How fast tasks get on at a peer: slower where more run than there are slots.
-    fn speed_at(&self, peer: NodeId) -> f64 {
-        let Some(peer) = self.sharing.peers.get(&peer) else { return 0.1 };
-        let share = f64::from(peer.heard.slots.max(1)) / f64::from(peer.heard.running.max(1));
-        speed_of(peer.speed) * share.min(1.0)
-    }
-
-    fn own_speed(&self) -> f64 {
-        let running = if self.here.overfull { self.here.in_hand } else { self.running() };
-        let share = f64::from(self.here.slots.max(1)) / f64::from(running.max(1));
-        speed_of(self.here.speed) * share.min(1.0)
+    /// What a task that began at a peer earlier has got of a core there.
+    pub(in crate::machine) fn served_at(&self, peer: NodeId, now: Now) -> f64 {
+        self.sharing.peers.get(&peer).map_or(Served::default(), |peer| peer.served).by(now)
     }
 
     /// Lends the copy of a running task that would not be over in `drain_ms`. Returns false where none helps.
@@ -120,7 +119,7 @@ impl Machine {
             self.balance.search_at = now.boot + SEARCH_AGAIN;
             return false;
         };
-        let Straggler { job, task, holder, estimate_ms, gain_ms } = straggler;
+        let Straggler { job, task, holder, worth: Worth { gain_ms, risk_ms } } = straggler;
         if !self.may_stage(1, now) {
             return false;
         }
@@ -128,12 +127,20 @@ impl Machine {
         self.here.n += 1;
         let n = self.here.n;
         let grant = GrantId { incarnation: self.here.incarnation, n };
-        self.sharing.loans.insert(grant, LoanClock::new(to, asked, u64::MAX, now.boot));
-        self.balance.copies.insert((job, task), Copied { first: holder, second: grant, estimate_ms });
-        self.balance.spent_ms += estimate_ms;
+        let since_ms = self.served_at(to, now);
+        self.sharing.loans.insert(grant, LoanClock::new(to, asked, u64::MAX, since_ms));
+        self.balance.copies.insert((job, task), Copied { first: holder, second: grant, risk_ms });
+        self.balance.spent_ms += risk_ms;
         self.decided(Did::Copy { job, to }, Reason::Straggler { gain: Span::ms(gain_ms as u64) });
         let tasks = [task].into_iter().collect();
         self.stage_own(vec![Record::Lent { grant, job, round, n, to, tasks }], now, out)
+    }
+
+    /// Work that counted in this life, and that was spent on copies or is set aside for them; milliseconds on the reference
+    /// core.
+    #[must_use]
+    pub const fn copied_ms(&self) -> (f64, f64) {
+        (self.balance.counted_ms, self.balance.spent_ms)
     }
 
     /// After a restart: tasks that two loans have.
@@ -142,7 +149,7 @@ impl Machine {
         for (grant, loan) in self.state.lent() {
             for task in &loan.open.0 {
                 if let Some(first) = seen.insert((loan.job, task), *grant) {
-                    let copied = Copied { first: Some(first), second: *grant, estimate_ms: 0.0 };
+                    let copied = Copied { first: Some(first), second: *grant, risk_ms: 0.0 };
                     self.balance.copies.insert((loan.job, task), copied);
                 }
             }
@@ -192,11 +199,15 @@ impl Machine {
         for (outcome, verdict) in outcomes.iter().zip(verdicts) {
             let (job, task) = (outcome.attempt.job, outcome.attempt.task);
             let counts = matches!(verdict, Verdict::Counted | Verdict::Better);
-            let speed = match via.and_then(|grant| self.sharing.loans.get(&grant)) {
-                Some(clock) => self.sharing.peers.get(&clock.to).map_or(1.0, |peer| speed_of(peer.speed)),
-                None => speed_of(self.here.speed),
+            let (rate, got_ms) = match via.and_then(|grant| self.sharing.loans.get(&grant)) {
+                Some(clock) => {
+                    let speed = self.sharing.peers.get(&clock.to).map_or(1.0, |peer| speed_of(peer.speed));
+                    (speed, self.served_at(clock.to, self.now) - clock.since_ms)
+                }
+                None => (speed_of(self.here.speed), f64::INFINITY),
             };
-            let work_ms = outcome.ran_ns as f64 / 1e6 * speed;
+            // Where more ran than there were slots a task did less than its time says.
+            let work_ms = (outcome.ran_ns as f64 / 1e6).min(got_ms.max(0.0)) * rate;
             self.balance.counted_ms += if counts { work_ms } else { 0.0 };
             let Some(copied) = self.balance.copies.get(&(job, task)).copied() else { continue };
             if counts {
@@ -204,7 +215,7 @@ impl Machine {
                 self.call_back(job, task, if second_won { copied.first } else { Some(copied.second) }, out);
             } else {
                 // What the loser did is now known.
-                self.balance.spent_ms += work_ms - copied.estimate_ms;
+                self.balance.spent_ms += work_ms - copied.risk_ms;
                 self.balance.copies.remove(&(job, task));
             }
         }

@@ -4,5 +4,7 @@ mod around;
 mod copies;
 mod fit;
 mod offers;
+mod served;
 
 pub(super) use around::{Balance, speed_of};
+pub(super) use served::Served;

@@ -39,7 +39,7 @@ impl Machine {
     }
 
     /// Own tasks that could be lent, as far as the first jobs tell.
-    fn on_offer(&self) -> u32 {
+    pub(in crate::machine) fn on_offer(&self) -> u32 {
         let own = |key: &&LaneKey| matches!(key, LaneKey::Own(job) if self.may_lend(*job, self.state.node()));
         self.ready
             .iter()

@@ -278,7 +278,7 @@ impl Machine {
             left -= tasks.len();
             lane.give(epoch, n, &tasks);
             if class.is_some() {
-                lane.since.insert(n, self.now.boot);
+                lane.since_ms.insert(n, self.balance.served.by(self.now));
             }
             self.here.in_hand += tasks.len();
             out.push(Effect::Dispatch(Dispatch { job, round, epoch, n, tasks, grant }));

@@ -229,6 +229,7 @@ impl Machine {
         let slots = self.here.slots;
         let because = Reason::OwnerUses { open: to, slots, load_centi: centi(reading.load1), ours_centi: centi(ours) };
         self.here.open = to;
+        self.count_served(now);
         self.here.room.fewer = (to < slots).then_some(because);
         self.decided(Did::Slots { from, to }, because);
         self.sharing.pulse.due = self.sharing.pulse.due.min(now.boot);

@@ -200,7 +200,7 @@ impl Machine {
     /// Gives back what waits in the lanes of borrowed tasks, of revoked grants or, while draining, of all; while the owner
     /// uses this machine, what finds no slot; and what the owner of the job asked back.
     pub(in crate::machine) fn return_waiting(&mut self, now: Now, out: &mut Vec<Effect>) {
-        let draining = self.here.draining || self.here.overfull;
+        let draining = self.here.draining;
         let left = self.exactly_left().filter(|_| self.is_lowered()).map(|left| left.slots);
         let slots = |grant: &GrantId| self.takes(LaneKey::Borrowed(*grant)).slots;
         let no_slot = |grant: &GrantId| left.is_some_and(|left| left < slots(grant));

@@ -82,7 +82,8 @@ impl Machine {
     fn prefetch(&self) -> u32 {
         let way = u128::from(self.balance.way_ns + STAGING.0) * u128::from(self.here.open);
         let idle = self.here.mean_ns.is_some_and(|mean| way * 10 >= u128::from(mean));
-        u32::from(idle && self.balance.plenty && self.here.open > 1)
+        // While the owner uses this machine what waits goes back.
+        u32::from(idle && self.balance.plenty && self.here.open > 1 && !self.is_lowered())
     }
 
     /// When a peer that waits out its back-off is to be asked, if this node would ask it.

@@ -33,13 +33,13 @@ pub(in crate::machine) struct LoanClock {
     pub closing: bool,
     /// Tasks whose results wait for the disk.
     pub(super) staged: TaskSet,
-    /// When it was given, boot time.
-    pub since: u64,
+    /// What a task that began there earlier had got of a core by then, in milliseconds.
+    pub since_ms: f64,
 }
 
 impl LoanClock {
-    pub(in crate::machine) fn new(to: NodeId, asked: u64, ends: u64, since: u64) -> Self {
-        Self { to, asked, ends, closing: false, staged: TaskSet::new(), since }
+    pub(in crate::machine) fn new(to: NodeId, asked: u64, ends: u64, since_ms: f64) -> Self {
+        Self { to, asked, ends, closing: false, staged: TaskSet::new(), since_ms }
     }
 }
 
@@ -48,7 +48,8 @@ impl Machine {
     pub(in crate::machine) fn recover_loans(&mut self, now: Now) {
         let ends = self.granter_ends(now);
         for (grant, loan) in self.state.lent() {
-            self.sharing.loans.insert(*grant, LoanClock::new(loan.to, 0, ends, now.boot));
+            let since_ms = self.served_at(loan.to, now);
+            self.sharing.loans.insert(*grant, LoanClock::new(loan.to, 0, ends, since_ms));
         }
         self.recover_copies();
     }
@@ -93,7 +94,9 @@ impl Machine {
         self.look_around(now);
         let limit_ms = self.guard_of(Some(to)).limit_ms();
         let Some(chosen) = self.choose(Purpose::Lend(to), limit_ms, now.wall_ms) else {
-            return self.lend_copy(to, 0.0, asked, now, out);
+            // What waits may be too long for that node.
+            let drain_ms = if self.on_offer() > 0 { self.balance.drain_ms } else { 0.0 };
+            return self.lend_copy(to, drain_ms, asked, now, out);
         };
         // A batch is over with its last task: one that would outlast all that waits goes before.
         if chosen.discipline == Discipline::Batch && self.lend_copy(to, self.balance.drain_ms, asked, now, out) {
@@ -111,12 +114,16 @@ impl Machine {
         let job = chosen.job;
         let round = self.state.job(job).map_or(0, |job| job.round);
         let most = self.room_there(job, to, asked_for).min(self.worth_lending(job, to));
-        let tasks = self.take_for_loan(&chosen, plan.tasks.min(most), limit_ms);
+        let tasks = self.take_for_loan(&chosen, plan.tasks.min(most), (limit_ms, to), now);
+        if tasks.is_empty() {
+            return false;
+        }
         self.served(&chosen);
         self.here.n += 1;
         let n = self.here.n;
         let grant = GrantId { incarnation: self.here.incarnation, n };
-        self.sharing.loans.insert(grant, LoanClock::new(to, asked, u64::MAX, now.boot));
+        let since_ms = self.served_at(to, now);
+        self.sharing.loans.insert(grant, LoanClock::new(to, asked, u64::MAX, since_ms));
         self.decided(Did::Lend { job, to, tasks: tasks.len() }, plan.because);
         self.stage_own(vec![Record::Lent { grant, job, round, n, to, tasks }], now, out)
     }
@@ -143,9 +150,15 @@ impl Machine {
 
     /// Of a job without lengths the back of its queue, so that the owner goes on in order; else tasks of the chosen length,
     /// and where the longest are first also the next shorter ones.
-    fn take_for_loan(&mut self, chosen: &Chosen, count: u32, limit_ms: Option<f64>) -> TaskSet {
+    fn take_for_loan(
+        &mut self,
+        chosen: &Chosen,
+        count: u32,
+        (limit_ms, to): (Option<f64>, NodeId),
+        now: Now,
+    ) -> TaskSet {
         let Some(lane) = self.lanes.get_mut(&LaneKey::Own(chosen.job)) else { return TaskSet::new() };
-        let tasks = match lane.order {
+        let mut tasks = match lane.order {
             _ if !lane.queued.is_sorted() => lane.queued.take_last(count),
             Discipline::Fifo if limit_ms.is_none() => lane.queued.take_last(count),
             Discipline::Batch => {
@@ -158,7 +171,10 @@ impl Machine {
             }
             _ => lane.queued.take_class(chosen.class, count),
         };
-        lane.lending.union(&tasks);
+        self.keep_moved(chosen.job, to, &mut tasks, now);
+        if let Some(lane) = self.lanes.get_mut(&LaneKey::Own(chosen.job)) {
+            lane.lending.union(&tasks);
+        }
         tasks
     }
 

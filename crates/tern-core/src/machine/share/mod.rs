@@ -5,6 +5,7 @@ mod borrowing;
 mod held;
 mod inputs;
 mod lending;
+mod moves;
 mod peers;
 mod results;
 mod timers;
@@ -13,6 +14,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 
 pub(super) use held::Borrowed;
 pub(super) use lending::LoanClock;
+pub(super) use moves::Moved;
 pub use peers::Heard;
 pub(super) use peers::{Peer, Pulse};
 

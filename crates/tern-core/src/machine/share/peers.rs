@@ -4,6 +4,7 @@
 
 use alloc::vec::Vec;
 
+use crate::machine::balance::Served;
 use crate::machine::effect::{Effect, Told};
 use crate::machine::lane::LaneKey;
 use crate::machine::node::Machine;
@@ -20,6 +21,8 @@ pub(in crate::machine) struct Peer {
     pub heard: Heard,
     /// Boot time at which it last said so; 0: never.
     pub heard_at: u64,
+    /// What tasks got there.
+    pub served: Served,
     /// What it has for tasks; none: not told yet.
     pub fit: Option<Fit>,
     /// Of one core, in thousandths of the reference machine; 0: not known.
@@ -143,6 +146,7 @@ impl Machine {
             }
             peer.heard_at = now.boot;
             peer.heard = Heard { slots: heard.slots.min(SLOTS_MAX), ..heard };
+            peer.served.divide(peer.heard.slots, heard.running, now);
             if heard.queued > 0 {
                 self.sharing.loaded.insert(from);
             } else {
@@ -167,8 +171,7 @@ impl Machine {
         let load = Heard {
             trit: self.sharing.pulse.trit(),
             queued: u32::try_from(self.waiting()).unwrap_or(u32::MAX),
-            // After slots became fewer more run than should.
-            running: if self.here.overfull { self.here.in_hand } else { self.running() },
+            running: self.running(),
             slots: self.here.open,
             load_milli: self.sharing.pulse.load_milli,
         };

@@ -145,6 +145,13 @@ impl Machine {
         for (outcome, verdict) in outcomes.iter().zip(verdicts) {
             let attempt = &outcome.attempt;
             if *verdict == Verdict::Again
+                && outcome.exit == Exit::Void
+                && let Some(clock) = self.sharing.loans.get(&grant)
+                && let Some(lane) = self.lanes.get_mut(&LaneKey::Own(attempt.job))
+            {
+                lane.came_back(attempt.task, clock.to, self.now);
+            }
+            if *verdict == Verdict::Again
                 && !self.is_elsewhere(attempt.job, attempt.task, Some(grant))
                 && let Some(lane) = self.lanes.get_mut(&LaneKey::Own(attempt.job))
             {

@@ -31,8 +31,6 @@ pub(super) struct Agent {
     pub machine: Machine,
     pub host: Host<Job>,
     pub queue: VecDeque<Waiting>,
-    /// Slots as the warden and the machine know them.
-    pub slots: u32,
     /// When the inputs of what was borrowed are here, seconds.
     pub inputs: BTreeMap<GrantId, f64>,
     /// Ends that are not on the disk yet.
@@ -53,13 +51,11 @@ impl Agent {
         }
         let id = NodeId(key);
         let host = Host::new(spec);
-        let slots = host.slots();
         Self {
             id,
             machine: Machine::new(State::new(id)),
             host,
             queue: VecDeque::new(),
-            slots,
             inputs: BTreeMap::new(),
             ended: Vec::new(),
             syncing: false,
@@ -71,7 +67,9 @@ impl Agent {
 
     /// The first of what waits whose inputs are here.
     pub(super) fn next_start(&mut self, now: f64) -> Option<Attempt> {
-        let (free, inputs) = (self.host.free(), &self.inputs);
+        // The warden knows of its slots only; of its owner the machine.
+        let free = self.host.spec.cores.saturating_sub(self.host.used());
+        let inputs = &self.inputs;
         if free == 0 {
             return None;
         }

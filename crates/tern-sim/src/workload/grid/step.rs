@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use tern_core::machine::{Command, Effect, Event};
+use tern_core::machine::{Command, Effect, Event, WorkSettings};
 use tern_core::observe::{Fit, Reading};
 use tern_core::promise::Exit;
 use tern_core::wire::Message;
 use tern_core::words::template::Template;
-use tern_core::words::{Bytes, JobId, JobSpec, NodeId, Now, work};
+use tern_core::words::{Bytes, JobId, JobSpec, NodeId, Now, Span, work};
 
 use super::agent::{Agent, Job};
 use super::trace::Trace;
@@ -85,9 +85,11 @@ impl<'a> Grid<'a> {
     fn begin(&mut self) {
         for node in 0..self.agents.len() {
             let incarnation = self.settings.seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ node as u64;
-            let slots = self.agents[node].slots;
+            let slots = self.agents[node].host.spec.cores;
             let fit = fit(&self.agents[node].host.spec);
             self.feed(node, Event::Fit(fit));
+            let work = WorkSettings { yield_to_owner: true, load_average: Span::default(), ..WorkSettings::default() };
+            self.agents[node].machine.set_work(work);
             self.feed(node, Event::Start { incarnation, slots });
             self.feed(node, Event::WardenUp { running: Vec::new(), queued: Vec::new() });
         }
@@ -216,13 +218,11 @@ impl<'a> Grid<'a> {
         if let Some((at, _)) = host.spec.owner.get(passed).copied() {
             self.plan(at, What::Owner(node));
         }
-        let slots = self.agents[node].host.slots();
-        self.agents[node].slots = slots;
-        self.agents[node].machine.set_slots(slots);
         self.start_waiting(node);
         self.replan(node);
         let host = &self.agents[node].host;
-        let load = host.owner + host.running.len() as f64;
+        // As the machine itself would find if all that it counts as running ran.
+        let load = host.owner + f64::from(self.agents[node].machine.running_slots());
         let reading = Reading { at: self.agenda.now, load1: load, cpus: host.spec.cores, ..Reading::default() };
         self.feed(node, Event::Reading(reading));
     }
