@@ -9,6 +9,7 @@
 mod crossing;
 mod deaths;
 mod ground;
+mod history;
 mod mesh;
 mod outward;
 mod standing;

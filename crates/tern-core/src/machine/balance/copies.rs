@@ -213,11 +213,31 @@ impl Machine {
             if counts {
                 let second_won = via == Some(copied.second);
                 self.call_back(job, task, if second_won { copied.first } else { Some(copied.second) }, out);
-            } else {
+            } else if (via == copied.first || via == Some(copied.second)) && !self.has_task(job, task, via) {
                 // What the loser did is now known.
                 self.balance.spent_ms += work_ms - copied.risk_ms;
                 self.balance.copies.remove(&(job, task));
+                if via == copied.first {
+                    self.goes_on_alone(job, task, copied.second);
+                }
             }
+        }
+    }
+
+    /// Whether it is still there that the task may end: an old end that is told again ends nothing.
+    fn has_task(&self, job: JobId, task: u32, holder: Option<GrantId>) -> bool {
+        match holder {
+            None => self.lanes.get(&LaneKey::Own(job)).is_some_and(|lane| lane.holds(task)),
+            Some(grant) => self.state.lent().get(&grant).is_some_and(|loan| loan.open.contains(task)),
+        }
+    }
+
+    /// The first ended while the loan of the second is on its way to the disk: now it is a loan like any other.
+    fn goes_on_alone(&mut self, job: JobId, task: u32, second: GrantId) {
+        let coming = self.sharing.loans.contains_key(&second) && !self.state.lent().contains_key(&second);
+        let over = self.state.job(job).is_none_or(|known| known.is_over(task));
+        if let Some(lane) = self.lanes.get_mut(&LaneKey::Own(job)).filter(|_| coming && !over) {
+            lane.lending.insert(task);
         }
     }
 
