@@ -16,7 +16,18 @@ pub struct Head {
     pub key: u64,
 }
 
+/// The key of a job that takes turns: those with fewer turns first.
+#[must_use]
+pub fn turn_key(turns: u64, number: u32) -> u64 {
+    turns << 32 | u64::from(number)
+}
+
 impl Head {
+    /// Turns that its job had before.
+    const fn turns(&self) -> u64 {
+        self.key >> 32
+    }
+
     /// How long it has waited and will run, over how long it will run.
     fn response_ratio(&self, now_ms: u64) -> f64 {
         1.0 + now_ms.saturating_sub(self.key) as f64 / self.estimate_ms.max(1.0)
@@ -29,7 +40,11 @@ pub fn next(discipline: Discipline, heads: &[Head], now_ms: u64) -> Option<usize
     let earlier = |one: &Head, other: &Head| one.key.cmp(&other.key);
     let before = |one: &Head, other: &Head| match discipline {
         Discipline::Fifo | Discipline::Deadline => earlier(one, other),
-        Discipline::Batch => other.estimate_ms.total_cmp(&one.estimate_ms).then_with(|| earlier(one, other)),
+        // Jobs take turns: the many long tasks of one must not keep all of another waiting.
+        Discipline::Batch => {
+            let longer = || other.estimate_ms.total_cmp(&one.estimate_ms);
+            one.turns().cmp(&other.turns()).then_with(longer).then_with(|| earlier(one, other))
+        }
         Discipline::Interactive => {
             other.response_ratio(now_ms).total_cmp(&one.response_ratio(now_ms)).then_with(|| earlier(one, other))
         }
@@ -62,5 +77,7 @@ mod tests {
         assert_eq!(next(Discipline::Interactive, &HEADS, 1_000), Some(2));
         assert_eq!(next(Discipline::Interactive, &HEADS, 20_000), Some(0));
         assert_eq!(next(Discipline::Fifo, &[], 0), None);
+        let served = HEADS.map(|head| Head { key: turn_key(u64::from(head.estimate_ms > 5_000.0), 1), ..head });
+        assert_eq!(next(Discipline::Batch, &served, 1_000), Some(2), "the longest of the job whose turn it is");
     }
 }

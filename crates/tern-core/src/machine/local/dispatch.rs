@@ -146,6 +146,7 @@ impl Machine {
             return;
         }
         self.start_tasks(LaneKey::Own(chosen.job), 1, Some(chosen.class), out);
+        self.served(&chosen);
         self.decided(Did::Start { job: chosen.job, tasks: 1 }, plan.because);
     }
 

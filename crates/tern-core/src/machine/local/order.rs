@@ -96,8 +96,8 @@ impl Machine {
         let job = self.state.job(id)?;
         let lane = self.lanes.get(&LaneKey::Own(id))?;
         let key = match lane.order {
-            Discipline::Fifo => lane.turn.unwrap_or_default() << 32 | u64::from(id.number()),
-            Discipline::Interactive | Discipline::Batch => job.accepted_ms,
+            Discipline::Fifo | Discipline::Batch => next::turn_key(lane.turn.unwrap_or_default(), id.number()),
+            Discipline::Interactive => job.accepted_ms,
             Discipline::Deadline => job.spec.deadline_ms.unwrap_or(u64::MAX),
         };
         Some((lane.order, key))
@@ -201,16 +201,19 @@ impl Machine {
         }
     }
 
-    /// The job was served: among jobs without another order the others are next.
+    /// The job was served: among jobs that take turns the others are next. A job that is alone keeps its turn.
     pub(in crate::machine) fn served(&mut self, chosen: &Chosen) {
-        if chosen.discipline != Discipline::Fifo {
+        let turns = matches!(chosen.discipline, Discipline::Fifo | Discipline::Batch);
+        let band = &self.ready.bands[place(chosen.discipline)];
+        let other = |jobs: &BTreeSet<(u64, JobId)>| jobs.iter().any(|(_, job)| *job != chosen.job);
+        if !turns || !(band.values().any(other) || !self.ready.fresh.is_empty()) {
             return;
         }
         let Some(lane) = self.lanes.get_mut(&LaneKey::Own(chosen.job)) else { return };
         let turn = lane.turn.unwrap_or_default();
         self.ready.turn = self.ready.turn.max(turn);
         lane.turn = Some(turn + 1);
-        let band = &mut self.ready.bands[place(Discipline::Fifo)];
+        let band = &mut self.ready.bands[place(chosen.discipline)];
         for class in lane.queued.classes().chain([chosen.class]) {
             if let Some(jobs) = band.get_mut(&class) {
                 jobs.remove(&(chosen.key, chosen.job));
