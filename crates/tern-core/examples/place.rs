@@ -20,7 +20,7 @@ fn main() {
         let began = Instant::now();
         for _ in 0..PLACEMENTS {
             draw = draw.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            let may = |_, speed| Guard { speed, fastest: 1.2, drain_ms: 20_000.0 }.allows(5_900.0);
+            let may = |_, speed| Guard { speed, fastest: 1.2, drain_ms: 20_000.0, stuck_ms: 0.0 }.allows(5_900.0);
             let taken = black_box(tokens.take(may, draw.rotate_left(17)));
             // It has taken the task; some time later a slot of it is free again.
             if let Some(node) = taken {

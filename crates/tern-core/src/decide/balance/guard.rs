@@ -17,6 +17,8 @@ pub struct Guard {
     pub fastest: f64,
     /// Milliseconds until the grid has done what waits.
     pub drain_ms: f64,
+    /// Milliseconds since when nothing of it has gone anywhere, though there was a slot: perhaps no fast machine may have it.
+    pub stuck_ms: f64,
 }
 
 impl Guard {
@@ -27,7 +29,8 @@ impl Guard {
         if self.speed <= 0.0 || self.speed * NEAR >= self.fastest {
             return None;
         }
-        Some(self.drain_ms / WRONG / (1.0 / self.speed - 1.0 / self.fastest))
+        // Who has waited for as long as the slow machine costs waits no longer.
+        Some((self.drain_ms / WRONG + self.stuck_ms) / (1.0 / self.speed - 1.0 / self.fastest))
     }
 
     /// Whether a task of this length may go there.
@@ -43,17 +46,20 @@ mod tests {
 
     #[test]
     fn a_slow_machine_takes_what_it_can_end_before_the_rest_is_done() {
-        let guard = Guard { speed: 0.3, fastest: 1.2, drain_ms: 10_000.0 };
+        let guard = Guard { speed: 0.3, fastest: 1.2, drain_ms: 10_000.0, stuck_ms: 0.0 };
         // 1.3 s of work are 3.3 s more there than on the fastest, a third of the 10 s for which there is other work.
         assert!(guard.allows(1_332.0));
         assert!(!guard.allows(1_334.0));
         assert!(!Guard { drain_ms: 0.0, ..guard }.allows(1.0), "with nothing to wait for the fast one is better");
+        // 60 s of work take 150 s more there.
+        let stuck = |stuck_ms| Guard { drain_ms: 0.0, stuck_ms, ..guard }.allows(60_000.0);
+        assert!(!stuck(149_000.0) && stuck(151_000.0), "but nobody waits for it for ever");
     }
 
     #[test]
     fn a_machine_that_is_fast_enough_or_unknown_takes_anything() {
         for speed in [0.0, 0.75, 1.2, 5.0] {
-            assert!(Guard { speed, fastest: 1.2, drain_ms: 0.0 }.allows(f64::MAX));
+            assert!(Guard { speed, fastest: 1.2, drain_ms: 0.0, stuck_ms: 0.0 }.allows(f64::MAX));
         }
     }
 }

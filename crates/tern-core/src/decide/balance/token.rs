@@ -64,18 +64,23 @@ impl<K: Copy + Ord> Tokens<K> {
 
     /// Takes a token: of a few machines drawn, the fastest of those that may have the task. None where none of them may.
     pub fn take(&mut self, may: impl Fn(K, f64) -> bool, draw: u64) -> Option<K> {
-        let mut best: Option<Token<K>> = None;
+        let mut best: Option<(usize, Token<K>)> = None;
         for look in 0..SAMPLE.min(self.list.len()) {
             // Sixteen bits of the draw for each look.
             let drawn = ((draw >> (16 * look)) & 0xffff) as usize;
             let place = if self.list.len() <= SAMPLE { look } else { drawn % self.list.len() };
             let token = self.list[place];
-            if may(token.who, token.speed) && best.is_none_or(|best| token.speed > best.speed) {
-                best = Some(token);
+            if may(token.who, token.speed) && best.is_none_or(|(_, best)| token.speed > best.speed) {
+                best = Some((place, token));
             }
         }
-        let Token { who, free, speed } = best?;
-        self.set(who, free - 1, speed);
+        let (place, Token { who, free, .. }) = best?;
+        // Where it stands is known: only the last token of a machine is a look into the map.
+        if free > 1 {
+            self.list[place].free -= 1;
+        } else {
+            self.remove(who);
+        }
         Some(who)
     }
 }

@@ -24,6 +24,8 @@ pub(in crate::machine) struct Balance {
     pub drain_ms: f64,
     /// The fastest core, 1 being the reference.
     pub fastest: f64,
+    /// Since when the guard keeps what waits from free slots while no fast machine takes any of it.
+    pub stuck_since: Option<u64>,
     /// Much more waits everywhere than there are slots.
     pub plenty: bool,
     /// From a question to its answer, smoothed.
@@ -106,6 +108,13 @@ impl Machine {
             None => self.here.speed,
         };
         let speed = if told == 0 { 0.0 } else { f64::from(told) / 1_000.0 };
-        Guard { speed, fastest: self.balance.fastest, drain_ms: self.balance.drain_ms }
+        self.guard(speed)
+    }
+
+    /// The same of a machine of this speed.
+    pub(in crate::machine) fn guard(&self, speed: f64) -> Guard {
+        let Balance { fastest, drain_ms, stuck_since, .. } = &self.balance;
+        let stuck = stuck_since.map_or(0, |since| self.now.boot.saturating_sub(since));
+        Guard { speed, fastest: *fastest, drain_ms: *drain_ms, stuck_ms: stuck as f64 / 1e6 }
     }
 }

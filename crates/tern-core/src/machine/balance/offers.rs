@@ -71,9 +71,8 @@ impl Machine {
         let most = TOLD_MAX.min(waiting as usize);
         while self.balance.told.len() < most {
             let draw = self.draw();
-            let (fastest, drain_ms, typical_ms) =
-                (self.balance.fastest, self.balance.drain_ms, self.balance.typical_ms);
-            let may = |_, speed| Guard { speed, fastest, drain_ms }.allows(typical_ms);
+            let (guard, typical_ms) = (self.guard(0.0), self.balance.typical_ms);
+            let may = |_, speed| Guard { speed, ..guard }.allows(typical_ms);
             let Some(to) = self.balance.tokens.take(may, draw) else { return };
             self.tell_of(to, waiting, now, out);
         }

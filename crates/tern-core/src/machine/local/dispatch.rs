@@ -37,6 +37,7 @@ impl Machine {
         let orders = self.ready.ordered();
         if orders.is_empty() {
             self.dispatch_in_turn(ahead, out);
+            self.note_stuck(None);
         } else {
             self.dispatch_in_order(&orders, ahead, now, out);
         }
@@ -130,6 +131,16 @@ impl Machine {
             }
             left = if self.here.in_hand > before { orders.len() + 1 } else { left - 1 };
         }
+        if left == 0 {
+            self.note_stuck(guard.limit_ms().map(|_| now.boot));
+        }
+    }
+
+    /// From now on, or from earlier, something waits that the guard keeps from a free slot; or nothing waits any more.
+    pub(in crate::machine) fn note_stuck(&mut self, from: Option<u64>) {
+        let since = self.balance.stuck_since.or(from);
+        let waits = since.is_some() && self.ready.iter().any(|key| self.may_start(*key));
+        self.balance.stuck_since = since.filter(|_| waits);
     }
 
     fn dispatch_one(&mut self, order: Discipline, guard: &Guard, now: Now, out: &mut Vec<Effect>) {
@@ -147,6 +158,9 @@ impl Machine {
         }
         self.start_tasks(LaneKey::Own(chosen.job), 1, Some(chosen.class), out);
         self.served(&chosen);
+        if limit_ms.is_none() {
+            self.balance.stuck_since = None;
+        }
         self.decided(Did::Start { job: chosen.job, tasks: 1 }, plan.because);
     }
 

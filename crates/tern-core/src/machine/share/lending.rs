@@ -95,6 +95,7 @@ impl Machine {
         let limit_ms = self.guard_of(Some(to)).limit_ms();
         let Some(chosen) = self.choose(Purpose::Lend(to), limit_ms, now.wall_ms) else {
             // What waits may be too long for that node.
+            self.note_stuck(limit_ms.map(|_| now.boot));
             let drain_ms = if self.on_offer() > 0 { self.balance.drain_ms } else { 0.0 };
             return self.lend_copy(to, drain_ms, asked, now, out);
         };
@@ -119,6 +120,9 @@ impl Machine {
             return false;
         }
         self.served(&chosen);
+        if limit_ms.is_none() {
+            self.balance.stuck_since = None;
+        }
         self.here.n += 1;
         let n = self.here.n;
         let grant = GrantId { incarnation: self.here.incarnation, n };
