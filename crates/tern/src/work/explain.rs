@@ -77,7 +77,9 @@ fn write(context: &Context, view: &ExplainView, out: &mut impl Write) -> io::Res
 fn expected(estimate: &EstimateView) -> String {
     let (least, most) = (length(estimate.least_ms), length(estimate.most_ms));
     let long = if least == most { least } else { format!("{least} to {most} a task") };
-    let within = estimate.within_factor.map_or_else(String::new, |factor| format!(", within {factor:.1}x"));
+    let within = estimate
+        .within_factor
+        .map_or_else(String::new, |factor| format!(", within {:.1}x", (factor * 10.0).ceil() / 10.0));
     let runs = if estimate.runs == 1 { "1 run".to_owned() } else { format!("{} runs", estimate.runs) };
     let of = if estimate.of == "task" { "task" } else { "command" };
     format!("{long}{within}, from {runs} of this {of}")
