@@ -111,6 +111,8 @@ pub fn random_job(number: u64, dice: &mut fastrand::Rng) -> JobSpec {
         _ => dice.u32(1..24),
     };
     let most_ms = *dice.choice(&[2, 20, 80, 300, 900, 4_000]).unwrap_or(&20);
+    // Copies need long tasks; many of them would outlast the life.
+    let tasks = if most_ms > 1_000 { tasks.min(6) } else { tasks };
     let fails = *dice.choice(&[0, 0, 10, 50, 100]).unwrap_or(&0);
     let mut spec = plain_job(number, tasks, most_ms);
     spec.name = Shape { most_ms, fails }.name(number);

@@ -39,7 +39,7 @@ plants! {
     half_a_lease: ReclaimEarly => ["anytime_one_valid_holder"];
     reclaimed_on_a_lost_connection: ReclaimOnPeerDown => ["anytime_one_valid_holder"];
     a_cancellation_forgotten: ForgetCancel => ["anytime_cancelled_starts_nothing"];
-    a_result_counted_twice: DoubleCount => ["anytime_a_task_counts_once"];
+    a_result_counted_twice: DoubleCount => ["anytime_a_task_counts_once", "anytime_all_tries_are_used"];
     tasks_lost_with_the_warden: LoseOnWardenDown => ["eventually_every_job_is_over"];
     results_of_a_grant_that_is_over: StaleGrantAccepted => ["anytime_late_results_are_refused"];
     results_acknowledged_before_the_fsync: ReceivedBeforeFsync => ["anytime_received_is_durable"];
