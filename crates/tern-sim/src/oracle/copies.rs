@@ -13,7 +13,9 @@ impl World {
             let Record::Lent { grant, job, to, tasks, .. } = record else { continue };
             let Some(agent) = &self.nodes[node].agent else { continue };
             let copies = |did: &Did| matches!(did, Did::Copy { job: of, to: there } if of == job && there == to);
-            let meant = agent.machine.decisions().last().is_some_and(|decision| copies(&decision.did));
+            // In the same moment other things may be decided after it.
+            let at = agent.machine.decisions().last().map(|decision| decision.at);
+            let meant = agent.machine.decisions().any(|decision| Some(decision.at) == at && copies(&decision.did));
             let (counted, spent) = agent.machine.copied_ms();
             for task in tasks.0.iter() {
                 let first = self.ledger.lent_to(*job, task);
