@@ -17,7 +17,7 @@ impl World {
             let at = agent.machine.decisions().last().map(|decision| decision.at);
             let meant = agent.machine.decisions().any(|decision| Some(decision.at) == at && copies(&decision.did));
             let (counted, spent) = agent.machine.copied_ms();
-            for task in tasks.0.iter() {
+            for task in &tasks.0 {
                 let first = self.ledger.lent_to(*job, task);
                 let here =
                     self.nodes[node].warden.live().any(|run| (run.attempt.job, run.attempt.task) == (*job, task));

@@ -81,7 +81,7 @@ impl Machine {
         let Some(peer) = self.sharing.peers.get(&to) else { return 1 };
         let length = self.lanes.get(&LaneKey::Own(job)).and_then(|lane| lane.length_ns);
         let there = length.map(|ns| (ns as f64 / speed_of(peer.speed)) as u64);
-        dispatch::ahead(u32::from(peer.heard.slots).max(1), there).max(1)
+        dispatch::ahead(peer.heard.slots.max(1), there)
     }
 
     /// What a borrower is told of the length of the tasks.

@@ -206,7 +206,8 @@ impl Machine {
         let turns = matches!(chosen.discipline, Discipline::Fifo | Discipline::Batch);
         let band = &self.ready.bands[place(chosen.discipline)];
         let other = |jobs: &BTreeSet<(u64, JobId)>| jobs.iter().any(|(_, job)| *job != chosen.job);
-        if !turns || !(band.values().any(other) || !self.ready.fresh.is_empty()) {
+        let alone = self.ready.fresh.is_empty() && !band.values().any(other);
+        if !turns || alone {
             return;
         }
         let Some(lane) = self.lanes.get_mut(&LaneKey::Own(chosen.job)) else { return };
