@@ -51,6 +51,8 @@ use peers::Peers;
 const LINK_ALPN: &[u8] = b"tern/link/1";
 /// Between any two members.
 const CALL_ALPN: &[u8] = b"tern/call/1";
+/// The same two, where one has moved: nothing is said over it, and the connections beside it find a new path.
+const PATH_ALPN: &[u8] = b"tern/path/1";
 /// The only one that strangers may speak.
 const JOIN_ALPN: &[u8] = b"tern/join/1";
 /// Frames that may wait for the overlay as a whole.

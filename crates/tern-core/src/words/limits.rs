@@ -45,6 +45,8 @@ pub const TASK_FILES_MAX: usize = 4_096;
 pub const NAMED_NODES_MAX: usize = 256;
 /// A task that came back so often from nodes that did not run it stays with its owner.
 pub const MOVES_MAX: u8 = 6;
+/// Tasks of one job of which is remembered that they came back; the first are forgotten.
+pub const MOVED_MAX: usize = 1_024;
 /// A node that gave a task back is not lent it again for this long.
 pub const LENT_AGAIN: Span = Span::secs(1);
 /// A node that could not run a job's tasks is not lent others of it for this long.

@@ -24,11 +24,11 @@ pub struct Span(pub u64);
 impl Span {
     #[must_use]
     pub const fn ms(ms: u64) -> Self {
-        Self(ms * 1_000_000)
+        Self(ms.saturating_mul(1_000_000))
     }
     #[must_use]
     pub const fn secs(secs: u64) -> Self {
-        Self::ms(secs * 1_000)
+        Self::ms(secs.saturating_mul(1_000))
     }
     #[must_use]
     pub const fn as_ms(self) -> u64 {

@@ -1,6 +1,7 @@
 //! Connections to other members, wherever they are: made when somebody wants one, kept while it is used.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -9,11 +10,11 @@ use iroh::{Endpoint, EndpointAddr, EndpointId};
 use tern_core::words::NodeId;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
-use super::CALL_ALPN;
 use super::actor::Said;
 use super::calls::{self, Call};
 use super::grid::GridAsk;
 use super::work::ToLoop;
+use super::{CALL_ALPN, PATH_ALPN};
 use crate::files;
 use crate::overlay::carry::endpoints::STREAMS_MAX;
 use crate::overlay::carry::ground;
@@ -52,8 +53,10 @@ pub enum CallError {
 #[derive(Default)]
 struct Line {
     open: Mutex<Option<Connection>>,
-    /// Held by whoever dials: the others wait for what comes of it.
-    dial: tokio::sync::Mutex<()>,
+    /// Held by whoever dials: the others wait for what comes of it. What came of the last that failed, and how many did.
+    dial: tokio::sync::Mutex<(u64, String)>,
+    /// Dials that have failed.
+    failed: AtomicU64,
     /// The member has made one meanwhile.
     came: Notify,
 }
@@ -176,21 +179,36 @@ impl Peers {
         if let Some(known) = self.usable(node, &line) {
             return Ok(known);
         }
-        let _dials = line.dial.lock().await;
+        let before = line.failed.load(Ordering::Acquire);
+        let mut dial = line.dial.lock().await;
         let mut came = std::pin::pin!(line.came.notified());
         came.as_mut().enable();
         if let Some(known) = self.usable(node, &line) {
             return Ok(known);
         }
+        if dial.0 != before {
+            // Somebody tried while this one waited.
+            return Err(unreachable(dial.1.clone()));
+        }
         let id = EndpointId::from_bytes(&node.0).map_err(|error| unreachable(error.to_string()))?;
         let target = EndpointAddr::from_parts(id, self.directory.ways(&id));
         let connecting = tokio::time::timeout(CONNECT_TIMEOUT, self.endpoint.connect(target, CALL_ALPN));
         let connection = tokio::select! {
-            made = connecting => made
-                .map_err(|_| unreachable(format!("no answer within {} s", CONNECT_TIMEOUT.as_secs())))?
-                .map_err(|error| unreachable(error.to_string()))?,
-            () = came => return line.live().ok_or_else(|| unreachable("what it dialled itself ended at once".to_owned())),
+            made = connecting => match made {
+                Ok(made) => made.map_err(|error| error.to_string()),
+                Err(_) => Err(format!("no answer within {} s", CONNECT_TIMEOUT.as_secs())),
+            },
+            () = came => match line.live() {
+                // It is served already.
+                Some(theirs) => return Ok(theirs),
+                None => Err("what it dialled itself ended at once".to_owned()),
+            },
         };
+        let connection = connection.map_err(|why| {
+            *dial = (before + 1, why.clone());
+            line.failed.store(before + 1, Ordering::Release);
+            unreachable(why)
+        })?;
         line.set(&connection);
         // It serves the other node's calls as well.
         tokio::spawn(calls::serve(connection.clone(), *node, self.clone()));
@@ -201,7 +219,8 @@ impl Peers {
     fn usable(&self, node: &NodeId, line: &Line) -> Option<Connection> {
         line.live().or_else(|| {
             let served = self.served.lock().unwrap_or_else(PoisonError::into_inner);
-            let newest = served.get(node)?.iter().rev().find(|known| known.close_reason().is_none())?.clone();
+            let calls = |known: &&Connection| known.close_reason().is_none() && known.alpn() == CALL_ALPN;
+            let newest = served.get(node)?.iter().rev().find(calls)?.clone();
             line.set(&newest);
             Some(newest)
         })
@@ -298,7 +317,7 @@ impl Peers {
             ground.mark_unchanged();
             let target = EndpointAddr::from_parts(id, self.directory.ways(&id));
             let guide = tokio::select! {
-                guide = self.endpoint.connect(target, CALL_ALPN) => guide.ok(),
+                guide = self.endpoint.connect(target, PATH_ALPN) => guide.ok(),
                 // What was sent from nowhere would be repeated after a second only.
                 Ok(()) = ground.changed() => continue,
                 () = tokio::time::sleep(MEND_TIMEOUT) => None,

@@ -21,7 +21,7 @@ impl World {
                 let first = self.ledger.lent_to(*job, task);
                 let here =
                     self.nodes[node].warden.live().any(|run| (run.attempt.job, run.attempt.task) == (*job, task));
-                if !meant && first.is_none() {
+                if !meant && first.is_none() && !here {
                     continue;
                 }
                 let twice = self.ledger.copies.iter().any(|(of, copied, first, second)| {

@@ -40,8 +40,6 @@ pub(in crate::machine) struct Balance {
     pub told: BTreeMap<NodeId, u64>,
     /// When running tasks are looked at again.
     pub look_at: u64,
-    /// Before this no search for a task to copy.
-    pub search_at: u64,
     /// What tasks got of this machine.
     pub served: Served,
     /// Tasks that two nodes have.

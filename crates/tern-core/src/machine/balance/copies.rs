@@ -9,6 +9,7 @@ use alloc::vec::Vec;
 use super::around::speed_of;
 use super::served::Served;
 use crate::decide::balance::straggler::{self, Case, Worth};
+use crate::decide::fits;
 use crate::machine::effect::Effect;
 use crate::machine::lane::LaneKey;
 use crate::machine::node::Machine;
@@ -49,28 +50,41 @@ pub(in crate::machine) struct Straggler {
 
 impl Machine {
     /// How long a task of an own job is expected to run; none where nothing is known or it must not run twice.
-    fn copyable(&self, job: JobId, task: u32) -> Option<f64> {
+    fn copyable(&self, job: JobId, task: u32, to: NodeId) -> Option<f64> {
         let known = self.state.job(job)?;
         let spec = &known.spec;
         let bars =
             (spec.exclusive && !self.planted(Plant::CopyExclusive)) || spec.stage.is_some() || known.is_over(task);
-        if bars || spec.local_only || self.balance.copies.contains_key(&(job, task)) {
+        if bars
+            || !spec.may_leave()
+            || known.held
+            || known.is_halted()
+            || self.balance.copies.contains_key(&(job, task))
+        {
             return None;
         }
-        let class = self.lanes.get(&LaneKey::Own(job))?.queued.class_of(task);
+        let lane = self.lanes.get(&LaneKey::Own(job))?;
+        let fit = self.sharing.peers.get(&to).and_then(|peer| peer.fit.as_ref());
+        let unfit = lane.unfit.get(&to).is_some_and(|(until, _)| *until > self.now.boot);
+        if unfit || fits::lack(to, fit, &spec.needs).is_some() {
+            return None;
+        }
+        let class = lane.queued.class_of(task);
         if class == UNKNOWN { None } else { work::ms(class) }
     }
 
     /// The own task that a copy on this node would help most.
     pub(in crate::machine) fn straggler_for(&self, to: NodeId, drain_ms: f64, now: Now) -> Option<Straggler> {
-        if self.balance.copies.len() >= COPIES_MAX {
+        // Without a budget nothing is looked at: there may be thousands of loans.
+        let poor = !straggler::affords(self.balance.counted_ms, self.balance.spent_ms, f64::MIN_POSITIVE);
+        if poor || self.balance.copies.len() >= COPIES_MAX {
             return None;
         }
         let here = speed_of(self.sharing.peers.get(&to)?.speed);
         let fastest = self.balance.fastest;
         let mut best: Option<Straggler> = None;
         let mut consider = |job, task, holder: Option<GrantId>, got_ms: f64, (there, rate): (f64, f64)| {
-            let Some(estimate_ms) = self.copyable(job, task) else { return };
+            let Some(estimate_ms) = self.copyable(job, task, to) else { return };
             let done_ms = got_ms.max(0.0) * there;
             let case = Case { estimate_ms, done_ms, speed_there: there * rate, speed_here: here, fastest, drain_ms };
             if let Some(worth) = straggler::worth(&case)
@@ -112,11 +126,13 @@ impl Machine {
         now: Now,
         out: &mut Vec<Effect>,
     ) -> bool {
-        if now.boot < self.balance.search_at {
+        if self.sharing.peers.get(&to).is_none_or(|peer| now.boot < peer.search_at) {
             return false;
         }
         let Some(straggler) = self.straggler_for(to, drain_ms, now) else {
-            self.balance.search_at = now.boot + SEARCH_AGAIN;
+            if let Some(peer) = self.sharing.peers.get_mut(&to) {
+                peer.search_at = now.boot + SEARCH_AGAIN;
+            }
             return false;
         };
         let Straggler { job, task, holder, worth: Worth { gain_ms, risk_ms } } = straggler;
@@ -167,6 +183,12 @@ impl Machine {
                 None => self.sharing.loans.contains_key(&grant),
             },
         }
+    }
+
+    /// Whether this loan is the second copy of a task that the first still has.
+    pub(in crate::machine) fn is_spare(&self, grant: GrantId, job: JobId, task: u32) -> bool {
+        let second = self.balance.copies.get(&(job, task)).is_some_and(|copied| copied.second == grant);
+        second && self.is_elsewhere(job, task, Some(grant))
     }
 
     /// Takes out of the set what another than `via` still has.

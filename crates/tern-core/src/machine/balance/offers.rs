@@ -95,6 +95,9 @@ impl Machine {
         let Some(to) = self.balance.tokens.take(|_, _| true, draw) else { return };
         if self.straggler_for(to, 0.0, now).is_some() {
             self.tell_of(to, 1, now, out);
+        } else {
+            // Its slot is as free as before.
+            self.count_tokens(to);
         }
     }
 

@@ -103,12 +103,17 @@ impl Machine {
         lane.queued.union(&tasks);
         lane.called_back = false;
         // The warden may have told after the retry was judged that it still runs an attempt at one of them.
+        self.bar_strays(job);
+        self.wake_lane(key);
+    }
+
+    /// Tasks of the job wait again: one that the warden is still ending must not start beside that.
+    pub(in crate::machine) fn bar_strays(&mut self, job: JobId) {
         let strays: Vec<_> = self.here.strays.iter().filter(|attempt| attempt.job == job).copied().collect();
         for attempt in strays {
             if self.bar(&attempt) {
                 self.here.strays.remove(&attempt);
             }
         }
-        self.wake_lane(key);
     }
 }

@@ -89,6 +89,7 @@ impl Machine {
         match verdict {
             // A late end of an earlier attempt may find the task waiting again.
             Verdict::Counted | Verdict::Better if !keep => {
+                lane.moved.remove(&attempt.task);
                 lane.queued.remove(attempt.task);
             }
             Verdict::Again | Verdict::Stale(_)

@@ -13,8 +13,8 @@ use crate::machine::node::Machine;
 use crate::words::spec::Discipline;
 use crate::words::{GrantId, JobId, NodeId, work};
 
-/// Entries that may not be chosen for this purpose and are passed over in one choice.
-const PASSED_MAX: u32 = 64;
+/// Jobs that may not be chosen for this purpose and are passed over in one choice.
+const PASSED_MAX: usize = 64;
 /// The orders, as they take turns.
 const ORDERS: [Discipline; 4] = [Discipline::Deadline, Discipline::Interactive, Discipline::Batch, Discipline::Fifo];
 
@@ -159,8 +159,8 @@ impl Machine {
                 heads.push((*class, *key, *job));
             }
         }
-        let mut passed = 0;
-        while passed < PASSED_MAX {
+        let mut passed: Vec<JobId> = Vec::new();
+        while passed.len() < PASSED_MAX {
             let seen: Vec<Head> =
                 heads.iter().map(|(class, key, _)| Head { estimate_ms: length(*class), key: *key }).collect();
             let place = next::next(ORDERS[order], &seen, now_ms)?;
@@ -169,8 +169,12 @@ impl Machine {
             if waits && self.suits(job, purpose) {
                 return Some((class, key, job));
             }
-            passed += u32::from(waits);
-            match self.after(order, class, (key, job), waits) {
+            // What cannot start before something changes is filed again when it does.
+            let keep = waits && self.may_start(LaneKey::Own(job));
+            if keep && !passed.contains(&job) {
+                passed.push(job);
+            }
+            match self.after(order, class, (key, job), keep) {
                 Some((key, job)) => heads[place] = (class, key, job),
                 None => {
                     heads.swap_remove(place);

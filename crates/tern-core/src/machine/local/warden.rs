@@ -223,7 +223,12 @@ impl Machine {
             });
             let Some(held) = self.sharing.borrowed.get_mut(&grant) else { continue };
             let mut waiting = waiting.unwrap_or_default();
-            waiting.union(&core::mem::take(&mut held.staging));
+            let mut staging = held.staging.clone();
+            if let Some(only) = &only {
+                staging.intersect(only);
+            }
+            held.staging.subtract(&staging);
+            waiting.union(&staging);
             let waiting = Some(waiting).filter(|tasks| !tasks.is_empty() && !held.ending);
             if let Some(tasks) = waiting {
                 held.returned.union(&tasks);

@@ -161,7 +161,9 @@ impl Machine {
         (limit_ms, to): (Option<f64>, NodeId),
         now: Now,
     ) -> TaskSet {
+        let stay = self.staying(chosen.job, to, now);
         let Some(lane) = self.lanes.get_mut(&LaneKey::Own(chosen.job)) else { return TaskSet::new() };
+        lane.queued.take_these(&stay);
         let mut tasks = match lane.order {
             _ if !lane.queued.is_sorted() => lane.queued.take_last(count),
             Discipline::Fifo if limit_ms.is_none() => lane.queued.take_last(count),
@@ -175,10 +177,15 @@ impl Machine {
             }
             _ => lane.queued.take_class(chosen.class, count),
         };
-        self.keep_moved(chosen.job, to, &mut tasks, now);
-        if let Some(lane) = self.lanes.get_mut(&LaneKey::Own(chosen.job)) {
-            lane.lending.union(&tasks);
+        if tasks.is_empty() {
+            // All of the chosen length stay; others wait.
+            tasks = lane.queued.take_last(count);
         }
+        if !stay.is_empty() {
+            lane.queued.union(&stay);
+            self.ready.insert(LaneKey::Own(chosen.job));
+        }
+        lane.lending.union(&tasks);
         tasks
     }
 
@@ -188,7 +195,8 @@ impl Machine {
         let unfit = lane.unfit.get(&to).is_some_and(|(until, _)| *until > self.now.boot);
         let fit = self.sharing.peers.get(&to).and_then(|peer| peer.fit.as_ref());
         let fits = !unfit && fits::lack(to, fit, &known.spec.needs).is_none();
-        fits && known.spec.may_leave() && self.may_start(LaneKey::Own(job))
+        let some_go = || lane.moved.is_empty() || self.staying(job, to, self.now).len() < lane.queued.len();
+        fits && known.spec.may_leave() && self.may_start(LaneKey::Own(job)) && some_go()
     }
 
     /// The loan is durable: the tasks may leave.
@@ -268,6 +276,7 @@ impl Machine {
         if let Some(lane) = self.lanes.get_mut(&key) {
             lane.queued.union(&back);
         }
+        self.bar_strays(loan.job);
         self.wake_lane(key);
     }
 

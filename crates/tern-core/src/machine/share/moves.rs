@@ -4,7 +4,7 @@
 use crate::decide::fits;
 use crate::machine::lane::{Lane, LaneKey};
 use crate::machine::node::Machine;
-use crate::words::limits::{LENT_AGAIN, MOVES_MAX};
+use crate::words::limits::{LENT_AGAIN, MOVED_MAX, MOVES_MAX};
 use crate::words::{JobId, NodeId, Now, TaskSet};
 
 /// What is remembered of a task that came back.
@@ -19,35 +19,31 @@ pub(in crate::machine) struct Moved {
 impl Lane {
     /// The task came back from a node that did not run it.
     pub(super) fn came_back(&mut self, task: u32, from: NodeId, now: Now) {
+        if self.moved.len() >= MOVED_MAX && !self.moved.contains_key(&task) {
+            self.moved.pop_first();
+        }
         let moved = self.moved.entry(task).or_insert(Moved { times: 0, from, again: 0 });
         *moved = Moved { times: moved.times.saturating_add(1), from, again: now.boot + LENT_AGAIN };
     }
 
-    /// Those of the tasks that do not go to this node now; `capped`: nor to any other, where they have moved too often.
-    fn stay(&self, tasks: &TaskSet, to: NodeId, capped: bool, now: Now) -> TaskSet {
+    /// Waiting tasks that do not go to this node now; `capped`: nor to any other, where they have moved too often.
+    fn stay(&self, to: NodeId, capped: bool, now: Now) -> TaskSet {
         let stays =
             |moved: &Moved| (capped && moved.times >= MOVES_MAX) || (moved.from == to && now.boot < moved.again);
-        self.moved
-            .iter()
-            .filter(|(task, moved)| stays(moved) && tasks.contains(**task))
-            .map(|(task, _)| *task)
-            .collect()
+        let waiting = |task: u32| self.queued.all().contains(task);
+        self.moved.iter().filter(|(task, moved)| stays(moved) && waiting(**task)).map(|(task, _)| *task).collect()
     }
 }
 
 impl Machine {
-    /// Puts back what may not go to this node.
-    pub(super) fn keep_moved(&mut self, job: JobId, to: NodeId, tasks: &mut TaskSet, now: Now) {
-        let key = LaneKey::Own(job);
+    /// Tasks of the job that wait and may not go to this node: the others go instead.
+    pub(super) fn staying(&self, job: JobId, to: NodeId, now: Now) -> TaskSet {
+        let Some(lane) = self.lanes.get(&LaneKey::Own(job)).filter(|lane| !lane.moved.is_empty()) else {
+            return TaskSet::new();
+        };
         // What cannot run here has to find its place elsewhere, however often it takes.
         let needs = self.state.job(job).map(|job| &job.spec.needs);
         let here = needs.is_some_and(|needs| fits::lack(self.state.node(), Some(&self.here.fit), needs).is_none());
-        let Some(lane) = self.lanes.get_mut(&key).filter(|lane| !lane.moved.is_empty()) else { return };
-        let stay = lane.stay(tasks, to, here && !self.here.draining, now);
-        if !stay.is_empty() {
-            tasks.subtract(&stay);
-            lane.queued.union(&stay);
-            self.ready.insert(key);
-        }
+        lane.stay(to, here && !self.here.draining, now)
     }
 }

@@ -12,7 +12,7 @@ use crate::machine::plant::Plant;
 use crate::observe::trit::{self, Smoothed, TritSettings, TritTracker};
 use crate::observe::{Fit, NodeTrit, QueueTrit, Reading};
 use crate::promise::Refusal;
-use crate::words::limits::{PEERS_MAX, SLOTS_MAX, VITALS_GAP, VITALS_INTERVAL};
+use crate::words::limits::{PEERS_MAX, RUNNING_PER_SLOT_MAX, SLOTS_MAX, VITALS_GAP, VITALS_INTERVAL};
 use crate::words::{NodeId, Now, Span};
 
 /// A connected peer.
@@ -34,6 +34,8 @@ pub(in crate::machine) struct Peer {
     pub wait: Span,
     /// It said itself that tasks wait there: asked even while this node is quiet.
     pub offered: bool,
+    /// Before this it is not looked for a task of which it could have a second copy.
+    pub search_at: u64,
     /// The last question it asked, against repeated messages.
     pub answered: Option<u64>,
 }
@@ -145,8 +147,10 @@ impl Machine {
                 peer.ask_again = now.boot;
             }
             peer.heard_at = now.boot;
-            peer.heard = Heard { slots: heard.slots.min(SLOTS_MAX), ..heard };
-            peer.served.divide(peer.heard.slots, heard.running, now);
+            let slots = heard.slots.min(SLOTS_MAX);
+            let running = heard.running.min(slots.saturating_mul(RUNNING_PER_SLOT_MAX));
+            peer.heard = Heard { running, slots, ..heard };
+            peer.served.divide(slots, running, now);
             if heard.queued > 0 {
                 self.sharing.loaded.insert(from);
             } else {

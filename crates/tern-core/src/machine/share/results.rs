@@ -74,9 +74,15 @@ impl Machine {
             return self.refuse(Refusal::NotHolder);
         }
         let (mut good, mut gone) = (Vec::new(), TaskSet::new());
-        for outcome in outcomes {
+        for mut outcome in outcomes {
             match self.judge(grant, &outcome) {
-                Ok(true) => good.push(outcome),
+                Ok(true) => {
+                    if !outcome.exit.is_success() && self.is_spare(grant, outcome.attempt.job, outcome.attempt.task) {
+                        // Its machine may be why it failed: the first run says what becomes of the task.
+                        outcome.exit = Exit::Void;
+                    }
+                    good.push(outcome);
+                }
                 Ok(false) => {}
                 Err(refusal) => {
                     self.refuse(refusal);
@@ -157,6 +163,9 @@ impl Machine {
             {
                 lane.queued.insert(attempt.task);
                 self.ready.insert(LaneKey::Own(attempt.job));
+                if !self.here.strays.is_empty() {
+                    self.bar_strays(attempt.job);
+                }
             }
         }
         self.ended(Some(grant), outcomes, verdicts, out);

@@ -20,7 +20,8 @@ pub(in crate::node) struct History {
 }
 
 impl History {
-    /// A run of its own learns for all that its user runs. Where two such end at once, what the last one learnt stays.
+    /// A run of its own learns for all that its user runs. Where two run side by side, what stays is what
+    /// the one learnt that wrote last: an estimate is the poorer, and nothing else.
     pub fn of(home: &Home, private: bool) -> Self {
         let above = home.shared().filter(|_| private);
         Self { path: above.as_ref().unwrap_or(home).history(), due: None }

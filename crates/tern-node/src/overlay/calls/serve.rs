@@ -4,6 +4,7 @@ use iroh::endpoint::{Connection, RecvStream, SendStream};
 use tern_core::words::NodeId;
 
 use super::{Call, forward, read, work as asked, write};
+use crate::overlay::PATH_ALPN;
 use crate::overlay::carry::handshakes;
 use crate::overlay::peers::Peers;
 use crate::overlay::work;
@@ -18,6 +19,13 @@ pub async fn accept(peers: Peers) {
         let peers = peers.clone();
         async move {
             let from = NodeId(*connection.remote_id().as_bytes());
+            if connection.alpn() == PATH_ALPN {
+                // It stays open for as long as the other end needs it.
+                if let Some(_served) = peers.serve(&from, &connection) {
+                    connection.closed().await;
+                }
+                return;
+            }
             peers.accepted(&from, &connection);
             serve(connection, from, peers).await;
         }

@@ -17,7 +17,7 @@ use crate::overlay::carry::fabric::{DATAGRAMS_OUT, Fabric, MAIN_MTU};
 use crate::overlay::carry::transport::Mesh;
 use crate::overlay::carry::ways::{Directory, PreferDirect};
 use crate::overlay::door::members::Members;
-use crate::overlay::{CALL_ALPN, JOIN_ALPN, LINK_ALPN, OverlayError};
+use crate::overlay::{CALL_ALPN, JOIN_ALPN, LINK_ALPN, OverlayError, PATH_ALPN};
 
 /// A connection that says nothing for this long is over. A dead link is noticed by its heartbeats long before, and routed around.
 const IDLE: Duration = Duration::from_secs(15);
@@ -115,7 +115,7 @@ impl Making<'_> {
             let builder = self
                 .builder(SocketAddr::new(listen.ip(), 0))?
                 .transport_config(config)
-                .alpns(vec![CALL_ALPN.to_vec()])
+                .alpns(vec![CALL_ALPN.to_vec(), PATH_ALPN.to_vec()])
                 .add_custom_transport(Mesh::new(fabric.clone(), packets))
                 .path_selector(Arc::new(PreferDirect { directory: Some(directory.clone()) }))
                 .address_lookup(directory.clone());

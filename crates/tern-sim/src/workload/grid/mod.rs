@@ -22,7 +22,7 @@ pub struct Settings {
     pub vitals_s: f64,
     /// Seeds what the machines draw.
     pub seed: u64,
-    /// Stop here, whatever is left.
+    /// Stop so long after the last task has come, whatever is left.
     pub ends_s: f64,
 }
 

@@ -35,7 +35,8 @@ pub(super) struct Grid<'a> {
 #[must_use]
 pub fn run(workload: &Workload, settings: &Settings) -> Report {
     let mut grid = Grid::new(workload, *settings);
-    while grid.trace.left > 0 && grid.seconds() <= settings.ends_s {
+    let ends = workload.tasks.last().map_or(0.0, |task| task.arrival) + settings.ends_s;
+    while grid.trace.left > 0 && grid.seconds() <= ends {
         let Some(what) = grid.agenda.next() else { break };
         grid.happen(what);
     }

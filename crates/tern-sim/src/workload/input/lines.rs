@@ -64,6 +64,16 @@ impl Row<'_> {
         number(text).map(Some).ok_or_else(|| self.refuse(name, &format!("{text} is not a number from 0")))
     }
 
+    /// The same without a fraction.
+    pub(super) fn whole(&self, name: &str) -> Result<Option<u32>, Refused> {
+        let whole = |number: &f64| number.fract() == 0.0 && *number <= f64::from(u32::MAX);
+        match self.number(name)? {
+            None => Ok(None),
+            Some(number) if whole(&number) => Ok(Some(number as u32)),
+            Some(number) => Err(self.refuse(name, &format!("{number} is no whole number"))),
+        }
+    }
+
     pub(super) fn wanted(&self, name: &str) -> Result<f64, Refused> {
         self.number(name)?.ok_or_else(|| self.refuse(name, "is missing"))
     }

@@ -44,7 +44,7 @@ fn node(row: &Row<'_>, zones: &mut Vec<String>) -> Result<NodeSpec, Refused> {
     if bandwidth < 1.0 {
         return Err(row.refuse("bandwidth_mbit", "is below one byte a second"));
     }
-    let memory_mib = row.number("memory_mib")?.map(|mib| mib as u32);
+    let memory_mib = row.whole("memory_mib")?;
     let name = row.text("zone");
     let zone = zones.iter().position(|known| known == name).unwrap_or_else(|| {
         zones.push(name.to_owned());

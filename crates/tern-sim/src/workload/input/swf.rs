@@ -58,7 +58,7 @@ fn task(file: &str, at: usize, line: &str) -> Result<Option<TaskSpec>, Refused> 
         bytes: 0.0,
         origin: 0,
         cores: known(used, asked).clamp(1.0, f64::from(u32::MAX)) as u32,
-        memory_mib: (known(memory, memory_asked) / 1024.0) as u32,
+        memory_mib: (known(memory, memory_asked) / 1024.0 * known(used, asked).max(1.0)).ceil() as u32,
         deadline: None,
         job: at,
         class: None,

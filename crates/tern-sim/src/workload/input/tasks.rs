@@ -41,8 +41,8 @@ fn task(row: &Row<'_>) -> Result<TaskSpec, Refused> {
         estimate: None,
         bytes: row.number("bytes")?.unwrap_or(0.0),
         origin: 0,
-        cores: row.number("cores")?.unwrap_or(1.0).clamp(1.0, f64::from(u32::MAX)) as u32,
-        memory_mib: row.number("memory_mib")?.unwrap_or(0.0) as u32,
+        cores: row.whole("cores")?.unwrap_or(1).max(1),
+        memory_mib: row.whole("memory_mib")?.unwrap_or(0),
         deadline: row.number("deadline_s")?,
         // Its line, until tasks are numbered: what is wrong with it later can still be said.
         job: row.line,
