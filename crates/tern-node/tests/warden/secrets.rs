@@ -60,7 +60,7 @@ fn job(home: &Home, kind: &str, local_only: bool) -> SubmitRequest {
     SubmitRequest {
         name: format!("{kind}-name"),
         argv: vec!["/bin/sh".into(), "-c".into(), "sleep 600".into(), word("argument")],
-        array: Some((1, if local_only { 400 } else { 40 })),
+        array: Some((1, if local_only { 400 } else { 6 })),
         local_only,
         cwd: folder.to_str().expect("text").into(),
         environment: vec![("SECRET".into(), word("secret"))],
