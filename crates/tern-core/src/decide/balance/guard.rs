@@ -9,6 +9,9 @@ const NEAR: f64 = 1.6;
 /// Estimates are wrong, and on a slow machine that costs most: a task there may take so many times what is expected.
 const WRONG: f64 = 3.0;
 
+/// Nobody waits longer than this for a faster machine, milliseconds: perhaps it only says that it is fast.
+const PATIENCE_MS: f64 = 60_000.0;
+
 /// What is known when a task is about to go somewhere.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Guard {
@@ -26,7 +29,7 @@ impl Guard {
     #[must_use]
     pub fn limit_ms(&self) -> Option<f64> {
         // Nobody knows how fast it is: nothing speaks against it.
-        if self.speed <= 0.0 || self.speed * NEAR >= self.fastest {
+        if self.speed <= 0.0 || self.speed * NEAR >= self.fastest || self.stuck_ms >= PATIENCE_MS {
             return None;
         }
         // Who has waited for as long as the slow machine costs waits no longer.
@@ -51,9 +54,10 @@ mod tests {
         assert!(guard.allows(1_332.0));
         assert!(!guard.allows(1_334.0));
         assert!(!Guard { drain_ms: 0.0, ..guard }.allows(1.0), "with nothing to wait for the fast one is better");
-        // 60 s of work take 150 s more there.
-        let stuck = |stuck_ms| Guard { drain_ms: 0.0, stuck_ms, ..guard }.allows(60_000.0);
-        assert!(!stuck(149_000.0) && stuck(151_000.0), "but nobody waits for it for ever");
+        // 20 s of work take 50 s more there.
+        let stuck = |work, stuck_ms| Guard { drain_ms: 0.0, stuck_ms, ..guard }.allows(work);
+        assert!(!stuck(20_000.0, 49_000.0) && stuck(20_000.0, 51_000.0), "but nobody waits for it for ever");
+        assert!(!stuck(1e12, 59_000.0) && stuck(1e12, 60_000.0), "however long it may be");
     }
 
     #[test]

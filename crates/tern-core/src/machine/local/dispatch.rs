@@ -146,6 +146,7 @@ impl Machine {
     fn dispatch_one(&mut self, order: Discipline, guard: &Guard, now: Now, out: &mut Vec<Effect>) {
         let limit_ms = guard.limit_ms();
         let Some(chosen) = self.choose(Purpose::Start(order), limit_ms, now.wall_ms) else { return };
+        let limit_ms = limit_ms.filter(|_| !self.is_bound(chosen.job));
         let takes = self.takes(LaneKey::Own(chosen.job));
         if self.exactly_left().is_some_and(|left| !left.holds(takes)) {
             return;

@@ -5,13 +5,13 @@
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
-use core::ops::Bound::{Excluded, Unbounded};
+use core::ops::Bound::{self, Excluded, Unbounded};
 
 use crate::decide::balance::next::{self, Head};
 use crate::machine::lane::LaneKey;
 use crate::machine::node::Machine;
 use crate::words::spec::Discipline;
-use crate::words::{GrantId, JobId, NodeId, work};
+use crate::words::{GrantId, JobId, Needs, NodeId, work};
 
 /// Jobs that may not be chosen for this purpose and are passed over in one choice.
 const PASSED_MAX: usize = 64;
@@ -151,13 +151,12 @@ impl Machine {
     ) -> Option<(u8, u64, JobId)> {
         let typical = self.balance.typical_ms;
         let length = |class: u8| work::ms(class).unwrap_or(typical);
+        // What is too long for this machine goes there only where its job may go nowhere better.
+        let over = |class: u8| limit_ms.is_some_and(|limit| length(class) > limit);
         let mut heads: Vec<(u8, u64, JobId)> = Vec::new();
         for (class, jobs) in &self.ready.bands[order] {
-            if let Some((key, job)) = jobs.first()
-                && limit_ms.is_none_or(|limit| length(*class) <= limit)
-            {
-                heads.push((*class, *key, *job));
-            }
+            let first = if over(*class) { self.first_bound(jobs, Unbounded) } else { jobs.first().copied() };
+            heads.extend(first.map(|(key, job)| (*class, key, job)));
         }
         let mut passed: Vec<JobId> = Vec::new();
         while passed.len() < PASSED_MAX {
@@ -174,7 +173,12 @@ impl Machine {
             if keep && !passed.contains(&job) {
                 passed.push(job);
             }
-            match self.after(order, class, (key, job), keep) {
+            let mut next = self.after(order, class, (key, job), keep);
+            if over(class) {
+                let jobs = self.ready.bands[order].get(&class);
+                next = jobs.and_then(|jobs| self.first_bound(jobs, Excluded((key, job))));
+            }
+            match next {
                 Some((key, job)) => heads[place] = (class, key, job),
                 None => {
                     heads.swap_remove(place);
@@ -182,6 +186,16 @@ impl Machine {
             }
         }
         None
+    }
+
+    /// The first of these jobs that asks for certain machines: the fastest may be none of them.
+    fn first_bound(&self, jobs: &BTreeSet<(u64, JobId)>, from: Bound<(u64, JobId)>) -> Option<(u64, JobId)> {
+        jobs.range((from, Unbounded)).take(PASSED_MAX).find(|(_, job)| self.is_bound(*job)).copied()
+    }
+
+    /// Whether not every machine may run the job.
+    pub(in crate::machine) fn is_bound(&self, job: JobId) -> bool {
+        self.state.job(job).is_some_and(|job| !job.spec.may_leave() || job.spec.needs != Needs::default())
     }
 
     /// The entry after this one, which is dropped if nothing waits for it any more.

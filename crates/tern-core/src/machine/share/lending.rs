@@ -103,6 +103,7 @@ impl Machine {
         if chosen.discipline == Discipline::Batch && self.lend_copy(to, self.balance.drain_ms, asked, now, out) {
             return true;
         }
+        let limit_ms = limit_ms.filter(|_| !self.is_bound(chosen.job));
         let picture = self.next_picture(&chosen, limit_ms, asked_for, now);
         let plan = next::plan(&picture);
         if let Err(fault) = next::check(&plan, &picture) {
