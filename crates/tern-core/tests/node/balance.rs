@@ -223,7 +223,7 @@ fn a_task_that_comes_back_waits_before_it_goes_there_again_and_stays_after_six_m
 }
 
 #[test]
-fn a_long_task_that_may_run_nowhere_else_does_not_wait_for_a_fast_node_for_ever() {
+fn a_long_task_that_may_run_nowhere_else_does_not_wait_for_a_fast_node() {
     let mut world = World::of(&[1, 1]);
     world.nodes[0].machine.set_speed(300);
     world.connect(0, 1);
@@ -233,10 +233,5 @@ fn a_long_task_that_may_run_nowhere_else_does_not_wait_for_a_fast_node_for_ever(
     world.tick(1_000);
     world.calm();
     world.submit(0, JobSpec { local_only: true, ..job(Discipline::Batch, &[2e4]) });
-    assert_eq!(tasks(&world, 0), [], "the fast one would be better");
-    for _ in 0..60 {
-        world.tick(1_000);
-        world.calm();
-    }
     assert_eq!(tasks(&world, 0), [0]);
 }
