@@ -2,11 +2,10 @@
 
 use std::path::PathBuf;
 
-use super::sheet::Sheet;
+use super::sheet::{Sheet, facts};
 use super::{agents, lab};
 use crate::bench::node::Folder;
-use crate::bench::table::{machine, put};
-use crate::run::{Parts, cargo, number, root, run};
+use crate::run::{Parts, cargo, number, run};
 
 /// With fewer pairs a median says little.
 const PAIRS_HONEST: usize = 5;
@@ -47,25 +46,7 @@ pub fn bench(options: &[&str]) -> Result<(), String> {
     part("join to usable", &|sheet| agents::joins(&bench, sheet));
     part("idle grid of five", &|sheet| agents::idle(&bench, false, sheet));
     part("idle grid of five on battery", &|sheet| agents::idle(&bench, true, sheet));
-    let facts = facts(&bench);
-    if pairs >= PAIRS_HONEST && !quick {
-        let page = root().join("docs/benchmarks.md");
-        parts.part("table", || put(&page, "mesh", &format!("{facts}\n\n{}", sheet.text())));
-    }
-    println!("\n{facts}\n\n{}", sheet.text());
-    let end = parts.finish();
-    if options.contains(&"--json") {
-        println!("{}", serde_json::json!({"facts": facts, "rows": sheet.json()}));
-    }
-    end
-}
-
-fn facts(bench: &Bench) -> String {
-    let quick =
-        if bench.divide > 1 { " **A quick run: fewer calls, bytes and seconds than an honest one.**" } else { "" };
-    format!(
-        "{}. Medians, least and greatest in parentheses; × is a ratio within one of {} interleaved rounds.{quick}",
-        machine(),
-        bench.pairs
-    )
+    let quick_words = if quick { " **A quick run: fewer calls, bytes and seconds than an honest one.**" } else { "" };
+    let honest = pairs >= PAIRS_HONEST && !quick;
+    sheet.tell("mesh", &facts(bench.pairs, quick_words), honest, parts, options)
 }

@@ -12,4 +12,4 @@ mod sheet;
 pub use agents::{named, ticket};
 pub use battery::on_battery;
 pub use command::bench;
-pub use sheet::{Goal, Sheet};
+pub use sheet::{Goal, Sheet, facts};

@@ -3,6 +3,8 @@
 use serde_json::json;
 
 use crate::bench::pairs::Spread;
+use crate::bench::table::{machine, put};
+use crate::run::{Parts, root};
 
 /// What a figure is to reach.
 #[derive(Clone, Copy, Debug)]
@@ -29,6 +31,14 @@ impl Goal {
             Self::None => "–".to_string(),
         }
     }
+}
+
+/// What stands above a table; `quick` says so of a run that is not honest.
+pub fn facts(pairs: usize, quick: &str) -> String {
+    format!(
+        "{}. Medians, least and greatest in parentheses; × is a ratio within one of {pairs} interleaved rounds.{quick}",
+        machine()
+    )
 }
 
 #[derive(Debug, Default)]
@@ -80,6 +90,28 @@ impl Sheet {
             text.push_str(&format!("| {work} | {} | {} | {} |\n", row.figure(), goal.text(unit), row.met()));
         }
         text
+    }
+
+    /// The end of a benchmark: its table into the page under this name, where its figures are honest, and for whoever ran it; with
+    /// `--json` the last line is the same for programs.
+    pub fn tell(
+        &self,
+        name: &str,
+        facts: &str,
+        honest: bool,
+        mut parts: Parts,
+        options: &[&str],
+    ) -> Result<(), String> {
+        let text = format!("{facts}\n\n{}", self.text());
+        if honest {
+            parts.part("table", || put(&root().join("docs/benchmarks.md"), name, &text));
+        }
+        println!("\n{text}");
+        let end = parts.finish();
+        if options.contains(&"--json") {
+            println!("{}", json!({"facts": facts, "rows": self.json()}));
+        }
+        end
     }
 
     /// The same for programs.

@@ -3,10 +3,9 @@
 use std::path::PathBuf;
 
 use super::{quarter, rate, staged};
-use crate::bench::mesh::{Sheet, named, ticket};
+use crate::bench::mesh::{Sheet, facts, named, ticket};
 use crate::bench::node::{Agent, Folder};
-use crate::bench::table::{machine, put};
-use crate::run::{Parts, capture, cargo, number, root, run};
+use crate::run::{Parts, capture, cargo, number, run};
 
 /// With fewer pairs a median says little.
 const PAIRS_HONEST: usize = 5;
@@ -73,19 +72,6 @@ pub fn bench(options: &[&str]) -> Result<(), String> {
     part("tiny tasks over two nodes", &|sheet| rate::measure(&bench, sheet));
     part("files over three nodes", &|sheet| staged::measure(&bench, sheet));
     let quick = if bench.divide > 1 { " **A quick run: fewer tasks and files than an honest one.**" } else { "" };
-    let facts = format!(
-        "{}. Medians, least and greatest in parentheses; × is a ratio within one of {} interleaved rounds.{quick}",
-        machine(),
-        bench.pairs
-    );
-    if pairs >= PAIRS_HONEST && bench.divide == 1 {
-        let page = root().join("docs/benchmarks.md");
-        parts.part("table", || put(&page, "work", &format!("{facts}\n\n{}", sheet.text())));
-    }
-    println!("\n{facts}\n\n{}", sheet.text());
-    let end = parts.finish();
-    if options.contains(&"--json") {
-        println!("{}", serde_json::json!({"facts": facts, "rows": sheet.json()}));
-    }
-    end
+    let honest = pairs >= PAIRS_HONEST && bench.divide == 1;
+    sheet.tell("work", &facts(bench.pairs, quick), honest, parts, options)
 }

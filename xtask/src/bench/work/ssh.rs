@@ -13,7 +13,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// On loopback, in this folder.
+    /// On the two addresses of loopback that stand for two machines, with its keys in this folder.
     pub fn start(folder: &Path) -> Result<Self, String> {
         let failed = |error: std::io::Error| format!("{}: {error}", folder.display());
         std::fs::create_dir_all(folder).map_err(failed)?;
@@ -25,7 +25,7 @@ impl Server {
         let port = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).map_err(failed)?.port();
         let at = |name: &str| folder.join(name).display().to_string();
         let settings = format!(
-            "Port {port}\nListenAddress 0.0.0.0\nHostKey {}\nAuthorizedKeysFile {}\nStrictModes no\nPidFile none\n\
+            "Port {port}\nListenAddress 127.0.0.1\nListenAddress 127.0.0.2\nHostKey {}\nAuthorizedKeysFile {}\nStrictModes no\nPidFile none\n\
              MaxStartups 200\nMaxSessions 200\nUsePAM no\n",
             at("host"),
             at("user.pub")
