@@ -67,10 +67,10 @@ pub struct Report {
     pub faults: u64,
 }
 
-/// The value below which so much of the sorted list lies.
+/// The smallest value that so much of the sorted list does not exceed: the nearest rank, as for measured times.
 fn share(sorted: &[f64], part: f64) -> f64 {
-    let place = (sorted.len().saturating_sub(1) as f64 * part) as usize;
-    sorted.get(place).copied().unwrap_or(0.0)
+    let rank = (sorted.len() as f64 * part).ceil() as usize;
+    sorted.get(rank.saturating_sub(1)).copied().unwrap_or(0.0)
 }
 
 fn jain(used: &[f64]) -> f64 {
@@ -144,5 +144,17 @@ impl fmt::Display for Report {
         writeln!(f, "fairness    Jain's index {:.3}", self.jain)?;
         writeln!(f, "wasted      {:.2} % of the work, {} copies", self.wasted_share * 100.0, self.clones)?;
         writeln!(f, "deadlines   {} missed", self.deadlines_missed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_percentile_is_the_value_at_its_rank() {
+        let ten: Vec<f64> = (1..=10).map(f64::from).collect();
+        assert_eq!([0.5, 0.9, 0.95, 0.99].map(|part| share(&ten, part)), [5.0, 9.0, 10.0, 10.0]);
+        assert_eq!((share(&[7.0], 0.99), share(&[], 0.5)), (7.0, 0.0));
     }
 }

@@ -60,6 +60,13 @@ fn replay(context: &Context, args: &SimArgs, workload: &Path, nodes: &Path) -> O
     } else {
         write!(out, "{report}")?;
     }
+    if report.unfinished > 0 {
+        let message = format!(
+            "{} of {} tasks did not end: no machine ever had room for them. Look at `owner` in the list of machines, and at cores and memory of the tasks",
+            report.unfinished, report.tasks
+        );
+        return Err(Failure::new(DATAERR, "unfinished", message));
+    }
     Ok(ExitCode::SUCCESS)
 }
 

@@ -32,9 +32,14 @@ impl fmt::Display for Refused {
 
 impl std::error::Error for Refused {}
 
-/// A number of a field that is finite and not below zero.
+/// The largest size or count of a workload.
+pub(super) const NUMBER_MAX: f64 = 1e15;
+/// The largest time, in seconds: some thirty years. The simulator counts nanoseconds.
+pub(super) const SECONDS_MAX: f64 = 1e9;
+
+/// A number of a field from 0 to [`NUMBER_MAX`].
 pub(super) fn number(text: &str) -> Option<f64> {
-    text.trim().parse::<f64>().ok().filter(|number| number.is_finite() && *number >= 0.0)
+    text.trim().parse::<f64>().ok().filter(|number| (0.0..=NUMBER_MAX).contains(number))
 }
 
 /// One line of a list.
@@ -61,7 +66,9 @@ impl Row<'_> {
         if text.is_empty() {
             return Ok(None);
         }
-        number(text).map(Some).ok_or_else(|| self.refuse(name, &format!("{text} is not a number from 0")))
+        number(text)
+            .map(Some)
+            .ok_or_else(|| self.refuse(name, &format!("{text} is not a number from 0 to {NUMBER_MAX:e}")))
     }
 
     /// The same without a fraction.
@@ -71,6 +78,16 @@ impl Row<'_> {
             None => Ok(None),
             Some(number) if whole(&number) => Ok(Some(number as u32)),
             Some(number) => Err(self.refuse(name, &format!("{number} is no whole number"))),
+        }
+    }
+
+    /// A time, if there is one.
+    pub(super) fn seconds(&self, name: &str) -> Result<Option<f64>, Refused> {
+        match self.number(name)? {
+            Some(long) if long > SECONDS_MAX => {
+                Err(self.refuse(name, &format!("{long:e} is more than {SECONDS_MAX:e} seconds")))
+            }
+            known => Ok(known),
         }
     }
 
@@ -93,6 +110,9 @@ pub(super) fn rows(
     if let Some(unknown) = names.iter().find(|name| !columns.contains(name)) {
         let why = format!("{unknown} is no column; there are {}", columns.join(", "));
         return Err(Refused::at(file, at, &why));
+    }
+    if let Some((_, twice)) = names.iter().enumerate().find(|(place, name)| names[..*place].contains(name)) {
+        return Err(Refused::at(file, at, &format!("{twice} is there twice")));
     }
     for (line, number) in lines {
         let fields: Vec<&str> = line.split(',').collect();

@@ -88,6 +88,11 @@ mod tests {
             ("a.csv", format!("{head}0,5,1,0,0,quick,\n"), "a.csv:2: class: \"quick\""),
             ("a.csv", format!("{head}0,5,1\n"), "a.csv:2: 3 fields where the header has 7"),
             ("a.csv", String::from("arrival_s,werk_s\n"), "a.csv:1: werk_s"),
+            ("a.csv", format!("{head}0,1e308,1,0,0,batch,\n"), "a.csv:2: work_s: 1e308 is not"),
+            ("a.csv", format!("{head}2e9,1,1,0,0,batch,\n"), "a.csv:2: arrival_s: 2e9 is more than"),
+            ("a.csv", format!("{head}0,5,0,0,0,batch,\n"), "a.csv:2: cores: a task takes one"),
+            ("a.csv", String::from("arrival_s,work_s,work_s\n"), "a.csv:1: work_s is there twice"),
+            ("a.swf", String::from("1 0 3 1e308 1\n"), "a.swf:1: run time"),
             ("a.csv", format!("{head}nan,5,1,0,0,batch,\n"), "a.csv:2: arrival_s"),
             ("a.csv", format!("{head}0,5,64,0,0,batch,\n"), "a.csv:2: a task needs 64 cores"),
             ("a.csv", format!("{head}0,5,8,8000,0,batch,\n"), "a.csv:2: a task needs 8 cores and 8000 MiB"),
@@ -101,5 +106,7 @@ mod tests {
         let owner = "cores,speed,zone,bandwidth_mbit,owner\n4,1,0,800,10:2;5:0\n";
         let refused = nodes("n.csv", owner).expect_err("time goes back");
         assert!(refused.to_string().starts_with("n.csv:2: owner"), "{refused}");
+        let refused = nodes("n.csv", "cores,owner\n2,0:3\n").expect_err("more than there are");
+        assert!(refused.to_string().starts_with("n.csv:2: owner: 3 of 2 cores"), "{refused}");
     }
 }

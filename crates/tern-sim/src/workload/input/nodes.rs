@@ -50,16 +50,19 @@ fn node(row: &Row<'_>, zones: &mut Vec<String>) -> Result<NodeSpec, Refused> {
         zones.push(name.to_owned());
         zones.len() - 1
     }) as u32;
-    Ok(NodeSpec { cores: cores as u32, speed, zone, memory_mib, bandwidth, owner: owner(row)? })
+    Ok(NodeSpec { cores: cores as u32, speed, zone, memory_mib, bandwidth, owner: owner(row, cores)? })
 }
 
-fn owner(row: &Row<'_>) -> Result<Vec<(f64, f64)>, Refused> {
+fn owner(row: &Row<'_>, cores: f64) -> Result<Vec<(f64, f64)>, Refused> {
     let mut trace: Vec<(f64, f64)> = Vec::new();
     for part in row.text("owner").split(';').filter(|part| !part.trim().is_empty()) {
         let pair = part.split_once(':').and_then(|(at, used)| Some((number(at)?, number(used)?)));
         let (at, used) = pair.ok_or_else(|| row.refuse("owner", &format!("{part} is not second:cores")))?;
         if trace.last().is_some_and(|(before, _)| at <= *before) {
             return Err(row.refuse("owner", &format!("{part} is not after what stands before it")));
+        }
+        if used > cores {
+            return Err(row.refuse("owner", &format!("{used} of {cores} cores")));
         }
         trace.push((at, used));
     }

@@ -4,7 +4,7 @@
 //! for (10), both in KiB a processor. Jobs that did not run are passed over.
 
 use super::TASKS_MAX;
-use super::lines::Refused;
+use super::lines::{Refused, SECONDS_MAX};
 use crate::workload::model::TaskSpec;
 
 /// The first fields, without which a line says nothing.
@@ -37,7 +37,7 @@ fn task(file: &str, at: usize, line: &str) -> Result<Option<TaskSpec>, Refused> 
         Some(word) => word
             .parse::<f64>()
             .ok()
-            .filter(|number| number.is_finite())
+            .filter(|number| number.abs() <= SECONDS_MAX)
             .ok_or_else(|| Refused::at(file, at, &format!("{name}: {word} is not a number"))),
     };
     let arrival = field(2, "submit time")?;

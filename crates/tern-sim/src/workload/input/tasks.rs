@@ -31,19 +31,24 @@ fn task(row: &Row<'_>) -> Result<TaskSpec, Refused> {
             return Err(row.refuse("class", &format!("{other:?} is none of fifo, interactive, batch, deadline")));
         }
     };
-    let work = row.wanted("work_s")?;
+    let missing = |name: &str| row.refuse(name, "is missing");
+    let work = row.seconds("work_s")?.ok_or_else(|| missing("work_s"))?;
     if work <= 0.0 {
         return Err(row.refuse("work_s", "a task takes some time"));
     }
+    let cores = row.whole("cores")?.unwrap_or(1);
+    if cores == 0 {
+        return Err(row.refuse("cores", "a task takes one at least"));
+    }
     Ok(TaskSpec {
-        arrival: row.wanted("arrival_s")?,
+        arrival: row.seconds("arrival_s")?.ok_or_else(|| missing("arrival_s"))?,
         work,
         estimate: None,
         bytes: row.number("bytes")?.unwrap_or(0.0),
         origin: 0,
-        cores: row.whole("cores")?.unwrap_or(1).max(1),
+        cores,
         memory_mib: row.whole("memory_mib")?.unwrap_or(0),
-        deadline: row.number("deadline_s")?,
+        deadline: row.seconds("deadline_s")?,
         // Its line, until tasks are numbered: what is wrong with it later can still be said.
         job: row.line,
         class,
