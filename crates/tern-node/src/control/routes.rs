@@ -8,6 +8,7 @@ pub mod grid;
 pub mod jobs;
 pub mod node;
 pub mod outputs;
+mod travel;
 pub mod work;
 
 use axum::Router;

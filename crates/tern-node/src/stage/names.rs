@@ -1,5 +1,6 @@
 //! Which files travel with a task: those that the job names, and arguments that are names of files.
 
+use std::fs;
 use std::path::{Component, Path, PathBuf};
 
 use tern_core::wire::TaskFiles;
@@ -17,6 +18,8 @@ pub fn of_task(stage: &Stage, base: &Path, row: &[Bytes], number: u32, argv: &[B
         let found = argv.iter().filter_map(|word| plain(base, word));
         inputs.extend(found.filter(|name| base.join(names::path(name)).is_file()));
     }
+    // A pipe or a device has no content that could travel; whoever asked for it would wait for it for ever.
+    inputs.retain(|name| fs::metadata(base.join(names::path(name))).map_or(true, |it| it.is_file() || it.is_dir()));
     inputs.sort_unstable();
     inputs.dedup();
     inputs.truncate(TASK_FILES_MAX);
@@ -54,6 +57,23 @@ pub fn plain(base: &Path, said: &[u8]) -> Option<Bytes> {
     (!name.is_empty() && names::inside(&name).is_some()).then(|| name.into())
 }
 
+/// The words of a command as they are said on another node, where the folder of the job has another name: a name in full of
+/// something that lies in it is said relative to it. What lies elsewhere, and a name within a longer word, stays as it is.
+pub fn relative(base: &Path, argv: &mut [Bytes]) {
+    for (at, word) in argv.iter_mut().enumerate().filter(|(_, word)| word.first() == Some(&b'/')) {
+        let name = match plain(base, word) {
+            // A program without a folder would be looked for in PATH, and a name that begins with a dash be taken for an option.
+            Some(name) if (at == 0 && !name.contains(&b'/')) || name.first() == Some(&b'-') => {
+                [b"./", &name[..]].concat().into()
+            }
+            Some(name) => name,
+            None if names::path(word) == base => ".".into(),
+            None => continue,
+        };
+        *word = name;
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -63,9 +83,9 @@ mod tests {
     fn names_and_arguments_that_are_files_travel_and_nothing_that_lies_outside() {
         let folder = tempfile::tempdir().expect("a folder");
         let base = folder.path();
-        std::fs::create_dir(base.join("in")).expect("a folder");
+        fs::create_dir(base.join("in")).expect("a folder");
         for name in ["in/a.wav", "tool", "x"] {
-            std::fs::write(base.join(name), b"").expect("a file");
+            fs::write(base.join(name), b"").expect("a file");
         }
         let template = |words: &[&str]| {
             let words: Vec<Bytes> = words.iter().map(|word| Bytes::from(*word)).collect();
@@ -83,5 +103,28 @@ mod tests {
         assert_eq!(text(&files.folders), ["in"]);
         assert_eq!(plain(base, b"a/../b"), None);
         assert_eq!(plain(base, b"."), None);
+    }
+
+    #[test]
+    fn what_is_named_in_full_is_said_so_that_it_is_found_elsewhere() {
+        let said = [
+            "/job/tool",
+            "/job/in/a",
+            "/job/-x",
+            "/job",
+            "/job/",
+            "/jobs/a",
+            "--file=/job/a",
+            "/job/../a",
+            "b",
+            "/job/a/",
+        ];
+        let mut argv = said.map(Bytes::from);
+        relative(Path::new("/job"), &mut argv);
+        let text: Vec<String> = argv.iter().map(ToString::to_string).collect();
+        assert_eq!(text, ["./tool", "in/a", "./-x", ".", ".", "/jobs/a", "--file=/job/a", "/job/../a", "b", "a"]);
+        let mut argv = ["/job/bin/tool"].map(Bytes::from);
+        relative(Path::new("/job"), &mut argv);
+        assert_eq!(argv[0].to_string(), "bin/tool");
     }
 }

@@ -1,12 +1,11 @@
 //! From a request to a job that the node can accept: everything that can be refused without asking it is refused here.
 
 use axum::http::StatusCode;
-use tern_core::words::limits::{
-    ARG_BYTES_MAX, ARGV_BYTES_MAX, SPEC_BYTES_MAX, TASK_FILES_MAX, TASKS_PER_JOB_MAX, TRIES_MAX,
-};
+use tern_core::words::limits::{ARG_BYTES_MAX, ARGV_BYTES_MAX, SPEC_BYTES_MAX, TASKS_PER_JOB_MAX, TRIES_MAX};
 use tern_core::words::template::{Template, TemplateError};
-use tern_core::words::{Bytes, Inputs, JobSpec, Needs, NodeId, Stage};
+use tern_core::words::{Bytes, Inputs, JobSpec, Needs, NodeId};
 
+use super::travel;
 use crate::control::api::{NeedsRequest, SubmitRequest};
 use crate::control::words::Refused;
 use crate::node::Submission;
@@ -21,6 +20,7 @@ pub fn submission(request: SubmitRequest, named: Named) -> Result<Submission, Re
     if request.tries > TRIES_MAX {
         return Err(limit("tries", TRIES_MAX.into(), request.tries.into()));
     }
+    let stage = travel::stage(&request)?;
     let command = Template::parse(&request.argv, request.shell, request.append).map_err(refused_template)?;
     let context = Context {
         cwd: request.cwd,
@@ -29,7 +29,6 @@ pub fn submission(request: SubmitRequest, named: Named) -> Result<Submission, Re
         grace_ms: tern_core::words::limits::KILL_GRACE.as_ms(),
         rlimits: request.rlimits.clone(),
     };
-    let stage = stage(&request.inputs, &request.outputs, request.stage)?;
     let needs = needs(request.needs, named);
     let spec = JobSpec {
         name: request.name,
@@ -64,34 +63,6 @@ pub struct Named {
 fn needs(request: NeedsRequest, named: Named) -> Needs {
     let NeedsRequest { zone, cpus, memory_mib, gpus, arch, .. } = request;
     Needs { on: named.on, not_on: named.not_on, zone, cpus, memory_mib, gpus, arch }
-}
-
-/// The files that travel; none where nothing was said of any.
-fn stage(inputs: &[Bytes], outputs: &[Bytes], found: bool) -> Result<Option<Stage>, Refused> {
-    if inputs.is_empty() && outputs.is_empty() && !found {
-        return Ok(None);
-    }
-    if inputs.len().max(outputs.len()) > TASK_FILES_MAX {
-        return Err(limit("names of files", TASK_FILES_MAX as u64, inputs.len().max(outputs.len()) as u64));
-    }
-    let template = |names: &[Bytes], which: &str| {
-        for name in names {
-            check_argument(name, which)?;
-            let leads_out = |part: &[u8]| part == b"..";
-            if name.is_empty() || name.first() == Some(&b'/') || name.split(|byte| *byte == b'/').any(leads_out) {
-                let message = format!("{which} {name:?} lies outside of the folder that the job is submitted from");
-                let advice =
-                    "Nothing was accepted. Submit from a folder above all files, and name them relative to it.";
-                return Err(Refused::new(StatusCode::BAD_REQUEST, "outside", message, advice));
-            }
-        }
-        if names.is_empty() {
-            Ok(Template::default())
-        } else {
-            Template::parse(names, None, false).map_err(refused_template)
-        }
-    };
-    Ok(Some(Stage { inputs: template(inputs, "the input")?, outputs: template(outputs, "the output")?, found }))
 }
 
 fn inputs(request: &SubmitRequest) -> Result<(Inputs, u32), Refused> {
@@ -136,7 +107,7 @@ fn check_words(request: &SubmitRequest) -> Result<(), Refused> {
     Ok(())
 }
 
-fn check_argument(word: &Bytes, what: &str) -> Result<(), Refused> {
+pub(super) fn check_argument(word: &Bytes, what: &str) -> Result<(), Refused> {
     if word.contains(&0) {
         return Err(bad_argument(format!("{what} holds a NUL byte, which no program can be given")));
     }
@@ -171,11 +142,11 @@ fn check_environment(request: &SubmitRequest) -> Result<(), Refused> {
     Ok(())
 }
 
-fn limit(what: &'static str, limit: u64, got: u64) -> Refused {
+pub(super) fn limit(what: &'static str, limit: u64, got: u64) -> Refused {
     Deny::Limit { what, limit, got }.into()
 }
 
-fn refused_template(error: TemplateError) -> Refused {
+pub(super) fn refused_template(error: TemplateError) -> Refused {
     match error {
         TemplateError::Empty => Refused::invalid("there is no command to run"),
     }

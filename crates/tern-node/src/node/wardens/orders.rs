@@ -136,6 +136,12 @@ impl Orders {
         Some(Travel { tasks: files.collect(), base: stage_bytes(&base) })
     }
 
+    /// Commands of a job whose files travel, as another node is told them.
+    pub fn for_others(&self, job: JobId, argv: &mut [Vec<Bytes>]) {
+        let base = self.base(job);
+        argv.iter_mut().for_each(|words| stage::names::relative(&base, words));
+    }
+
     /// The folder in which an own job was submitted.
     pub fn base(&self, job: JobId) -> PathBuf {
         let context = context::read(&self.home.context(job));
