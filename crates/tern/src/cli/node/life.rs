@@ -42,6 +42,8 @@ const RETURN_WAIT_MAX: Duration = Duration::from_secs(10);
 /// How long `down` waits for the warden once the agent has gone.
 const WARDEN_WAIT_MAX: Duration = Duration::from_secs(30);
 
+/// Threads of the agent's own for connections and calls; what waits for a disk has others.
+const WORKERS_MAX: usize = 2;
 /// How long the agent, when all else has ended, waits for what works on files.
 const LAST_WORK: Duration = Duration::from_secs(1);
 
@@ -263,11 +265,18 @@ fn start_agent(context: &Context) -> Outcome {
         print::log_as(&config.log);
     }
     let options = StartOptions { config, agent: agent_words(&context.home)?, ..StartOptions::default() };
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(workers()).enable_all().build()?;
     let end = runtime.block_on(live(context.home.clone(), options));
     // What still reads a large file for somebody is not waited for.
     runtime.shutdown_timeout(LAST_WORK);
     end
+}
+
+/// Threads of the agent's own: on a small machine a second one would do little but take turns with the first, and the tasks need
+/// the cores.
+fn workers() -> usize {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    (cores / 2).clamp(1, WORKERS_MAX)
 }
 
 async fn live(home: Home, options: StartOptions) -> Outcome {
