@@ -87,10 +87,11 @@ pub struct Told {
 }
 
 impl Told {
-    /// As the others take it.
+    /// As the others take it: a node that starts nothing more has no slots for them.
     #[must_use]
     pub const fn message(&self) -> Message {
         let Heard { trit, queued, running, slots, load_milli } = self.load;
+        let slots = if self.draining { 0 } else { slots };
         Message::Vitals { trit, queued, running, slots, load_milli }
     }
 }

@@ -100,6 +100,16 @@ impl Machine {
         (left.0 > 0).then(|| format!("it gave tasks back: {why}; asked again in {} s", left.as_ms().div_ceil(1_000)))
     }
 
+    /// Why a job waits that may not run here, where that is so: who else may run it, and how many slots are free there.
+    pub(super) fn only_elsewhere(&self, id: JobId, job: &Job) -> Option<Reason> {
+        let lack = fits::lack(self.state.node(), Some(&self.here.fit), &job.spec.needs)?;
+        let may = self.sharing.peers.iter().filter(|(node, _)| self.refused_there(id, job, **node).is_none());
+        let (nodes, free) = may.fold((0, 0_u32), |(nodes, free), (_, peer)| {
+            (nodes + 1, free.saturating_add(peer.heard.slots.saturating_sub(peer.heard.running)))
+        });
+        Some(Reason::Elsewhere { lack, nodes, free })
+    }
+
     /// A task of a job of this node.
     fn own_task(&self, id: JobId, job: &Job, task: u32) -> TaskState {
         let round = job.round_of(task);
@@ -157,14 +167,17 @@ impl Machine {
     }
 
     fn decided_about(&self, decision: &crate::plan::Decision) -> Option<Decided> {
-        let (what, tasks, to) = match decision.did {
+        let (what, tasks, peer) = match decision.did {
             Did::Start { tasks, .. } => ("started", tasks, None),
             Did::Lend { tasks, to, .. } => ("lent", tasks, Some(to)),
             Did::End { tasks, .. } => ("ended", tasks, None),
+            Did::Copy { to, .. } => ("copied", 1, Some(to)),
+            Did::Reclaim { from, tasks, .. } => ("taken back", tasks, Some(from)),
+            Did::CameBack { from, tasks, .. } => ("given back", tasks, Some(from)),
             _ => return None,
         };
         let ms_ago = Span(self.now.boot.saturating_sub(decision.at)).as_ms();
-        Some(Decided { ms_ago, what, tasks, to, because: decision.because.to_string() })
+        Some(Decided { ms_ago, what, tasks, peer, because: decision.because.to_string() })
     }
 }
 

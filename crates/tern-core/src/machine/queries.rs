@@ -109,6 +109,7 @@ impl Machine {
             accepted_ms: job.accepted_ms,
             ended_ms: state.is_over().then(|| job.ended_ms.unwrap_or(job.accepted_ms)),
             because: self.because(id).map(|reason| format!("{reason}")),
+            deadline_ms: job.spec.deadline_ms,
             durability: String::from("1 of 1"),
         }
     }
@@ -169,11 +170,17 @@ impl Machine {
         let parallel = job.spec.parallel;
         Some(match () {
             () if job.held => Reason::Held,
+            () if let Some(elsewhere) = self.only_elsewhere(id, job) => elsewhere,
             () if self.here.draining => self.stands_back().unwrap_or(Reason::Draining),
             () if self.here.full => Reason::StorageFull,
             () if !self.here.warden || !self.here.started => Reason::WardenAway,
             () if parallel > 0 && lane.in_hand >= parallel => Reason::AtParallel { parallel },
             () if self.is_lowered() => self.stands_back().unwrap_or(Reason::Busy { ahead, in_hand: self.here.in_hand }),
+            () if job.spec.needs.slots() > 1 || job.spec.needs.memory_mib > 0 || job.spec.needs.gpus > 0 => {
+                let needs = &job.spec.needs;
+                let (memory_mib, gpus) = (needs.memory_mib, needs.gpus);
+                Reason::Together { cpus: needs.cpus.max(1), memory_mib, gpus, in_hand: self.here.in_hand }
+            }
             () => Reason::Busy { ahead, in_hand: self.here.in_hand },
         })
     }

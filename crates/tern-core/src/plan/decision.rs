@@ -21,8 +21,8 @@ impl Decision {
     pub const fn job(&self) -> Option<JobId> {
         match self.did {
             Did::Start { job, .. } | Did::Lend { job, .. } | Did::End { job, .. } => Some(job),
-            Did::Copy { job, .. } => Some(job),
-            Did::Offer { .. } | Did::Ask { .. } | Did::Reclaim { .. } | Did::Return { .. } => None,
+            Did::Copy { job, .. } | Did::Reclaim { job, .. } | Did::CameBack { job, .. } => Some(job),
+            Did::Offer { .. } | Did::Ask { .. } | Did::Return { .. } => None,
             Did::Slots { .. } | Did::Drain | Did::Undrain => None,
         }
     }
@@ -41,8 +41,10 @@ pub enum Did {
     Offer { to: NodeId, tasks: u32 },
     /// A running task was lent a second time.
     Copy { job: JobId, to: NodeId },
-    /// A loan is taken back.
-    Reclaim { grant: GrantId },
+    /// What is open of a loan is taken back, to run again.
+    Reclaim { job: JobId, from: NodeId, tasks: u32 },
+    /// A borrower gave tasks back.
+    CameBack { job: JobId, from: NodeId, tasks: u32 },
     /// Running tasks are ended.
     End { job: JobId, tasks: u32 },
     /// Waiting tasks are given back to their owner.

@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use crate::decide::fits::Lack;
 use crate::words::spec::Discipline;
 use crate::words::{Span, Unfit};
 
@@ -53,6 +54,10 @@ pub enum Reason {
     WardenAway,
     /// Waits: all places are taken.
     Busy { ahead: u32, in_hand: u32 },
+    /// Waits: its tasks take more than one slot each, or memory or GPUs besides, and that much is not free at once.
+    Together { cpus: u16, memory_mib: u32, gpus: u8, in_hand: u32 },
+    /// Waits: it may not run here. So many connected nodes may run it, with so many slots free.
+    Elsewhere { lack: Lack, nodes: u32, free: u32 },
     /// Waits: so many of its tasks may run at once, and do.
     AtParallel { parallel: u32 },
     /// Its condition to stop early is met: so many of so many.
@@ -107,10 +112,31 @@ impl fmt::Display for Reason {
             Self::StorageFull => f.write_str("the disk is full"),
             Self::WardenAway => f.write_str("the process that starts tasks is away"),
             Self::Busy { ahead, in_hand } => write!(f, "waits for a slot: {in_hand} of {ahead} places are taken"),
+            Self::Together { cpus, memory_mib, gpus, in_hand } => {
+                together(f, cpus, memory_mib, gpus)?;
+                write!(f, ": {in_hand} tasks run or are about to")
+            }
+            Self::Elsewhere { lack, nodes: 0, .. } => {
+                write!(f, "it may not run here: {lack}; and no other node that is connected may run it now")
+            }
+            Self::Elsewhere { lack, nodes, free } => {
+                write!(f, "it may not run here: {lack}; {nodes} other nodes may run it, with {free} slots free")
+            }
             Self::AtParallel { parallel } => write!(f, "{parallel} of its tasks may run at once, and do"),
             Self::Halted { count, limit } => write!(f, "stopped early: {count} ends, the limit is {limit}"),
             Self::Lent { tasks } => write!(f, "{tasks} of its tasks are with other nodes"),
             Self::Ending { tasks } => write!(f, "{tasks} of its tasks are being ended"),
         }
     }
+}
+
+fn together(f: &mut fmt::Formatter<'_>, cpus: u16, memory_mib: u32, gpus: u8) -> fmt::Result {
+    write!(f, "waits until {cpus} slots are free at once")?;
+    if memory_mib > 0 {
+        write!(f, ", with {memory_mib} MiB of memory")?;
+    }
+    if gpus > 0 {
+        write!(f, ", with {gpus} GPUs")?;
+    }
+    Ok(())
 }

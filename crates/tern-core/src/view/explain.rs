@@ -76,11 +76,11 @@ pub struct Flow {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decided {
     pub ms_ago: u64,
-    /// `started`, `lent`, `ended`.
+    /// `started`, `lent`, `copied`, `ended`, `taken back`, `given back`.
     pub what: &'static str,
     pub tasks: u32,
-    /// To whom, where it was lent.
-    pub to: Option<NodeId>,
+    /// To whom it was lent or copied, or from whom it came back.
+    pub peer: Option<NodeId>,
     pub because: String,
 }
 

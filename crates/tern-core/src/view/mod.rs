@@ -61,4 +61,6 @@ pub struct JobView {
     pub because: Option<String>,
     /// Journals that hold it, of those wanted: "1 of 1".
     pub durability: String,
+    /// When all of it should be over, Unix milliseconds, where that was said.
+    pub deadline_ms: Option<u64>,
 }

@@ -51,6 +51,8 @@ pub const MOVED_MAX: usize = 1_024;
 pub const LENT_AGAIN: Span = Span::secs(1);
 /// A node that could not run a job's tasks is not lent others of it for this long.
 pub const UNFIT_LASTS: Span = Span::secs(30);
+/// The same where inputs did not come as they are: they may have changed just then.
+pub const UNFIT_INPUTS_LAST: Span = Span::secs(2);
 /// Nodes that could not run tasks of one job and are remembered; the first are forgotten.
 pub const UNFIT_MAX: usize = 256;
 /// Commands whose earlier runs are remembered; the one that ran longest ago goes first.

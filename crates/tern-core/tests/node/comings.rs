@@ -287,10 +287,42 @@ fn a_job_is_explained_with_who_has_its_tasks_and_who_may_not() {
     assert!(there.job.is_none());
     assert_eq!(there.task.map(|task| task.token), Some(task.token));
     let lent = explained.decisions.iter().find(|it| it.what == "lent").expect("decided");
-    assert_eq!((lent.tasks, lent.to), (2, Some(other.node)));
+    assert_eq!((lent.tasks, lent.peer), (2, Some(other.node)));
     // What no machine of this size can run is refused by name and number.
     let large = JobSpec { needs: Needs { cpus: 2, ..Needs::default() }, local_only: true, ..spec(1) };
     let large = world.submit(0, large);
     let refused = world.node(0).machine.explain(large, None).expect("known").nodes;
     assert_eq!(refused[1].refused.as_deref(), Some("the job may not leave this node"));
+}
+
+#[test]
+fn a_job_that_may_not_run_here_says_who_else_may_and_what_came_back_says_from_whom() {
+    let mut world = of(&[1, 2]);
+    let fit = |cores| tern_core::observe::Fit { cores, speed: 1000, ..Default::default() };
+    world.event(0, Event::Fit(fit(1)));
+    world.event(1, Event::Fit(fit(2)));
+    let (here, there) = (world.node(0).id, world.node(1).id);
+    let bound = JobSpec { needs: Needs { on: vec![there], ..Needs::default() }, ..spec(3) };
+    let job = world.submit(0, bound);
+    let alone = "it may not run here: the job names other nodes; and no other node that is connected may run it now";
+    assert_eq!(because(&world, 0, job), alone);
+    world.connect(0, 1);
+    world.event(0, Event::PeerFit(there, fit(2)));
+    world.calm();
+    world.tick(60);
+    world.calm();
+    let waits = "it may not run here: the job names other nodes; 1 other nodes may run it, with 0 slots free";
+    assert_eq!(because(&world, 0, job), waits);
+    // Gone without a word: its tasks are taken back, and the explanation says from whom and why.
+    world.event(0, Event::PeerDown(there));
+    world.event(1, Event::PeerDown(here));
+    for _ in 0..30 {
+        world.tick(100);
+        world.lose_messages();
+    }
+    assert_eq!(because(&world, 0, job), alone);
+    let decisions = world.node(0).machine.explain(job, None).expect("known").decisions;
+    let back = decisions.iter().find(|it| it.what == "taken back").expect("decided");
+    assert_eq!((back.tasks, back.peer), (2, Some(there)));
+    assert!(back.because.starts_with("the lease ran out"), "{}", back.because);
 }

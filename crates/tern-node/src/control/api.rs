@@ -255,6 +255,8 @@ pub struct StatusView {
     #[serde(default)]
     pub because: Option<String>,
     pub disk_full: bool,
+    /// Why outputs of tasks that ended elsewhere are not in their places yet, where that lasts.
+    pub outputs_wait: Option<String>,
     pub warden_pid: Option<u32>,
     pub warden_deaths: u32,
     /// What recovery had to say at the start.
@@ -314,6 +316,7 @@ impl StatusView {
             queued: status.queued,
             draining: status.draining,
             disk_full: status.disk_full,
+            outputs_wait: status.outputs_wait,
             warden_pid: status.warden_pid,
             warden_deaths: status.warden_deaths,
             notes: status.notes,

@@ -209,5 +209,7 @@ pub mod shapes {
         pub because: Option<String>,
         /// Journals that hold it, of those wanted: "1 of 1".
         pub durability: String,
+        /// When all of it should be over, Unix milliseconds, where that was said.
+        pub deadline_ms: Option<u64>,
     }
 }

@@ -61,6 +61,7 @@ fn shapes_in_the_document_write_what_the_core_writes() {
         ended_ms: None,
         because: None,
         durability: "1 of 1".to_owned(),
+        deadline_ms: None,
     };
     let counts = shapes::Counts { total: 0, done: 0, failed: 0, cancelled: 0, running: 0, queued: 0 };
     let shape = shapes::Job {
@@ -74,6 +75,7 @@ fn shapes_in_the_document_write_what_the_core_writes() {
         ended_ms: None,
         because: None,
         durability: "1 of 1".to_owned(),
+        deadline_ms: None,
     };
     same(json(&view), json(&shape));
 }
@@ -181,7 +183,29 @@ fn files_outside_of_the_folder_of_the_job_are_refused_by_name() {
             assert!(refused.contains(name) && refused.contains("outside"), "{refused}");
         }
     }
+    assert!(refusal(SubmitRequest { inputs: vec!["./.".into()], ..good() }).contains("the whole folder"));
     let request = SubmitRequest { inputs: vec!["lib/{}.so".into()], ..good() };
     let submission = accept::submission(request, accept::Named::default()).unwrap();
     assert_eq!(submission.spec.stage.expect("files travel").inputs.words.len(), 1);
+}
+
+#[test]
+fn what_has_no_content_of_its_own_does_not_travel_and_is_refused_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let base = folder.path().join("job");
+    std::fs::create_dir(&base).unwrap();
+    std::fs::write(folder.path().join("above"), b"").unwrap();
+    std::fs::write(base.join("below"), b"").unwrap();
+    nix::unistd::mkfifo(&base.join("pipe"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let here = || SubmitRequest { cwd: crate::files::names::bytes(&base).into(), ..good() };
+    let piped = refusal(SubmitRequest { inputs: vec!["pipe".into()], ..here() });
+    assert!(piped.contains("pipe") && piped.contains("neither a file nor a folder"), "{piped}");
+    let staged = |word: &str| SubmitRequest { stage: true, rows: Some(vec![vec![word.into()]]), ..here() };
+    let above = refusal(staged("../above"));
+    assert!(above.contains("../above") && above.contains("outside"), "{above}");
+    // No file of ours, or one below: the program means something else by it, or finds it.
+    for fine in ["..", "../missing", "../job/below", "x/../below", "/etc/passwd"] {
+        let accepted = accept::submission(staged(fine), accept::Named::default());
+        assert_eq!(accepted.is_ok(), fine != "../job/below", "{fine}");
+    }
 }

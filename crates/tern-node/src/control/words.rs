@@ -123,7 +123,7 @@ impl From<Deny> for Refused {
             Deny::NoMachine { .. } => (
                 StatusCode::UNPROCESSABLE_ENTITY,
                 "no_machine",
-                "Nothing was accepted. Ask for less, or add a machine that has it; `tern members` shows what each has.",
+                "Nothing was accepted. Ask for less, or add a machine that has it; `tern explain` of a job that runs lists the machines known here.",
             ),
             Deny::Invalid(_) => (StatusCode::BAD_REQUEST, "invalid", "Correct the request; nothing was changed."),
         };

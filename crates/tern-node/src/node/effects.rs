@@ -67,17 +67,22 @@ impl Loop {
 
     /// A task that may have begun elsewhere begins again: that is said.
     fn note_reclaimed(&mut self, records: &[Record]) {
-        let lent = self.machine.state().lent();
+        let state = self.machine.state();
+        let lent = state.lent();
         let loans = records.iter().filter_map(|record| match record {
             Record::Reclaimed { grant } => lent.get(grant),
             _ => None,
         });
-        let notes = loans.filter(|loan| !loan.open.is_empty()).map(|loan| {
-            let (node, count, job) = (loan.to, loan.open.len(), loan.job);
-            format!(
+        let notes = loans.filter_map(|loan| {
+            // What was cancelled meanwhile does not run again.
+            let mut again = state.job(loan.job)?.pending();
+            again.intersect(&loan.open);
+            let (node, count, job) = (loan.to, again.len(), loan.job);
+            let note = format!(
                 "node {node} was not heard of in time: {count} task(s) of job {job} that it had run again; what it had \
                  begun may still run there"
-            )
+            );
+            (count > 0).then_some(note)
         });
         let notes: Vec<String> = notes.collect();
         self.note(notes);
@@ -184,6 +189,9 @@ impl Loop {
                 let orders = self.orders.own(self.machine.state(), *job, tasks);
                 *argv = orders.into_iter().map(|order| order.argv).collect();
                 *travel = self.orders.travel(self.machine.state(), *job, tasks, argv).map(Box::new);
+                if travel.is_some() {
+                    self.orders.for_others(*job, argv);
+                }
             }
             Message::Results { grant, outcomes, output, made } => {
                 for outcome in outcomes {

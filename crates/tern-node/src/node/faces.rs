@@ -15,6 +15,7 @@ use super::input::Ask;
 use super::run::{Loop, Stopping};
 use super::watch::Live;
 use crate::sense::stat;
+use crate::stage::Stager;
 use crate::store;
 
 /// Watchers of one job.
@@ -138,6 +139,7 @@ impl Loop {
             queued: self.machine.queued(),
             draining: self.machine.is_draining(),
             disk_full: self.machine.is_full(),
+            outputs_wait: self.stager.as_ref().and_then(Stager::waits),
             agent_pid: std::process::id(),
             warden_pid: self.wardens.pid(),
             warden_deaths: self.wardens.deaths(),

@@ -71,6 +71,8 @@ pub struct NodeStatus {
     pub queued: u64,
     pub draining: bool,
     pub disk_full: bool,
+    /// Why outputs of tasks that ended elsewhere are not in their places yet, where that lasts.
+    pub outputs_wait: Option<String>,
     pub agent_pid: u32,
     pub warden_pid: Option<u32>,
     pub warden_deaths: u32,

@@ -63,6 +63,8 @@ pub struct Stager {
     going: Arc<Semaphore>,
     /// Ends whose files are on their way: a repeated message does not fetch them again.
     returning: Arc<Mutex<HashSet<(GrantId, u32)>>>,
+    /// Why there was no room for the last output that came.
+    waits: Arc<Mutex<Option<String>>>,
 }
 
 impl Stager {
@@ -81,9 +83,9 @@ impl Stager {
         crate::home::make_folder(&incoming)?;
         let places = || Arc::new(Semaphore::new(TASKS_AT_ONCE));
         let (coming, going) = (places(), places());
-        let returning = Arc::default();
+        let (returning, waits) = (Arc::default(), Arc::default());
         let (runtime, cache) = (Handle::current(), Arc::new(cache));
-        Ok(Self { peers, runtime, cache, incoming, coming, going, returning })
+        Ok(Self { peers, runtime, cache, incoming, coming, going, returning, waits })
     }
 
     /// Where an output of a task that is too long for a message is put until its end counts.
@@ -105,6 +107,12 @@ impl Stager {
     /// Marks an end as being fetched. False: it is already.
     fn begin_return(&self, grant: GrantId, task: u32) -> bool {
         self.returning.lock().unwrap_or_else(PoisonError::into_inner).insert((grant, task))
+    }
+
+    /// Why outputs of tasks that ended elsewhere cannot be put in their places; they are fetched again until there is room.
+    #[must_use]
+    pub fn waits(&self) -> Option<String> {
+        self.waits.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn end_return(&self, grant: GrantId, task: u32) {

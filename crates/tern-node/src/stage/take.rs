@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::PoisonError;
 
 use tern_core::promise::{Exit, Outcome};
 use tern_core::wire::{Made, MadeFile, Message, TaskFiles};
@@ -49,6 +50,8 @@ impl Stager {
                     Err(trouble) => Err(trouble),
                 };
                 drop(place);
+                let full = taken.as_ref().err().filter(|trouble| trouble.kind == Kind::StorageFull);
+                *stager.waits.lock().unwrap_or_else(PoisonError::into_inner) = full.map(ToString::to_string);
                 let long = taken.as_ref().cloned().unwrap_or_default();
                 if said(taken.map(drop), &mut outcome, &mut output) {
                     stager.hand_on((from, grant), outcome, output, long).await;

@@ -11,7 +11,7 @@ use tern_node::control::api::TaskResult;
 use tern_node::control::{Door, Entry, Results};
 
 use super::failure::TEMPFAIL;
-use super::print::{ago, plain, summary, title};
+use super::print::{ago, deadline, plain, summary, title};
 use super::tree::{JobArgs, WaitArgs};
 use super::{Context, Failure, Outcome};
 
@@ -94,6 +94,9 @@ fn write_job(context: &Context, view: &JobView, out: &mut impl Write) -> io::Res
     writeln!(out, "  accepted    {} ago, in {} journals", ago(view.accepted_ms), view.durability)?;
     if let Some(ended) = view.ended_ms {
         writeln!(out, "  ran for     {:.1} s", ended.saturating_sub(view.accepted_ms) as f64 / 1_000.0)?;
+    }
+    if let Some(deadline) = deadline(view) {
+        writeln!(out, "  deadline    {deadline}")?;
     }
     if view.round > 0 {
         writeln!(out, "  round       {} (run again that often)", view.round)?;

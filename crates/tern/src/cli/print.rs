@@ -5,6 +5,9 @@ use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
 use serde::Serialize;
 use tern_core::view::{JobState, JobView};
 use tern_node::control::words::state_word;
+use tracing_subscriber::filter::{self, FilterExt};
+use tracing_subscriber::layer::{Layer, SubscriberExt};
+use tracing_subscriber::util::SubscriberInitExt;
 
 /// Where a command's answer goes.
 #[derive(Clone, Copy, Debug)]
@@ -111,6 +114,19 @@ pub fn ago(then_ms: u64) -> String {
     }
 }
 
+/// How a job stands to its deadline, if it has one.
+pub fn deadline(view: &JobView) -> Option<String> {
+    let due = view.deadline_ms?;
+    let at = view.ended_ms.unwrap_or_else(|| tern_node::clock::now().wall_ms);
+    let seconds = at.abs_diff(due) as f64 / 1_000.0;
+    Some(match (view.ended_ms, at > due) {
+        (Some(_), true) => format!("missed: ended {seconds:.1} s after it"),
+        (Some(_), false) => format!("met: ended {seconds:.1} s before it"),
+        (None, true) => format!("missed: {seconds:.1} s ago"),
+        (None, false) => format!("in {seconds:.1} s"),
+    })
+}
+
 /// Logs to stderr from now on. Set up only when asked for: it costs start-up.
 pub fn log_to_stderr(verbose: u8) {
     let level = if verbose > 1 { "trace" } else { "debug" };
@@ -119,8 +135,12 @@ pub fn log_to_stderr(verbose: u8) {
 
 /// Logs to stderr by directives such as `info` or `tern_node=debug`; wrong ones leave errors only.
 pub fn log_as(directives: &str) {
-    let filter = tracing_subscriber::EnvFilter::new(directives);
+    // The libraries below open a span for each connection and call; what nobody asked to see in detail need not be formatted.
+    let in_detail = directives.contains("debug") || directives.contains("trace");
+    let wanted = filter::filter_fn(move |what| in_detail || what.is_event());
     let ansi = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     // Already set up: the first one stays.
-    let _first = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(ansi).try_init();
+    let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr).with_ansi(ansi);
+    let lines = lines.with_filter(filter::EnvFilter::new(directives).and(wanted));
+    let _first = tracing_subscriber::registry().with(lines).try_init();
 }

@@ -22,7 +22,14 @@ use super::{Context, Outcome};
 pub async fn run(context: &Context, args: RunArgs) -> Outcome {
     let request = request(&args.task, &args.command)?;
     let door = Door::open(&context.home, Entry::AgentOrPrivate, Some(1)).await?;
-    let job = door.submit(&request).await?;
+    let job = match door.submit(&request).await {
+        Ok(job) => job,
+        Err(refused) => {
+            // Nothing was accepted: there is nothing to keep.
+            door.close(false).await?;
+            return Err(refused.into());
+        }
+    };
     let end = follow(context, &door, &job).await;
     if end.is_err() {
         // Whatever went wrong here, nobody waits for it any more; it may be over already.

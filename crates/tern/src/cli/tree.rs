@@ -140,7 +140,7 @@ pub struct RunArgs {
     #[command(flatten)]
     pub task: TaskArgs,
     /// The command and its arguments
-    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "CMD")]
+    #[arg(required = true, trailing_var_arg = true, value_name = "CMD")]
     pub command: Vec<OsString>,
 }
 
@@ -161,7 +161,7 @@ pub struct SubmitArgs {
     #[arg(long)]
     pub hold: bool,
     /// The command and its arguments, with {} where the input goes [default: at the end]
-    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "CMD")]
+    #[arg(required = true, trailing_var_arg = true, value_name = "CMD")]
     pub command: Vec<OsString>,
 }
 
@@ -269,8 +269,13 @@ pub struct SimArgs {
     #[arg(long, default_value = "fifo", value_parser = order)]
     pub order: tern_core::words::Discipline,
     /// How wrong estimates are: the deviation of their logarithm
-    #[arg(long, default_value_t = 0.3)]
+    #[arg(long, default_value_t = 0.3, value_parser = deviation)]
     pub sigma: f64,
+}
+
+fn deviation(text: &str) -> Result<f64, String> {
+    let number = text.parse::<f64>().ok().filter(|number| (0.0..=5.0).contains(number));
+    number.ok_or_else(|| "a deviation is a number from 0 to 5".to_owned())
 }
 
 fn order(text: &str) -> Result<tern_core::words::Discipline, String> {

@@ -8,15 +8,14 @@ use tern_core::words::limits;
 use tern_core::words::quote::SplitError;
 use tern_node::control::door::DoorError;
 
+use crate::cli::failure::{Failure, code_of};
+
 /// Statuses of sysexits(3).
 pub mod sysexits {
     pub const USAGE: u8 = 64;
     pub const DATA: u8 = 65;
     pub const NO_INPUT: u8 = 66;
-    pub const UNAVAILABLE: u8 = 69;
     pub const IO: u8 = 74;
-    pub const TEMPORARY: u8 = 75;
-    pub const NO_PERMISSION: u8 = 77;
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -92,13 +91,8 @@ impl MapError {
             | Self::ArgumentsTooLong { .. }
             | Self::TooManyTasks { .. } => sysexits::DATA,
             Self::Input { .. } | Self::Folder(_) => sysexits::NO_INPUT,
-            Self::Door(DoorError::Refused { status, .. }) => match status {
-                400..=499 if *status == 403 => sysexits::NO_PERMISSION,
-                429 | 503 | 507 => sysexits::TEMPORARY,
-                400..=499 => sysexits::DATA,
-                _ => sysexits::UNAVAILABLE,
-            },
-            Self::Door(DoorError::Unreachable { kind, .. }) => crate::cli::failure::code_of(kind),
+            Self::Door(DoorError::Refused { kind, .. }) => code_of(kind),
+            Self::Door(DoorError::Unreachable { kind, .. }) => code_of(kind),
             Self::Door(DoorError::Io(_)) | Self::Signals(_) => sysexits::IO,
             Self::Output(error) if error.kind() == std::io::ErrorKind::BrokenPipe => super::run::BROKEN_PIPE,
             Self::Output(_) => sysexits::IO,
@@ -106,12 +100,25 @@ impl MapError {
     }
 
     /// Says it on standard error; a reader that went away is told nothing.
-    pub fn say(&self) {
+    pub fn say(&self, json: bool) {
         match self {
             // A closed standard error has nobody to tell.
             Self::Options(error) => drop(error.print()),
             Self::Output(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {}
+            _ if json => drop(Failure::new(self.status(), self.kind(), self.to_string()).report(true)),
             _ => super::print::say(&format!("tern map: {self}")),
+        }
+    }
+
+    /// What a program is told instead of the sentence.
+    fn kind(&self) -> &str {
+        match self {
+            Self::Door(DoorError::Refused { kind, .. }) => kind,
+            Self::Door(DoorError::Unreachable { kind, .. }) => kind,
+            Self::Input { .. } | Self::Folder(_) => "no_such_file",
+            Self::Door(DoorError::Io(_)) | Self::Output(_) | Self::Signals(_) => "io",
+            _ if self.status() == sysexits::DATA => "bad_argument",
+            _ => "invalid",
         }
     }
 }

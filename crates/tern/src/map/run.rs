@@ -37,17 +37,20 @@ const WRITE_BYTES: usize = 64 * 1024;
 
 /// Runs `tern map` with the words that followed it; `home` is the state folder unless `--home` names another.
 pub async fn run(raw: Vec<OsString>, home: &Home) -> ExitCode {
-    match map(raw, home).await {
+    // As soon as the options are read.
+    let mut json = false;
+    match map(raw, home, &mut json).await {
         Ok(status) => ExitCode::from(status),
         Err(error) => {
-            error.say();
+            error.say(json);
             ExitCode::from(error.status())
         }
     }
 }
 
-async fn map(raw: Vec<OsString>, home: &Home) -> Result<u8, MapError> {
+async fn map(raw: Vec<OsString>, home: &Home, json: &mut bool) -> Result<u8, MapError> {
     let mut args = args::read(raw)?;
+    *json = args.json;
     let sources = Sources::read(std::mem::take(&mut args.words), std::mem::take(&mut args.arg_file))?;
     if !args.quiet {
         notes(&args, &sources);
@@ -105,7 +108,13 @@ async fn execute(batch: Batch, style: Style, progress: Progress, home: &Home) ->
             let printer = printer(batch, style, progress, fetch(&door, &job));
             follow(&door, &job, printer, stop).await
         }
-        Err(refused) => Err(refused.into()),
+        Err(refused) => {
+            // Nothing was accepted: there is nothing to keep.
+            if let Some(door) = Arc::into_inner(door) {
+                door.close(false).await?;
+            }
+            return Err(refused.into());
+        }
     };
     // What was shown need not be kept, nor what was stopped on request; what could not be shown is.
     let keep = match &followed {
@@ -195,17 +204,19 @@ async fn follow(door: &Door, job: &str, printer: StdPrinter, mut stop: Stop) -> 
     Ok(stopped.map_or(status, |signal| 128 + signal))
 }
 
-/// Says once that the disk is full, which is why nothing comes. Never returns.
+/// Says once that there is no room on a disk, which is why nothing comes. Never returns.
 async fn say_full(door: &Door) {
     let mut look = tokio::time::interval_at(tokio::time::Instant::now() + LOOK_AROUND, LOOK_AROUND);
     loop {
         look.tick().await;
-        if let Ok(status) = door.status().await
-            && status.disk_full
-        {
-            print::say(&format!("tern map: the disk of {} is full: nothing starts until there is room", status.home));
-            std::future::pending::<()>().await;
-        }
+        let Ok(status) = door.status().await else { continue };
+        let full = match status.outputs_wait {
+            _ if status.disk_full => format!("the disk of {} is full: nothing starts until there is room", status.home),
+            Some(why) => format!("outputs wait until there is room for them: {why}"),
+            None => continue,
+        };
+        print::say(&format!("tern map: {full}"));
+        std::future::pending::<()>().await;
     }
 }
 

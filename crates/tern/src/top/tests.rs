@@ -71,6 +71,7 @@ fn picture() -> Picture {
         ended_ms: None,
         because: None,
         durability: "1 of 1".to_owned(),
+        deadline_ms: None,
     };
     let grid = NodesView { grid: "57834c02".to_owned(), nodes, ..NodesView::default() };
     let entry = FlowEntry {

@@ -7,7 +7,7 @@ use tern_node::control::api::work::{DecisionView, EstimateView, ExplainView, Tas
 use tern_node::control::{Door, Entry};
 
 use super::args::ExplainArgs;
-use crate::cli::print::summary;
+use crate::cli::print::{deadline, summary};
 use crate::cli::{Context, Outcome};
 use crate::grid::table::Table;
 
@@ -33,6 +33,9 @@ fn write(context: &Context, view: &ExplainView, out: &mut impl Write) -> io::Res
     }
     if let Some(because) = &view.because {
         writeln!(out, "  because     {because}")?;
+    }
+    if let Some(deadline) = view.job.as_ref().and_then(deadline) {
+        writeln!(out, "  deadline    {deadline}")?;
     }
     if let Some(estimate) = &view.estimate {
         writeln!(out, "  expected    {}", expected(estimate))?;
@@ -68,7 +71,9 @@ fn write(context: &Context, view: &ExplainView, out: &mut impl Write) -> io::Res
         table.write(out)?;
     }
     if !view.decisions.is_empty() {
-        writeln!(out, "\nwhat was decided lately")?;
+        // Decisions are about so many tasks of a job, not about each.
+        let job = if view.task.is_some() { " about the job" } else { "" };
+        writeln!(out, "\nwhat was decided lately{job}")?;
     }
     view.decisions.iter().try_for_each(|decision| write_decision(decision, out))
 }
@@ -95,9 +100,10 @@ fn length(ms: f64) -> String {
 }
 
 fn write_decision(decision: &DecisionView, out: &mut impl Write) -> io::Result<()> {
-    let DecisionView { ms_ago, what, tasks, to, because } = decision;
-    let to = to.as_ref().map_or_else(String::new, |to| format!(" to {to}"));
-    writeln!(out, "  {:>8.1} s ago  {what} {tasks}{to}: {because}", *ms_ago as f64 / 1_000.0)
+    let DecisionView { ms_ago, what, tasks, node, because } = decision;
+    let way = if what.ends_with("back") { "from" } else { "to" };
+    let whom = node.as_ref().map_or_else(String::new, |node| format!(" {way} {node}"));
+    writeln!(out, "  {:>8.1} s ago  {what} {tasks}{whom}: {because}", *ms_ago as f64 / 1_000.0)
 }
 
 fn write_task(task: &TaskView, out: &mut impl Write) -> io::Result<()> {

@@ -17,7 +17,7 @@ use crate::machine::plant::Plant;
 use crate::plan::{Did, Reason, next};
 use crate::promise::{Loan, Record, lease};
 use crate::wire::Message;
-use crate::words::limits::{GRANTS_OPEN_MAX, LEASE_TTL, UNFIT_LASTS};
+use crate::words::limits::{GRANTS_OPEN_MAX, LEASE_TTL, UNFIT_INPUTS_LAST, UNFIT_LASTS};
 use crate::words::spec::Discipline;
 use crate::words::{Epoch, GrantId, JobId, NodeId, Now, Span, TaskSet, Unfit};
 
@@ -149,7 +149,8 @@ impl Machine {
     /// A peer that was lent tasks of this job cannot run them: for a while it is lent no others.
     pub(super) fn is_unfit(&mut self, job: JobId, node: NodeId, why: Unfit, now: Now) {
         if let Some(lane) = self.lanes.get_mut(&LaneKey::Own(job)) {
-            lane.mark_unfit(node, now.boot + UNFIT_LASTS, why);
+            let lasts = if why == Unfit::Inputs { UNFIT_INPUTS_LAST } else { UNFIT_LASTS };
+            lane.mark_unfit(node, now.boot + lasts, why);
         }
     }
 
@@ -255,7 +256,10 @@ impl Machine {
             let Some(clock) = self.sharing.loans.get_mut(&grant).filter(|_| staged) else { continue };
             clock.closing = true;
             let late = Span(now.boot.saturating_sub(clock.ends));
-            self.decided(Did::Reclaim { grant }, Reason::LeaseOver { late });
+            if let Some(loan) = self.state.lent().get(&grant) {
+                let (job, from, tasks) = (loan.job, loan.to, loan.open.len());
+                self.decided(Did::Reclaim { job, from, tasks }, Reason::LeaseOver { late });
+            }
         }
     }
 

@@ -10,6 +10,7 @@ use crate::machine::effect::Effect;
 use crate::machine::lane::LaneKey;
 use crate::machine::node::Machine;
 use crate::machine::plant::Plant;
+use crate::plan::{Did, Reason};
 use crate::promise::{Exit, Loan, Outcome, Output, Record, Refusal, Verdict};
 use crate::wire::Message;
 use crate::words::limits::{GRANT_TASKS_MAX, TASKS_PER_JOB_MAX};
@@ -34,6 +35,7 @@ impl Machine {
         let open_now = loan.open.shared(tasks) > 0;
         if let Some(why) = why.filter(|_| open_now) {
             self.is_unfit(job, from, why, now);
+            self.decided(Did::CameBack { job, from, tasks: tasks.len() }, Reason::Unfit(why));
         }
         let Some(loan) = self.state.lent().get(&grant) else { return };
         let mut gone = tasks.clone();

@@ -104,7 +104,7 @@ pub struct EstimateView {
 }
 
 /// A node that might run tasks of the job.
-#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 pub struct CandidateView {
     pub name: String,
     pub node: String,
@@ -137,11 +137,11 @@ pub struct LoanView {
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct DecisionView {
     pub ms_ago: u64,
-    /// `started`, `lent` or `ended`.
+    /// `started`, `lent`, `copied`, `ended`, `taken back` or `given back`.
     pub what: String,
     pub tasks: u32,
-    /// To whom, where it was lent.
-    pub to: Option<String>,
+    /// To whom it was lent or copied, or from whom it came back.
+    pub node: Option<String>,
     pub because: String,
 }
 

@@ -4,7 +4,7 @@ use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use tern_core::machine::{Answer, Command};
+use tern_core::machine::{Answer, Command, Deny};
 use tern_core::view::JobView;
 use tern_core::words::TaskSet;
 use tern_core::words::limits::TASKS_PER_JOB_MAX;
@@ -26,7 +26,10 @@ pub async fn submit(State(app): State<App>, body: Bytes) -> Result<(StatusCode, 
     let named = named(&app, &request).await?;
     let submission = accept::submission(request, named)?;
     let tasks = submission.spec.tasks;
-    let job = app.handle.submit(submission).await?;
+    let job = match app.handle.submit(submission).await {
+        Ok(job) => job,
+        Err(error) => return Err(by_name(&app, error).await),
+    };
     Ok((StatusCode::CREATED, Json(Submitted { job: job.to_string(), tasks })))
 }
 
@@ -43,6 +46,22 @@ async fn named(app: &App, request: &SubmitRequest) -> Result<accept::Named, Refu
     };
     let find_all = |names: &[String]| names.iter().map(find).collect::<Result<Vec<_>, _>>();
     Ok(accept::Named { on: find_all(&needs.on)?, not_on: find_all(&needs.not_on)? })
+}
+
+/// A refusal that speaks of a node by its key speaks of it by the name that the grid has for it.
+async fn by_name(app: &App, error: NodeError) -> Refused {
+    let node = match &error {
+        NodeError::Denied(Deny::NoMachine { nearest: Some((node, _)), .. }) => Some(*node),
+        _ => None,
+    };
+    let mut refused = Refused::from(error);
+    let (Some(node), Ok(meshed)) = (node, app.meshed()) else { return refused };
+    if let Ok(view) = meshed.grid.view().await
+        && let Some(known) = view.nodes.iter().find(|known| known.node == node)
+    {
+        refused.body.message = refused.body.message.replace(&format!("node {node}"), &known.name);
+    }
+    refused
 }
 
 /// All jobs that the node keeps.

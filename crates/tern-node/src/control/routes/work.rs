@@ -183,6 +183,7 @@ pub async fn explain(
     let mut shown = explain_view(explained, task, &name);
     if let Some(view) = &view {
         mark_drained(&mut shown, view);
+        add_gone(&mut shown, view);
     }
     Ok(Json(shown))
 }
@@ -195,6 +196,21 @@ fn mark_drained(shown: &mut ExplainView, view: &GridView) {
         if vitals.is_some_and(|vitals| vitals.flags.draining) {
             candidate.refused = Some("it starts nothing more: it is drained, or its battery is low".to_owned());
             candidate.free = 0;
+        }
+    }
+}
+
+/// Members that are not connected: a job may wait for one of them.
+fn add_gone(shown: &mut ExplainView, view: &GridView) {
+    if shown.job.is_none() {
+        return;
+    }
+    for member in view.nodes.iter().filter(|member| !member.here) {
+        let node = member.node.to_string();
+        if shown.nodes.iter().all(|known| known.node != node) {
+            let why = if member.up { "it is up, and not connected for work yet" } else { "it is not there now" };
+            let [name, refused] = [member.name.clone(), why.to_owned()];
+            shown.nodes.push(CandidateView { name, node, refused: Some(refused), ..CandidateView::default() });
         }
     }
 }
@@ -276,7 +292,7 @@ fn explain_view(explained: Explanation, task: Option<TaskView>, name: &impl Fn(&
         ms_ago: decided.ms_ago,
         what: decided.what.to_owned(),
         tasks: decided.tasks,
-        to: decided.to.as_ref().map(name),
+        node: decided.peer.as_ref().map(name),
         because: decided.because.clone(),
     });
     ExplainView {

@@ -148,7 +148,8 @@ fn heard(vitals: &Vitals) -> Message {
         trit: vitals.trit,
         queued: u32::from(vitals.queued),
         running: u32::from(vitals.running),
-        slots: u32::from(vitals.slots),
+        // A node that starts nothing more has none for others.
+        slots: if vitals.flags.draining { 0 } else { u32::from(vitals.slots) },
         load_milli: vitals.rho_milli.map_or(0, u32::from),
     }
 }

@@ -114,6 +114,9 @@ fn write_status(status: &StatusView, agent: bool, out: &mut impl Write) -> io::R
             writeln!(out, "  {text}")?;
         }
     }
+    if let Some(why) = &status.outputs_wait {
+        writeln!(out, "  outputs   wait for room: {why}")?;
+    }
     for note in &status.notes {
         writeln!(out, "  note      {note}")?;
     }
