@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use super::lane::LaneKey;
 use super::node::Machine;
-use super::share::Borrowed;
+use super::share::{Borrowed, Peer};
 use crate::decide::fits;
 use crate::plan::{Did, Reason};
 use crate::promise::Job;
@@ -103,7 +103,10 @@ impl Machine {
     /// Why a job waits that may not run here, where that is so: who else may run it, and how many slots are free there.
     pub(super) fn only_elsewhere(&self, id: JobId, job: &Job) -> Option<Reason> {
         let lack = fits::lack(self.state.node(), Some(&self.here.fit), &job.spec.needs)?;
-        let may = self.sharing.peers.iter().filter(|(node, _)| self.refused_there(id, job, **node).is_none());
+        // A node that was heard of and has no slots starts nothing more.
+        let takes = |peer: &Peer| peer.heard_at == 0 || peer.heard.slots > 0;
+        let may = self.sharing.peers.iter();
+        let may = may.filter(|(node, peer)| takes(peer) && self.refused_there(id, job, **node).is_none());
         let (nodes, free) = may.fold((0, 0_u32), |(nodes, free), (_, peer)| {
             (nodes + 1, free.saturating_add(peer.heard.slots.saturating_sub(peer.heard.running)))
         });

@@ -176,7 +176,7 @@ impl Machine {
             () if !self.here.warden || !self.here.started => Reason::WardenAway,
             () if parallel > 0 && lane.in_hand >= parallel => Reason::AtParallel { parallel },
             () if self.is_lowered() => self.stands_back().unwrap_or(Reason::Busy { ahead, in_hand: self.here.in_hand }),
-            () if job.spec.needs.slots() > 1 || job.spec.needs.memory_mib > 0 || job.spec.needs.gpus > 0 => {
+            () if self.here.in_hand < self.here.open && !job.spec.needs.is_one_slot() => {
                 let needs = &job.spec.needs;
                 let (memory_mib, gpus) = (needs.memory_mib, needs.gpus);
                 Reason::Together { cpus: needs.cpus.max(1), memory_mib, gpus, in_hand: self.here.in_hand }

@@ -98,6 +98,12 @@ impl Needs {
         *self == Self::default()
     }
 
+    /// Whether a task takes one slot and nothing besides.
+    #[must_use]
+    pub fn is_one_slot(&self) -> bool {
+        self.slots() == 1 && self.memory_mib == 0 && self.gpus == 0
+    }
+
     /// Slots that one task takes.
     #[must_use]
     pub fn slots(&self) -> u32 {
@@ -196,7 +202,7 @@ impl fmt::Display for Unfit {
             Self::Program => "the program is not installed there",
             Self::Inputs => "the inputs did not arrive there as they are here",
             Self::Disk => "its disk has no room for the inputs",
-            Self::NoFiles => "it gives and takes no files",
+            Self::NoFiles => "these files are not given, or not taken there",
             Self::Needs => "it has not what the tasks need",
         })
     }

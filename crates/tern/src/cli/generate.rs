@@ -62,7 +62,7 @@ fn replay(context: &Context, args: &SimArgs, workload: &Path, nodes: &Path) -> O
     }
     if report.unfinished > 0 {
         let message = format!(
-            "{} of {} tasks did not end: no machine ever had room for them. Look at `owner` in the list of machines, and at cores and memory of the tasks",
+            "{} of {} tasks did not end: no machine had room for them, or they were longer than is simulated. Look at `owner` in the list of machines, and at cores, memory and time of the tasks",
             report.unfinished, report.tasks
         );
         return Err(Failure::new(DATAERR, "unfinished", message));

@@ -257,8 +257,11 @@ impl Machine {
             clock.closing = true;
             let late = Span(now.boot.saturating_sub(clock.ends));
             if let Some(loan) = self.state.lent().get(&grant) {
-                let (job, from, tasks) = (loan.job, loan.to, loan.open.len());
-                self.decided(Did::Reclaim { job, from, tasks }, Reason::LeaseOver { late });
+                let (job, from) = (loan.job, loan.to);
+                let mut again = self.state.job(job).map(crate::promise::Job::pending).unwrap_or_default();
+                again.intersect(&loan.open);
+                self.not_elsewhere(job, &mut again, Some(grant));
+                self.decided(Did::Reclaim { job, from, tasks: again.len() }, Reason::LeaseOver { late });
             }
         }
     }

@@ -148,9 +148,11 @@ impl Machine {
             }
             peer.heard_at = now.boot;
             let slots = heard.slots.min(SLOTS_MAX);
-            let running = heard.running.min(slots.saturating_mul(RUNNING_PER_SLOT_MAX));
+            // One that starts nothing more has no slots for others, and may run tasks still.
+            let most = if slots == 0 { SLOTS_MAX } else { slots.saturating_mul(RUNNING_PER_SLOT_MAX) };
+            let running = heard.running.min(most);
             peer.heard = Heard { running, slots, ..heard };
-            peer.served.divide(slots, running, now);
+            peer.served.divide(if slots == 0 { running } else { slots }, running, now);
             if heard.queued > 0 {
                 self.sharing.loaded.insert(from);
             } else {

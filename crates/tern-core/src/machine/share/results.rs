@@ -33,9 +33,18 @@ impl Machine {
         }
         let &Loan { job, round, n, .. } = loan;
         let open_now = loan.open.shared(tasks) > 0;
+        let loan_open = loan.open.clone();
         if let Some(why) = why.filter(|_| open_now) {
             self.is_unfit(job, from, why, now);
-            self.decided(Did::CameBack { job, from, tasks: tasks.len() }, Reason::Unfit(why));
+            let mut back = loan_open.clone();
+            back.intersect(tasks);
+            if let Some(clock) = self.sharing.loans.get(&grant) {
+                back.subtract(&clock.staged);
+            }
+            // Said again until it is durable, decided once.
+            if !back.is_empty() {
+                self.decided(Did::CameBack { job, from, tasks: back.len() }, Reason::Unfit(why));
+            }
         }
         let Some(loan) = self.state.lent().get(&grant) else { return };
         let mut gone = tasks.clone();
@@ -77,6 +86,8 @@ impl Machine {
         }
         let (mut good, mut gone) = (Vec::new(), TaskSet::new());
         for mut outcome in outcomes {
+            // Its machine's clock may be anything; it began at the latest so long ago as it ran.
+            outcome.started_ms = outcome.started_ms.min(now.wall_ms.saturating_sub(outcome.ran_ns / 1_000_000));
             match self.judge(grant, &outcome) {
                 Ok(true) => {
                     if !outcome.exit.is_success() && self.is_spare(grant, outcome.attempt.job, outcome.attempt.task) {
@@ -98,6 +109,13 @@ impl Machine {
         }
         received(from, grant, gone, out);
         self.stage_results(from, grant, good, now, out);
+    }
+
+    /// Whether this end of a lent task would count now: only then is what it wrote worth the disk.
+    #[must_use]
+    pub fn would_count(&self, from: NodeId, grant: GrantId, outcome: &Outcome) -> bool {
+        let holder = self.sharing.loans.get(&grant).is_some_and(|clock| clock.to == from);
+        holder && self.judge(grant, outcome) == Ok(true)
     }
 
     /// Whether the end is to be staged; false where it is staged already.

@@ -4,7 +4,7 @@
 //! `owner` says from when on the owner uses how many cores: `60:4;90:0` is four cores from second 60 to 90.
 
 use super::NODES_MAX;
-use super::lines::{Refused, Row, number, rows};
+use super::lines::{Refused, Row, SECONDS_MAX, number, rows};
 use crate::workload::model::NodeSpec;
 
 /// Where a list names no bandwidth, in megabits a second.
@@ -56,7 +56,9 @@ fn node(row: &Row<'_>, zones: &mut Vec<String>) -> Result<NodeSpec, Refused> {
 fn owner(row: &Row<'_>, cores: f64) -> Result<Vec<(f64, f64)>, Refused> {
     let mut trace: Vec<(f64, f64)> = Vec::new();
     for part in row.text("owner").split(';').filter(|part| !part.trim().is_empty()) {
-        let pair = part.split_once(':').and_then(|(at, used)| Some((number(at)?, number(used)?)));
+        let pair = part
+            .split_once(':')
+            .and_then(|(at, used)| Some((number(at).filter(|at| *at <= SECONDS_MAX)?, number(used)?)));
         let (at, used) = pair.ok_or_else(|| row.refuse("owner", &format!("{part} is not second:cores")))?;
         if trace.last().is_some_and(|(before, _)| at <= *before) {
             return Err(row.refuse("owner", &format!("{part} is not after what stands before it")));

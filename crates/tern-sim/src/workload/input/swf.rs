@@ -4,7 +4,7 @@
 //! for (10), both in KiB a processor. Jobs that did not run are passed over.
 
 use super::TASKS_MAX;
-use super::lines::{Refused, SECONDS_MAX};
+use super::lines::{NUMBER_MAX, Refused, SECONDS_MAX};
 use crate::workload::model::TaskSpec;
 
 /// The first fields, without which a line says nothing.
@@ -37,13 +37,18 @@ fn task(file: &str, at: usize, line: &str) -> Result<Option<TaskSpec>, Refused> 
         Some(word) => word
             .parse::<f64>()
             .ok()
-            .filter(|number| number.abs() <= SECONDS_MAX)
+            .filter(|number| number.abs() <= NUMBER_MAX)
             .ok_or_else(|| Refused::at(file, at, &format!("{name}: {word} is not a number"))),
     };
     let arrival = field(2, "submit time")?;
     let work = field(4, "run time")?;
     let (used, asked) = (field(5, "processors used")?, field(8, "processors asked for")?);
     let (memory, memory_asked) = (field(7, "memory used")?, field(10, "memory asked for")?);
+    for (long, name) in [(arrival, "submit time"), (work, "run time")] {
+        if long > SECONDS_MAX {
+            return Err(Refused::at(file, at, &format!("{name}: {long:e} is more than {SECONDS_MAX:e} seconds")));
+        }
+    }
     if arrival < 0.0 {
         return Err(Refused::at(file, at, "submit time: below zero"));
     }
