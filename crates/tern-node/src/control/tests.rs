@@ -200,12 +200,47 @@ fn what_has_no_content_of_its_own_does_not_travel_and_is_refused_by_name() {
     let here = || SubmitRequest { cwd: crate::files::names::bytes(&base).into(), ..good() };
     let piped = refusal(SubmitRequest { inputs: vec!["pipe".into()], ..here() });
     assert!(piped.contains("pipe") && piped.contains("neither a file nor a folder"), "{piped}");
-    let staged = |word: &str| SubmitRequest { stage: true, rows: Some(vec![vec![word.into()]]), ..here() };
+    let staged = |word: &str| SubmitRequest {
+        stage: true,
+        argv: vec!["cat".into(), "{}".into()],
+        rows: Some(vec![vec![word.into()]]),
+        ..here()
+    };
     let above = refusal(staged("../above"));
-    assert!(above.contains("../above") && above.contains("outside"), "{above}");
-    // No file of ours, or one below: the program means something else by it, or finds it.
-    for fine in ["..", "../missing", "../job/below", "x/../below", "/etc/passwd"] {
-        let accepted = accept::submission(staged(fine), accept::Named::default());
-        assert_eq!(accepted.is_ok(), fine != "../job/below", "{fine}");
+    assert!(above.contains("../above") && above.contains("leads out"), "{above}");
+    // What is looked at are the words that a task gets, and not the pieces that they are made of.
+    let row = Some(vec![vec!["above".into()]]);
+    let made = SubmitRequest { argv: vec!["cat".into(), "../{}".into()], stage: true, rows: row, ..here() };
+    assert!(refusal(made).contains("../above"));
+    let row = Some(vec![vec!["below".into()], vec!["pipe".into()]]);
+    let made = SubmitRequest { inputs: vec!["{}".into()], rows: row, ..here() };
+    assert!(refusal(made).contains("pipe"));
+    for out in ["..", "../missing", "../job/below", "a/../../x"] {
+        assert!(refusal(staged(out)).contains("leads out"), "{out}");
     }
+    // A name in full means what it means there; a way that comes back is none of ours.
+    for fine in ["x/../below", "/etc/passwd", "below", "..."] {
+        assert!(accept::submission(staged(fine), accept::Named::default()).is_ok(), "{fine}");
+    }
+    // What a row puts into a name counts, and a folder would be there without what lies in it.
+    let by_row = |name: &str| SubmitRequest {
+        inputs: vec!["{}".into()],
+        rows: Some(vec![vec!["below".into()], vec![name.into()]]),
+        ..here()
+    };
+    assert!(refusal(by_row("../above")).contains("outside"));
+    assert!(refusal(by_row("/etc/hostname")).contains("outside"));
+    std::fs::create_dir_all(base.join("folder/empty")).unwrap();
+    assert!(refusal(staged("folder")).contains("--stage takes none of them along"));
+    assert!(accept::submission(staged("folder/empty"), accept::Named::default()).is_ok());
+    let named = SubmitRequest { inputs: vec!["folder".into()], ..staged("folder") };
+    assert!(accept::submission(named, accept::Named::default()).is_ok());
+}
+
+#[test]
+fn a_job_that_may_stop_early_is_not_shared() {
+    let halt = tern_core::words::Halt { when: tern_core::words::spec::HaltWhen::Soon, count: 1, ..Default::default() };
+    assert!(refusal(SubmitRequest { halt, local_only: false, ..good() }).contains("--halt"));
+    let stays = SubmitRequest { halt, local_only: true, ..good() };
+    assert!(accept::submission(stays, accept::Named::default()).is_ok());
 }

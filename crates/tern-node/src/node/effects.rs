@@ -1,5 +1,6 @@
 //! Performing effects: one fsync for the records of a whole batch, then what depended on them.
 
+mod frames;
 pub(super) mod history;
 mod sharing;
 
@@ -9,7 +10,7 @@ use tern_core::machine::{Dispatch, Effect, Event, Told};
 use tern_core::observe::Vitals;
 use tern_core::observe::vitals::{Flags, Memory, half_percent};
 use tern_core::promise::{Exit, Outcome, Output, Record};
-use tern_core::wire::{self, Made, Message, WireError};
+use tern_core::wire::{Made, Message};
 use tern_core::words::{Attempt, Bytes, GrantId, JobId, NodeId, limits};
 
 use super::run::Loop;
@@ -17,6 +18,7 @@ use super::wardens::orders::in_frames;
 use crate::clock;
 use crate::files::names;
 use crate::process::protocol::{Grant, ToWarden};
+use crate::stage;
 use crate::store::{self, StoreError};
 
 impl Loop {
@@ -189,14 +191,26 @@ impl Loop {
                 let orders = self.orders.own(self.machine.state(), *job, tasks);
                 *argv = orders.into_iter().map(|order| order.argv).collect();
                 *travel = self.orders.travel(self.machine.state(), *job, tasks, argv).map(Box::new);
-                if travel.is_some() {
-                    self.orders.for_others(*job, argv);
+                let found =
+                    self.machine.state().job(*job).and_then(|job| job.spec.stage.as_ref()).is_some_and(|it| it.found);
+                if let Some(travel) = travel {
+                    let base = names::path(&travel.base);
+                    for (words, files) in argv.iter_mut().zip(&travel.tasks) {
+                        stage::names::relative(&base, words, files, found);
+                    }
                 }
             }
             Message::Results { grant, outcomes, output, made } => {
                 for outcome in outcomes {
-                    let mut files = self.orders.made(*grant, outcome.attempt.task);
-                    output.push(self.output_for(*grant, outcome, &mut files));
+                    let (mut files, trouble) = match self.orders.made(*grant, outcome.attempt.task) {
+                        Ok(files) => (files, None),
+                        Err(trouble) => (Made::default(), Some(trouble)),
+                    };
+                    let mut said = self.output_for(*grant, outcome, &mut files);
+                    if let Some(trouble) = trouble {
+                        stage::take::fails(outcome, &mut said, &trouble);
+                    }
+                    output.push(said);
                     made.push(files);
                 }
                 if made.iter().all(|made| made.files.is_empty() && made.long == [None, None]) {
@@ -206,10 +220,12 @@ impl Loop {
             _ => {}
         }
         let Some(to_peers) = &self.to_peers else { return };
-        match fitting(message) {
-            Ok(frame) => {
-                if to_peers.try_send((to, frame)).is_err() {
-                    tracing::debug!(%to, "a frame was dropped: the overlay's queue is full");
+        match frames::fitting(message) {
+            Ok(frames) => {
+                for frame in frames {
+                    if to_peers.try_send((to, frame)).is_err() {
+                        tracing::debug!(%to, "a frame was dropped: the overlay's queue is full");
+                    }
                 }
             }
             Err(error) => tracing::warn!(%to, %error, "a message was dropped: no frame holds it"),
@@ -217,7 +233,7 @@ impl Loop {
     }
 
     /// What a lent task wrote. Where it cannot be read, the end does not count, and the owner runs the task again.
-    fn output_for(&self, grant: GrantId, outcome: &mut Outcome, made: &mut Made) -> (Bytes, Bytes) {
+    fn output_for(&mut self, grant: GrantId, outcome: &mut Outcome, made: &mut Made) -> (Bytes, Bytes) {
         match self.outputs_of(grant, outcome, made) {
             Ok([stdout, mut stderr]) => {
                 if !self.files {
@@ -236,14 +252,17 @@ impl Loop {
     }
 
     /// What is too long for a message becomes a file that the owner fetches.
-    fn outputs_of(&self, grant: GrantId, outcome: &Outcome, made: &mut Made) -> Result<[Vec<u8>; 2], StoreError> {
+    fn outputs_of(&mut self, grant: GrantId, outcome: &Outcome, made: &mut Made) -> Result<[Vec<u8>; 2], StoreError> {
         const MAX: usize = limits::RESULT_OUTPUT_BYTES_MAX;
         let mut both = [Vec::new(), Vec::new()];
         for (which, range) in [outcome.stdout, outcome.stderr].into_iter().enumerate() {
             let long = self.files && range.len > MAX as u64;
             match self.orders.long_place(grant, outcome.attempt.task, which).filter(|_| long) {
                 Some(place) => {
-                    store::results::copy_output(&self.home, range, which == 1, &place)?;
+                    // Told again, it lies there still.
+                    if !self.orders.has_put(grant, outcome.attempt.task, which) || !place.exists() {
+                        store::results::copy_output(&self.home, range, which == 1, &place)?;
+                    }
                     made.long[which] = Some(names::bytes(&place).into());
                 }
                 None => both[which] = store::results::read_output(&self.home, range, which == 1, 0, MAX)?,
@@ -264,25 +283,4 @@ fn say_cut(outcome: &Outcome, stderr: &mut Vec<u8>, max: usize) {
     }
     stderr.truncate(max - said.len());
     stderr.extend_from_slice(said.as_bytes());
-}
-
-/// The frame of a message. A loan whose commands are too long for one leaves with the first of its tasks; the others come
-/// back when its lease ends.
-fn fitting(mut message: Message) -> Result<Vec<u8>, WireError> {
-    loop {
-        match wire::try_encode(&message) {
-            Err(error) => {
-                let Message::Lend { tasks, argv, travel, .. } = &mut message else { return Err(error) };
-                if argv.len() < 2 {
-                    return Err(error);
-                }
-                argv.truncate(argv.len() / 2);
-                if let Some(travel) = travel {
-                    travel.tasks.truncate(argv.len());
-                }
-                *tasks = tasks.take_first(u32::try_from(argv.len()).unwrap_or(u32::MAX));
-            }
-            fits => return fits,
-        }
-    }
 }

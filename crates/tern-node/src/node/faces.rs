@@ -15,7 +15,6 @@ use super::input::Ask;
 use super::run::{Loop, Stopping};
 use super::watch::Live;
 use crate::sense::stat;
-use crate::stage::Stager;
 use crate::store;
 
 /// Watchers of one job.
@@ -139,13 +138,18 @@ impl Loop {
             queued: self.machine.queued(),
             draining: self.machine.is_draining(),
             disk_full: self.machine.is_full(),
-            outputs_wait: self.stager.as_ref().and_then(Stager::waits),
+            outputs_wait: self.outputs_wait(),
             agent_pid: std::process::id(),
             warden_pid: self.wardens.pid(),
             warden_deaths: self.wardens.deaths(),
             notes: self.notes.iter().cloned().chain(self.doubts()).collect(),
             peers: peers.collect(),
         }
+    }
+
+    fn outputs_wait(&self) -> Option<String> {
+        let lent = self.machine.state().lent();
+        self.stager.as_ref().and_then(|stager| stager.waits(|grant| lent.contains_key(&grant)))
     }
 
     /// What the machine did not carry out or not believe, in words.

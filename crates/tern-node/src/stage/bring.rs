@@ -25,19 +25,26 @@ impl Stager {
     /// Fetches what the tasks of a loan need, and tells the loop of each when it is ready.
     pub fn bring(&self, wish: Wish) {
         let stager = self.clone();
+        self.live().insert(wish.folder.clone());
         self.runtime.spawn(async move { stager.bring_all(wish).await });
     }
 
     async fn bring_all(&self, wish: Wish) {
-        let Wish { grant, from, base, folder, tasks } = wish;
+        let Wish { grant, from, base, folder: all, tasks } = wish;
         let mut running = JoinSet::new();
         for (task, files) in tasks {
             let Ok(place) = self.coming.clone().acquire_owned().await else { return };
-            let (stager, base, folder) = (self.clone(), base.clone(), folder.join(task.to_string()));
+            if !self.live().contains(&all) {
+                break;
+            }
+            let (stager, base, folder) = (self.clone(), base.clone(), all.join(task.to_string()));
             running.spawn(async move {
                 let brought = stager.bring_one((from, &base), folder, &files).await;
                 let inputs = brought.map_err(|trouble| {
                     tracing::warn!(%from, task, %trouble, "inputs of a borrowed task did not come");
+                    if trouble.kind == Kind::StorageFull {
+                        stager.cache.make_room();
+                    }
                     unfit(trouble.kind)
                 });
                 // A loop that has ended needs no inputs.
@@ -46,6 +53,10 @@ impl Stager {
             });
         }
         while running.join_next().await.is_some() {}
+        if !self.live().contains(&all) {
+            // The loan ended meanwhile, and its folder may have been made again since.
+            self.discard(all);
+        }
     }
 
     async fn bring_one(

@@ -90,10 +90,20 @@ impl Cache {
         turn.lock_owned().await
     }
 
-    /// Removes what was not used for longest, until all fits. What a task has was copied.
+    /// The disk is full: the half that was not used for longest goes, so that the next task finds room.
+    pub fn make_room(&self) {
+        let half = self.known().bytes / 2;
+        self.shrink_to(half, None);
+    }
+
     fn shrink(&self, keep: Option<ContentId>) {
+        self.shrink_to(self.limit, keep);
+    }
+
+    /// Removes what was not used for longest, until all fits. What a task has was copied.
+    fn shrink_to(&self, most: u64, keep: Option<ContentId>) {
         let mut known = self.known();
-        while known.bytes > self.limit {
+        while known.bytes > most {
             let others = known.contents.iter().filter(|(id, _)| Some(**id) != keep);
             let Some((id, _)) = others.min_by_key(|(_, (_, used))| *used) else { return };
             let id = *id;

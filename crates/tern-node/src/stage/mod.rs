@@ -10,9 +10,9 @@ pub mod made;
 pub mod names;
 pub mod take;
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tern_core::wire::{Message, TaskFiles};
 use tern_core::words::{GrantId, NodeId};
@@ -63,8 +63,10 @@ pub struct Stager {
     going: Arc<Semaphore>,
     /// Ends whose files are on their way: a repeated message does not fetch them again.
     returning: Arc<Mutex<HashSet<(GrantId, u32)>>>,
-    /// Why there was no room for the last output that came.
-    waits: Arc<Mutex<Option<String>>>,
+    /// Ends whose files found no room, and why.
+    waits: Arc<Mutex<BTreeMap<(GrantId, u32), String>>>,
+    /// Folders of loans that go on.
+    live: Arc<Mutex<HashSet<PathBuf>>>,
 }
 
 impl Stager {
@@ -83,9 +85,9 @@ impl Stager {
         crate::home::make_folder(&incoming)?;
         let places = || Arc::new(Semaphore::new(TASKS_AT_ONCE));
         let (coming, going) = (places(), places());
-        let (returning, waits) = (Arc::default(), Arc::default());
+        let (returning, waits, live) = (Arc::default(), Arc::default(), Arc::default());
         let (runtime, cache) = (Handle::current(), Arc::new(cache));
-        Ok(Self { peers, runtime, cache, incoming, coming, going, returning, waits })
+        Ok(Self { peers, runtime, cache, incoming, coming, going, returning, waits, live })
     }
 
     /// Where an output of a task that is too long for a message is put until its end counts.
@@ -95,6 +97,7 @@ impl Stager {
 
     /// Removes the work folders of a loan that is over.
     pub fn discard(&self, folder: PathBuf) {
+        self.live().remove(&folder);
         self.runtime.spawn_blocking(move || {
             if let Err(error) = std::fs::remove_dir_all(&folder)
                 && error.kind() != std::io::ErrorKind::NotFound
@@ -110,9 +113,28 @@ impl Stager {
     }
 
     /// Why outputs of tasks that ended elsewhere cannot be put in their places; they are fetched again until there is room.
-    #[must_use]
-    pub fn waits(&self) -> Option<String> {
-        self.waits.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// `goes_on`: whether a loan does; what was called back waits for nothing.
+    pub fn waits(&self, goes_on: impl Fn(GrantId) -> bool) -> Option<String> {
+        let mut waits = self.waits.lock().unwrap_or_else(PoisonError::into_inner);
+        waits.retain(|(grant, _), _| goes_on(*grant));
+        waits.first_key_value().map(|(_, why)| why.clone())
+    }
+
+    /// Takes note of how fetching what a task made went.
+    fn note_room(&self, grant: GrantId, task: u32, trouble: Option<&Trouble>) {
+        let mut waits = self.waits.lock().unwrap_or_else(PoisonError::into_inner);
+        match trouble {
+            Some(trouble) if trouble.kind == Kind::StorageFull => {
+                drop(waits.insert((grant, task), trouble.to_string()))
+            }
+            // Not asked again yet: it waits still.
+            Some(_) => {}
+            None => drop(waits.remove(&(grant, task))),
+        }
+    }
+
+    fn live(&self) -> MutexGuard<'_, HashSet<PathBuf>> {
+        self.live.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn end_return(&self, grant: GrantId, task: u32) {

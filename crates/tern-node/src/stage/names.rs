@@ -1,6 +1,5 @@
 //! Which files travel with a task: those that the job names, and arguments that are names of files.
 
-use std::fs;
 use std::path::{Component, Path, PathBuf};
 
 use tern_core::wire::TaskFiles;
@@ -15,11 +14,10 @@ pub fn of_task(stage: &Stage, base: &Path, row: &[Bytes], number: u32, argv: &[B
     let named = stage.inputs.render(row, number).into_iter().map(|name| plain(base, &name).unwrap_or(name));
     let mut inputs: Vec<Bytes> = named.collect();
     if stage.found {
-        let found = argv.iter().filter_map(|word| plain(base, word));
+        // Also where its name stands within a longer word: a shell's script, say.
+        let found = argv.iter().chain(row).filter_map(|word| plain(base, word));
         inputs.extend(found.filter(|name| base.join(names::path(name)).is_file()));
     }
-    // A pipe or a device has no content that could travel; whoever asked for it would wait for it for ever.
-    inputs.retain(|name| fs::metadata(base.join(names::path(name))).map_or(true, |it| it.is_file() || it.is_dir()));
     inputs.sort_unstable();
     inputs.dedup();
     inputs.truncate(TASK_FILES_MAX);
@@ -58,25 +56,35 @@ pub fn plain(base: &Path, said: &[u8]) -> Option<Bytes> {
 }
 
 /// The words of a command as they are said on another node, where the folder of the job has another name: a name in full of
-/// something that lies in it is said relative to it. What lies elsewhere, and a name within a longer word, stays as it is.
-pub fn relative(base: &Path, argv: &mut [Bytes]) {
+/// something that is there or comes from there is said relative to it. What lies elsewhere, and a name within a longer word, stays
+/// as it is. `found`: arguments are names of files.
+pub fn relative(base: &Path, argv: &mut [Bytes], files: &TaskFiles, found: bool) {
     for (at, word) in argv.iter_mut().enumerate().filter(|(_, word)| word.first() == Some(&b'/')) {
-        let name = match plain(base, word) {
+        let name = match plain(base, word).filter(|name| is_there(base, name, files, found)) {
             // A program without a folder would be looked for in PATH, and a name that begins with a dash be taken for an option.
             Some(name) if (at == 0 && !name.contains(&b'/')) || name.first() == Some(&b'-') => {
                 [b"./", &name[..]].concat().into()
             }
             Some(name) => name,
-            None if names::path(word) == base => ".".into(),
+            None if found && names::path(word) == base => ".".into(),
             None => continue,
         };
         *word = name;
     }
 }
 
+/// Whether a name leads in the task's own folder to what travelled, or to a place for what the task makes.
+fn is_there(base: &Path, name: &Bytes, files: &TaskFiles, found: bool) -> bool {
+    let path = names::path(name);
+    let mut known = [&files.inputs, &files.outputs, &files.folders].into_iter().flatten();
+    let new = || found && path.components().count() == 1 && base.join(&path).symlink_metadata().is_err();
+    known.any(|known| path.starts_with(names::path(known))) || new()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
     use tern_core::words::template::Template;
 
     #[test]
@@ -107,24 +115,23 @@ mod tests {
 
     #[test]
     fn what_is_named_in_full_is_said_so_that_it_is_found_elsewhere() {
-        let said = [
-            "/job/tool",
-            "/job/in/a",
-            "/job/-x",
-            "/job",
-            "/job/",
-            "/jobs/a",
-            "--file=/job/a",
-            "/job/../a",
-            "b",
-            "/job/a/",
-        ];
-        let mut argv = said.map(Bytes::from);
-        relative(Path::new("/job"), &mut argv);
+        let folder = tempfile::tempdir().expect("a folder");
+        let base = folder.path();
+        fs::write(base.join("stays"), b"").expect("a file");
+        let here = |word: &str| Bytes::from(word.replace("/job", base.to_str().expect("text")).as_str());
+        let as_said = ["/jobs/a", "--file=/job/a", "/job/../a", "b"];
+        let files = TaskFiles { inputs: vec!["tool".into()], folders: vec!["in".into()], ..TaskFiles::default() };
+        let changed = ["/job/tool", "/job/in/a", "/job/-x", "/job", "/job/", "/job/a/"];
+        let mut argv: Vec<Bytes> = changed.iter().chain(&as_said).map(|word| here(word)).collect();
+        relative(base, &mut argv, &files, true);
         let text: Vec<String> = argv.iter().map(ToString::to_string).collect();
-        assert_eq!(text, ["./tool", "in/a", "./-x", ".", ".", "/jobs/a", "--file=/job/a", "/job/../a", "b", "a"]);
-        let mut argv = ["/job/bin/tool"].map(Bytes::from);
-        relative(Path::new("/job"), &mut argv);
-        assert_eq!(argv[0].to_string(), "bin/tool");
+        assert_eq!(text[..6], ["./tool", "in/a", "./-x", ".", ".", "a"]);
+        assert_eq!(argv[6..], as_said.map(here));
+        // What does not travel means what it means there.
+        let stays = ["/job/stays", "/job/bin/tool", "/job/in/a"].map(here);
+        let mut argv = stays.clone();
+        relative(base, &mut argv, &TaskFiles { outputs: vec!["in".into()], ..TaskFiles::default() }, false);
+        assert_eq!(argv[..2], stays[..2]);
+        assert_eq!(argv[2].to_string(), "in/a");
     }
 }

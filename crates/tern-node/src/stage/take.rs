@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::PoisonError;
 
 use tern_core::promise::{Exit, Outcome};
 use tern_core::wire::{Made, MadeFile, Message, TaskFiles};
@@ -37,11 +36,10 @@ impl Stager {
         let Message::Results { grant, outcomes, output, made } = message else { return };
         let mut running = JoinSet::new();
         let ends = outcomes.into_iter().zip(output).zip(made).zip(declared);
+        // All at once: what is said again while the first wait for their turn is dropped then, and not kept until its own.
+        let ends: Vec<_> = ends.filter(|(((end, _), _), _)| self.begin_return(grant, end.attempt.task)).collect();
         for (((mut outcome, mut output), made), files) in ends {
             let task = outcome.attempt.task;
-            if !self.begin_return(grant, task) {
-                continue;
-            }
             let Ok(place) = self.going.clone().acquire_owned().await else { return };
             let (stager, base) = (self.clone(), base.clone());
             running.spawn(async move {
@@ -50,8 +48,7 @@ impl Stager {
                     Err(trouble) => Err(trouble),
                 };
                 drop(place);
-                let full = taken.as_ref().err().filter(|trouble| trouble.kind == Kind::StorageFull);
-                *stager.waits.lock().unwrap_or_else(PoisonError::into_inner) = full.map(ToString::to_string);
+                stager.note_room(grant, task, taken.as_ref().err());
                 let long = taken.as_ref().cloned().unwrap_or_default();
                 if said(taken.map(drop), &mut outcome, &mut output) {
                     stager.hand_on((from, grant), outcome, output, long).await;
@@ -86,29 +83,42 @@ impl Stager {
         let (events, _unheard) = mpsc::channel(1);
         let mut fetch = Fetch::new(self.peers.clone(), from, true, events);
         for file in &made.files {
-            let target = target(base, file, files)?;
-            let (root, place, declared) = (base.to_owned(), target.clone(), !files.outputs.is_empty());
-            blocking(move || prepare(&root, &place, declared)).await?;
+            let Target { place, said } = target(base, file, files)?;
+            let (root, target) = (base.to_owned(), place.clone());
+            blocking(move || prepare(&root, &place, &said)).await?;
             let path = [&made.base[..], b"/", &file.name[..]].concat();
-            fetch.file(&path, &target, file.mode).await?;
+            // What nobody named and the task never had may hold what it would have added to.
+            let mut meant = files.inputs.iter().chain(&files.outputs);
+            fetch.force = meant.any(|known| names::path(&file.name).starts_with(names::path(known)));
+            fetch.file(&path, &target, file.mode).await.map_err(|trouble| unseen(trouble, &target))?;
         }
         Ok(())
     }
 }
 
-/// Where a file goes. Of a job that names its outputs nothing else is taken.
-fn target(base: &Path, file: &MadeFile, files: &TaskFiles) -> Result<PathBuf, Trouble> {
+/// Where a file goes.
+struct Target {
+    place: PathBuf,
+    /// As much of it as the job itself named: its owner may have put links there. Empty: none.
+    said: PathBuf,
+}
+
+/// Of a job that names its outputs nothing else is taken.
+fn target(base: &Path, file: &MadeFile, files: &TaskFiles) -> Result<Target, Trouble> {
     let name = names::inside(&file.name).filter(|name| !name.as_os_str().is_empty());
     let name = name.ok_or_else(|| bad_name(&file.name))?;
-    let named = |output: &Bytes| name.starts_with(names::path(output));
-    if !files.outputs.is_empty() && !files.outputs.iter().any(named) {
-        return Err(bad_name(&file.name));
-    }
-    Ok(base.join(name))
+    let mut named = files.outputs.iter().map(|output| names::path(output)).filter(|output| name.starts_with(output));
+    let said = match named.next() {
+        Some(said) => base.join(said),
+        None if files.outputs.is_empty() => PathBuf::new(),
+        None => return Err(bad_name(&file.name)),
+    };
+    Ok(Target { place: base.join(name), said })
 }
 
 /// Makes the folders on the way. What the job did not name itself is written through no link: the other node chose the name. Blocks.
-fn prepare(base: &Path, target: &Path, declared: bool) -> Result<(), Trouble> {
+fn prepare(base: &Path, target: &Path, said: &Path) -> Result<(), Trouble> {
+    let declared = |path: &Path| said.starts_with(path);
     kept::check(base)?;
     let below = target.strip_prefix(base).unwrap_or(target);
     let mut path = base.to_owned();
@@ -116,7 +126,7 @@ fn prepare(base: &Path, target: &Path, declared: bool) -> Result<(), Trouble> {
         path.push(part);
         match fs::symlink_metadata(&path) {
             Ok(meta) if meta.is_dir() => {}
-            Ok(_) if declared && path.is_dir() => {}
+            Ok(_) if declared(&path) && path.is_dir() => {}
             Ok(_) => {
                 let message = format!("{} is no folder: nothing is written through it", path.display());
                 return Err(Trouble::new(Kind::Refused, message));
@@ -131,7 +141,7 @@ fn prepare(base: &Path, target: &Path, declared: bool) -> Result<(), Trouble> {
     }
     kept::check(target)?;
     match fs::symlink_metadata(target) {
-        Ok(meta) if meta.is_dir() || (!declared && !meta.is_file()) => {
+        Ok(meta) if meta.is_dir() || (!declared(target) && !meta.is_file()) => {
             let message = format!("{} is there and is no regular file", target.display());
             Err(Trouble::new(Kind::Exists, message))
         }
@@ -139,16 +149,36 @@ fn prepare(base: &Path, target: &Path, declared: bool) -> Result<(), Trouble> {
     }
 }
 
+/// Nothing is overwritten that the task had not seen.
+fn unseen(trouble: Trouble, target: &Path) -> Trouble {
+    if trouble.kind != Kind::Exists {
+        return trouble;
+    }
+    let message = format!(
+        "{} is there, is something else, and the task had not seen it: nothing was overwritten. Name it by --out if tasks replace it, \
+         by --in if they add to it",
+        target.display()
+    );
+    Trouble::new(Kind::Exists, message)
+}
+
 /// Whether the end may be handed on. What will never have its place makes the task fail, and its error output says why.
 fn said(taken: Result<(), Trouble>, outcome: &mut Outcome, output: &mut (Bytes, Bytes)) -> bool {
     let Err(trouble) = taken else { return true };
-    let never = matches!(trouble.kind, Kind::NoPermission | Kind::Refused | Kind::Exists | Kind::Invalid);
+    // The folder of the job, or the file there, may be gone: neither comes again by itself.
+    let never =
+        matches!(trouble.kind, Kind::NoPermission | Kind::Refused | Kind::Exists | Kind::Invalid | Kind::NoSuchFile);
     tracing::warn!(%trouble, task = outcome.attempt.task, never, "what a lent task made is not in its place");
     if never {
-        outcome.exit = Exit::Code(CANTCREAT);
-        output.1.0.extend_from_slice(format!("tern: an output has no place here: {trouble}\n").as_bytes());
+        fails(outcome, output, &trouble);
     }
     never
+}
+
+/// A task whose outputs will never be where they should fails, and its error output says why.
+pub fn fails(outcome: &mut Outcome, output: &mut (Bytes, Bytes), trouble: &Trouble) {
+    outcome.exit = Exit::Code(CANTCREAT);
+    output.1.0.extend_from_slice(format!("tern: an output has no place: {trouble}\n").as_bytes());
 }
 
 #[cfg(test)]
@@ -171,10 +201,17 @@ mod tests {
 
         let elsewhere = tempfile::tempdir().expect("a folder");
         std::os::unix::fs::symlink(elsewhere.path(), base.join("link")).expect("a link");
-        assert_eq!(prepare(base, &base.join("link/x"), false).expect_err("a link").kind, Kind::Refused);
-        assert!(prepare(base, &base.join("link/x"), true).is_ok(), "the job itself named it");
+        let unsaid = Path::new("");
+        assert_eq!(prepare(base, &base.join("link/x"), unsaid).expect_err("a link").kind, Kind::Refused);
+        assert!(prepare(base, &base.join("link/x"), &base.join("link")).is_ok(), "the job itself named it");
+        // Below what it named the other node chose: `out` is the job's, a link in it is not.
+        fs::create_dir(base.join("out")).expect("a folder");
+        std::os::unix::fs::symlink(elsewhere.path(), base.join("out/cfg")).expect("a link");
+        let below = target(base, &file("out/cfg/x"), &named).expect("below an output");
+        assert_eq!(prepare(base, &below.place, &below.said).expect_err("a link").kind, Kind::Refused);
+        assert!(!elsewhere.path().join("x").exists());
         std::os::unix::fs::symlink(elsewhere.path().join("y"), base.join("y")).expect("a link");
-        assert_eq!(prepare(base, &base.join("y"), false).expect_err("a link").kind, Kind::Exists);
-        assert!(prepare(base, &base.join("deep/er/x"), false).is_ok() && base.join("deep/er").is_dir());
+        assert_eq!(prepare(base, &base.join("y"), unsaid).expect_err("a link").kind, Kind::Exists);
+        assert!(prepare(base, &base.join("deep/er/x"), unsaid).is_ok() && base.join("deep/er").is_dir());
     }
 }

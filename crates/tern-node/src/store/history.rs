@@ -10,6 +10,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use tern_core::observe::Remembered;
 use tern_core::words::limits::{HISTORY_COMMANDS_MAX, HISTORY_TASKS_MAX};
@@ -19,6 +20,8 @@ const VERSION: u16 = 1;
 const HEAD_BYTES: usize = 16;
 /// A key of 10 bytes at most, two counts of 5, three numbers of 4.
 const ENTRY_BYTES_MAX: usize = 32;
+/// Writing takes milliseconds: who began so long ago was killed.
+const HALF_OLD: Duration = Duration::from_secs(60);
 const FILE_BYTES_MAX: usize = HEAD_BYTES + 20 + ENTRY_BYTES_MAX * (HISTORY_COMMANDS_MAX + HISTORY_TASKS_MAX);
 
 /// What the file says; nothing where there is none. The error is a note for people: the file was set aside, or cannot be read.
@@ -88,7 +91,28 @@ pub fn write(path: &Path, remembered: &Remembered) -> io::Result<()> {
         file.write_all(&bytes)?;
         fs::rename(&new, path)
     };
-    written().inspect_err(|_| drop(fs::remove_file(&new)))
+    written().inspect_err(|_| drop(fs::remove_file(&new)))?;
+    sweep(path);
+    Ok(())
+}
+
+/// Removes what processes left that were killed while they wrote.
+fn sweep(path: &Path) {
+    let is_half = |name: &str| {
+        let pid = name.strip_prefix("history.").and_then(|rest| rest.strip_suffix(".new"));
+        pid.is_some_and(|pid| pid.parse::<u32>().is_ok())
+    };
+    let is_old = |entry: &fs::DirEntry| {
+        let age = entry.metadata().and_then(|meta| meta.modified()).map(|at| at.elapsed().unwrap_or_default());
+        age.is_ok_and(|age| age > HALF_OLD)
+    };
+    let folder = path.parent().and_then(|folder| fs::read_dir(folder).ok());
+    for entry in folder.into_iter().flatten().flatten() {
+        if entry.file_name().to_str().is_some_and(is_half) && is_old(&entry) {
+            // What cannot be removed harms nobody.
+            drop(fs::remove_file(entry.path()));
+        }
+    }
 }
 
 /// Several nodes of one user may write at once: each under a name of its own.
@@ -115,6 +139,16 @@ mod tests {
         write(&path, &some()).unwrap();
         assert_eq!(read(&path), Ok(Some(some())));
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing half written stays");
+        // What another process writes just now stays, what one left that was killed goes, and no other name is touched.
+        for (name, old) in [("history.7.new", false), ("history.8.new", true), ("history.x.new", true)] {
+            let file = File::create(folder.path().join(name)).unwrap();
+            let age = if old { 2 * HALF_OLD } else { Duration::ZERO };
+            file.set_modified(std::time::SystemTime::now() - age).unwrap();
+        }
+        write(&path, &some()).unwrap();
+        let mut left: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|it| it.unwrap().file_name()).collect();
+        left.sort();
+        assert_eq!(left, ["history", "history.7.new", "history.x.new"]);
     }
 
     #[test]

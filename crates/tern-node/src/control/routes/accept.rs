@@ -2,6 +2,7 @@
 
 use axum::http::StatusCode;
 use tern_core::words::limits::{ARG_BYTES_MAX, ARGV_BYTES_MAX, SPEC_BYTES_MAX, TASKS_PER_JOB_MAX, TRIES_MAX};
+use tern_core::words::spec::HaltWhen;
 use tern_core::words::template::{Template, TemplateError};
 use tern_core::words::{Bytes, Inputs, JobSpec, Needs, NodeId};
 
@@ -12,7 +13,7 @@ use crate::node::Submission;
 use crate::process::protocol::Context;
 use tern_core::machine::Deny;
 
-/// Turns a request into a submission.
+/// Turns a request into a submission. Blocks where files travel: their names are looked for.
 pub fn submission(request: SubmitRequest, named: Named) -> Result<Submission, Refused> {
     check_words(&request)?;
     check_environment(&request)?;
@@ -20,8 +21,12 @@ pub fn submission(request: SubmitRequest, named: Named) -> Result<Submission, Re
     if request.tries > TRIES_MAX {
         return Err(limit("tries", TRIES_MAX.into(), request.tries.into()));
     }
-    let stage = travel::stage(&request)?;
-    let command = Template::parse(&request.argv, request.shell, request.append).map_err(refused_template)?;
+    if !request.local_only && request.halt.when != HaltWhen::Never {
+        let why = "a job that may stop early runs only where it was submitted, for it could not stop exactly: leave out --halt, or what shares it";
+        return Err(Refused::invalid(why));
+    }
+    let command = Template::parse(&request.argv, request.shell.clone(), request.append).map_err(refused_template)?;
+    let stage = travel::travelling(&request, &command)?;
     let context = Context {
         cwd: request.cwd,
         env: request.environment,

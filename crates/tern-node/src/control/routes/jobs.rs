@@ -24,7 +24,13 @@ pub async fn submit(State(app): State<App>, body: Bytes) -> Result<(StatusCode, 
     let request: SubmitRequest = read_json(&body)?;
     drop(body);
     let named = named(&app, &request).await?;
-    let submission = accept::submission(request, named)?;
+    let submission = if request.stage || !request.inputs.is_empty() {
+        // Names are looked for on the disk, and a network file system may hang.
+        let looked = tokio::task::spawn_blocking(move || accept::submission(request, named)).await;
+        looked.map_err(|_| Refused::from(NodeError::Stopping))??
+    } else {
+        accept::submission(request, named)?
+    };
     let tasks = submission.spec.tasks;
     let job = match app.handle.submit(submission).await {
         Ok(job) => job,

@@ -28,10 +28,14 @@ impl Loop {
     /// A message that needs no files, or whose files are here.
     pub(in crate::node) fn said(&mut self, from: NodeId, mut message: Message, long: Long, effects: &mut Vec<Effect>) {
         if let Message::Results { grant, outcomes, output, .. } = &mut message {
-            let output = std::mem::take(output);
-            // Of a loan that is over nothing counts any more: its output stays outside.
-            let kept =
-                if self.has_lent(*grant, from) { self.journal.keep_outputs(outcomes, &output, &long) } else { Ok(()) };
+            let mut output = std::mem::take(output);
+            // Of what will not count nothing is kept: neither of a loan that is over, nor of an end that is being written already.
+            let counts: Vec<bool> = outcomes.iter().map(|it| self.machine.would_count(from, *grant, it)).collect();
+            for (output, _) in output.iter_mut().zip(&counts).filter(|(_, counts)| !**counts) {
+                *output = <(Bytes, Bytes)>::default();
+            }
+            let any = counts.contains(&true);
+            let kept = if any { self.journal.keep_outputs(outcomes, &output, &long) } else { Ok(()) };
             // What cannot be removed goes at the next start.
             long.iter().flatten().for_each(|place| drop(std::fs::remove_file(place)));
             if let Err(error) = kept {
@@ -39,10 +43,6 @@ impl Loop {
             }
         }
         self.handle(Event::Message { from, message }, effects);
-    }
-
-    fn has_lent(&self, grant: GrantId, to: NodeId) -> bool {
-        self.machine.state().lent().get(&grant).is_some_and(|loan| loan.to == to)
     }
 
     /// Ends of tasks that made files: these come first. Only what an open loan names is fetched.

@@ -3,7 +3,7 @@
 //! The core speaks of tasks as numbers. Only here, just before they go to the warden or to a borrower, do they get words;
 //! so the core stays small and a job of a million tasks stays one template.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -14,6 +14,7 @@ use tern_core::words::{Attempt, Bytes, GrantId, Inputs as Rowed, JobId, JobSpec,
 
 use super::devices::Devices;
 use crate::files::names;
+use crate::files::wire::Trouble;
 use crate::home::Home;
 use crate::process::protocol::{Order, Own};
 use crate::stage::{self, Inputs, Wish};
@@ -52,9 +53,11 @@ struct Loan {
     /// The folder of its work folders, made when it is needed.
     folder: PathBuf,
     travel: Option<Travelling>,
-    /// Vectors of tasks that were not given to the warden yet.
+    /// Vectors of its tasks: a warden may die before it has begun one, and the next is given it again.
     argv: BTreeMap<u32, Vec<Bytes>>,
     context: PathBuf,
+    /// Outputs that were put aside for the owner to fetch.
+    put: BTreeSet<(u32, usize)>,
 }
 
 /// The files of a loan's tasks.
@@ -63,6 +66,8 @@ struct Travelling {
     files: BTreeMap<u32, TaskFiles>,
     /// Work folders that are ready, as they were then.
     ready: BTreeMap<u32, Inputs>,
+    /// What they left behind, looked at once.
+    made: BTreeMap<u32, Result<Made, Trouble>>,
 }
 
 impl Orders {
@@ -136,12 +141,6 @@ impl Orders {
         Some(Travel { tasks: files.collect(), base: stage_bytes(&base) })
     }
 
-    /// Commands of a job whose files travel, as another node is told them.
-    pub fn for_others(&self, job: JobId, argv: &mut [Vec<Bytes>]) {
-        let base = self.base(job);
-        argv.iter_mut().for_each(|words| stage::names::relative(&base, words));
-    }
-
     /// The folder in which an own job was submitted.
     pub fn base(&self, job: JobId) -> PathBuf {
         let context = context::read(&self.home.context(job));
@@ -165,14 +164,21 @@ impl Orders {
         }
     }
 
-    /// What a borrowed task left behind for its owner.
-    pub fn made(&self, grant: GrantId, task: u32) -> Made {
-        let travel = self.borrowed.get(&grant).and_then(|loan| loan.travel.as_ref());
-        let made = travel.and_then(|travel| {
-            let outputs = travel.files.get(&task).map_or(&[][..], |files| &files.outputs[..]);
-            Some(travel.ready.get(&task)?.made(outputs))
-        });
-        made.unwrap_or_default()
+    /// What a borrowed task left behind for its owner, as it was when its end was told first.
+    ///
+    /// # Errors
+    /// [`Trouble`]: not all of it can go back.
+    pub fn made(&mut self, grant: GrantId, task: u32) -> Result<Made, Trouble> {
+        let travel = self.borrowed.get_mut(&grant).and_then(|loan| loan.travel.as_mut());
+        let Some(travel) = travel else { return Ok(Made::default()) };
+        let Some(ready) = travel.ready.get(&task) else { return Ok(Made::default()) };
+        let outputs = travel.files.get(&task).map_or(&[][..], |files| &files.outputs[..]);
+        travel.made.entry(task).or_insert_with(|| ready.made(outputs)).clone()
+    }
+
+    /// Whether an output that is too long for a message was put aside before. From now on it was.
+    pub fn has_put(&mut self, grant: GrantId, task: u32, which: usize) -> bool {
+        self.borrowed.get_mut(&grant).is_some_and(|loan| !loan.put.insert((task, which)))
     }
 
     /// Where an output of a borrowed task is put that is too long for a message.
@@ -190,8 +196,10 @@ impl Orders {
             base: names::path(&travel.base),
             files: numbers().zip(travel.tasks).collect(),
             ready: BTreeMap::new(),
+            made: BTreeMap::new(),
         });
-        self.borrowed.insert(grant, Loan { from, gpus, folder, travel, argv: numbers().zip(argv).collect(), context });
+        let (argv, put) = (numbers().zip(argv).collect(), BTreeSet::new());
+        self.borrowed.insert(grant, Loan { from, gpus, folder, travel, argv, context, put });
     }
 
     /// Where the context of a loan lies; None where none is known.
@@ -200,12 +208,12 @@ impl Orders {
     }
 
     pub fn lent(&mut self, grant: GrantId, tasks: &TaskSet, attempt: impl Fn(u32) -> Attempt) -> Vec<Order> {
-        let (mut known, devices) = (self.borrowed.get_mut(&grant), &mut self.devices);
+        let (known, devices) = (self.borrowed.get(&grant), &mut self.devices);
         let numbers = tasks.ranges().into_iter().flatten();
         numbers
-            .map(|task| match known.as_mut().and_then(|loan| loan.argv.remove(&task)) {
+            .map(|task| match known.and_then(|loan| loan.argv.get(&task)).cloned() {
                 Some(argv) if !argv.is_empty() => {
-                    let loan = known.as_ref();
+                    let loan = known;
                     let travels = loan.filter(|loan| loan.travel.is_some());
                     let folder = travels.map(|loan| stage_bytes(&loan.folder.join(task.to_string())));
                     let env = devices.take(attempt(task), loan.map_or(0, |loan| loan.gpus));
@@ -286,4 +294,29 @@ fn own(folder: Option<Bytes>, env: Vec<(Bytes, Bytes)>) -> Option<Box<Own>> {
 
 fn stage_bytes(path: &Path) -> Bytes {
     names::bytes(path).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tern_core::words::Epoch;
+
+    #[test]
+    fn a_borrowed_task_has_its_command_also_for_the_next_warden() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut orders = Orders::new(Home::new(folder.path()));
+        let (grant, tasks) = (GrantId { incarnation: 1, n: 1 }, TaskSet::first(2));
+        let argv: Vec<Vec<Bytes>> = vec![vec!["echo".into(), "0".into()], vec!["echo".into(), "1".into()]];
+        let came = Came { from: NodeId([1; 32]), tasks: tasks.clone(), argv: argv.clone(), travel: None, gpus: 0 };
+        orders.borrow(grant, came, folder.path().join("context"));
+        let epoch = Epoch { counter: 0, keeper: 1, incarnation: 1 };
+        let attempt = |task| Attempt { job: JobId::new(1, 1), task, round: 0, epoch, n: 1 };
+        for warden in 0..2 {
+            let given: Vec<Vec<Bytes>> = orders.lent(grant, &tasks, attempt).into_iter().map(|it| it.argv).collect();
+            assert_eq!(given, argv, "warden {warden}");
+        }
+        orders.keep_grants(|_| false);
+        let unknown = orders.lent(grant, &tasks, attempt);
+        assert!(unknown.iter().all(|order| order.argv[0].to_string() == "false"));
+    }
 }
