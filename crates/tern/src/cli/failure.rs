@@ -128,7 +128,7 @@ pub fn code_of(kind: &str) -> u8 {
         }
         "inputs_not_written" | "exists" | "not_listened" => CANTCREAT,
         "bad_answer" => PROTOCOL,
-        "storage_failed" | "io" => IOERR,
+        "storage_failed" | "io" | "results_not_read" => IOERR,
         "storage_full"
         | "backpressure"
         | "busy"
@@ -141,7 +141,7 @@ pub fn code_of(kind: &str) -> u8 {
         | "grid_full"
         | "too_many_invitations" => TEMPFAIL,
         "no_permission" | "foreign_socket" | "protected" | "throttle_refused" | "not_admin" | "ticket_refused"
-        | "door_closed" | "needs_recovery" | "removed" | "too_deep" | "refused" => NOPERM,
+        | "door_closed" | "exile" | "needs_recovery" | "removed" | "too_deep" | "refused" => NOPERM,
         "config" => CONFIG,
         _ => SOFTWARE,
     }

@@ -119,9 +119,11 @@ pub fn deadline(view: &JobView) -> Option<String> {
     let due = view.deadline_ms?;
     let at = view.ended_ms.unwrap_or_else(|| tern_node::clock::now().wall_ms);
     let seconds = at.abs_diff(due) as f64 / 1_000.0;
+    let done = view.state == JobState::Done;
     Some(match (view.ended_ms, at > due) {
         (Some(_), true) => format!("missed: ended {seconds:.1} s after it"),
-        (Some(_), false) => format!("met: ended {seconds:.1} s before it"),
+        (Some(_), false) if done => format!("met: ended {seconds:.1} s before it"),
+        (Some(_), false) => format!("not met: ended {seconds:.1} s before it, and not all of it is done"),
         (None, true) => format!("missed: {seconds:.1} s ago"),
         (None, false) => format!("in {seconds:.1} s"),
     })
@@ -136,11 +138,12 @@ pub fn log_to_stderr(verbose: u8) {
 /// Logs to stderr by directives such as `info` or `tern_node=debug`; wrong ones leave errors only.
 pub fn log_as(directives: &str) {
     // The libraries below open a span for each connection and call; what nobody asked to see in detail need not be formatted.
-    let in_detail = directives.contains("debug") || directives.contains("trace");
+    let chosen = filter::EnvFilter::new(directives);
+    let in_detail = chosen.max_level_hint().is_none_or(|level| level >= filter::LevelFilter::DEBUG);
     let wanted = filter::filter_fn(move |what| in_detail || what.is_event());
     let ansi = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     // Already set up: the first one stays.
     let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr).with_ansi(ansi);
-    let lines = lines.with_filter(filter::EnvFilter::new(directives).and(wanted));
+    let lines = lines.with_filter(chosen.and(wanted));
     let _first = tracing_subscriber::registry().with(lines).try_init();
 }

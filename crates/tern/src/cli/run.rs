@@ -26,7 +26,7 @@ pub async fn run(context: &Context, args: RunArgs) -> Outcome {
         Ok(job) => job,
         Err(refused) => {
             // Nothing was accepted: there is nothing to keep.
-            door.close(false).await?;
+            let _left = door.close(false).await;
             return Err(refused.into());
         }
     };

@@ -84,12 +84,12 @@ impl MapError {
             | Self::Split { .. }
             | Self::Place { .. }
             | Self::NoFile
+            | Self::TooManyTasks { .. }
             | Self::InputTwice => sysexits::USAGE,
             Self::SplitArgument { .. }
             | Self::Nul { .. }
             | Self::ArgumentTooLong { .. }
-            | Self::ArgumentsTooLong { .. }
-            | Self::TooManyTasks { .. } => sysexits::DATA,
+            | Self::ArgumentsTooLong { .. } => sysexits::DATA,
             Self::Input { .. } | Self::Folder(_) => sysexits::NO_INPUT,
             Self::Door(DoorError::Refused { kind, .. }) => code_of(kind),
             Self::Door(DoorError::Unreachable { kind, .. }) => code_of(kind),

@@ -81,6 +81,12 @@ impl Tally {
         self.succeeded + self.failed
     }
 
+    /// Tasks that did not run to their end, though nothing in the command line wanted that.
+    #[must_use]
+    pub fn undone(&self) -> u32 {
+        if self.fixed.is_some() { 0 } else { self.total.saturating_sub(self.ended()) }
+    }
+
     /// Counts one end.
     pub fn count(&mut self, exit: Exit, status: u8) -> Verdict {
         if matches!(exit, Exit::Cancelled | Exit::Void) || (self.fixed.is_some() && self.halt.when == HaltWhen::Now) {
@@ -129,7 +135,8 @@ impl Tally {
     pub fn status(&self) -> u8 {
         self.fixed.unwrap_or_else(|| {
             let share_counts = self.halt.when != HaltWhen::Never && self.halt.percent;
-            if share_counts { share(self.failed, self.ended().max(1)) } else { number(self.failed) }
+            // What was cancelled from elsewhere is not done.
+            if share_counts { share(self.failed, self.ended().max(1)) } else { number(self.failed + self.undone()) }
         })
     }
 }

@@ -32,6 +32,8 @@ pub const BROKEN_PIPE: u8 = 141;
 const BATCHES_WAITING_MAX: usize = 4;
 /// How often it is asked how the node is.
 const LOOK_AROUND: std::time::Duration = std::time::Duration::from_secs(2);
+/// After so many looks at a job of which nothing runs it is said why.
+const IDLE_LOOKS: u32 = 2;
 /// Bytes gathered before a write.
 const WRITE_BYTES: usize = 64 * 1024;
 
@@ -111,7 +113,7 @@ async fn execute(batch: Batch, style: Style, progress: Progress, home: &Home) ->
         Err(refused) => {
             // Nothing was accepted: there is nothing to keep.
             if let Some(door) = Arc::into_inner(door) {
-                door.close(false).await?;
+                let _left = door.close(false).await;
             }
             return Err(refused.into());
         }
@@ -166,7 +168,7 @@ async fn follow(door: &Door, job: &str, printer: StdPrinter, mut stop: Stop) -> 
     tokio::pin!(pump);
     let mut stopped = None;
     let mut broken = None;
-    let (reader_gone, watch) = (reader_gone(), say_full(door));
+    let (reader_gone, watch) = (reader_gone(), say_why(door, job));
     tokio::pin!(reader_gone, watch);
     let mut gone = false;
     loop {
@@ -204,8 +206,9 @@ async fn follow(door: &Door, job: &str, printer: StdPrinter, mut stop: Stop) -> 
     Ok(stopped.map_or(status, |signal| 128 + signal))
 }
 
-/// Says once that there is no room on a disk, which is why nothing comes. Never returns.
-async fn say_full(door: &Door) {
+/// Says once why nothing comes: there is no room on a disk, or no machine takes what waits. Never returns.
+async fn say_why(door: &Door, job: &str) {
+    let mut idle = 0;
     let mut look = tokio::time::interval_at(tokio::time::Instant::now() + LOOK_AROUND, LOOK_AROUND);
     loop {
         look.tick().await;
@@ -213,7 +216,15 @@ async fn say_full(door: &Door) {
         let full = match status.outputs_wait {
             _ if status.disk_full => format!("the disk of {} is full: nothing starts until there is room", status.home),
             Some(why) => format!("outputs wait until there is room for them: {why}"),
-            None => continue,
+            None => {
+                let Ok(view) = door.job(job).await else { continue };
+                let waits = view.tasks.running == 0 && view.tasks.queued > 0;
+                idle = if waits { idle + 1 } else { 0 };
+                match view.because {
+                    Some(why) if idle >= IDLE_LOOKS => format!("nothing runs: {why}. `tern explain {job}` says more"),
+                    _ => continue,
+                }
+            }
         };
         print::say(&format!("tern map: {full}"));
         std::future::pending::<()>().await;
