@@ -125,11 +125,13 @@ impl Stager {
         let mut waits = self.waits.lock().unwrap_or_else(PoisonError::into_inner);
         match trouble {
             Some(trouble) if trouble.kind == Kind::StorageFull => {
-                drop(waits.insert((grant, task), trouble.to_string()))
+                waits.insert((grant, task), trouble.to_string());
             }
             // Not asked again yet: it waits still.
             Some(_) => {}
-            None => drop(waits.remove(&(grant, task))),
+            None => {
+                waits.remove(&(grant, task));
+            }
         }
     }
 

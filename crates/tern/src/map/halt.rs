@@ -9,7 +9,7 @@ use tern_core::words::Halt;
 use tern_core::words::spec::{HaltWhat, HaltWhen};
 
 /// More than 100 failed.
-const MANY: u32 = 101;
+pub const MANY: u8 = 101;
 
 /// Reads `--halt`: `never`, `soon|now,fail|success|done=N|N%`, and parallel's short forms `0 1 2 -1 -2 N%`.
 ///
@@ -81,12 +81,6 @@ impl Tally {
         self.succeeded + self.failed
     }
 
-    /// Tasks that did not run to their end, though nothing in the command line wanted that.
-    #[must_use]
-    pub fn undone(&self) -> u32 {
-        if self.fixed.is_some() { 0 } else { self.total.saturating_sub(self.ended()) }
-    }
-
     /// Counts one end.
     pub fn count(&mut self, exit: Exit, status: u8) -> Verdict {
         if matches!(exit, Exit::Cancelled | Exit::Void) || (self.fixed.is_some() && self.halt.when == HaltWhen::Now) {
@@ -135,14 +129,13 @@ impl Tally {
     pub fn status(&self) -> u8 {
         self.fixed.unwrap_or_else(|| {
             let share_counts = self.halt.when != HaltWhen::Never && self.halt.percent;
-            // What was cancelled from elsewhere is not done.
-            if share_counts { share(self.failed, self.ended().max(1)) } else { number(self.failed + self.undone()) }
+            if share_counts { share(self.failed, self.ended().max(1)) } else { number(self.failed) }
         })
     }
 }
 
 fn number(failed: u32) -> u8 {
-    failed.min(MANY) as u8
+    failed.min(MANY.into()) as u8
 }
 
 /// Percent, rounded up.

@@ -132,9 +132,6 @@ impl<Out: Write, Err: Write> Printer<Out, Err> {
             }
             self.out.flush()
         })?;
-        if self.tally.undone() > 0 && job.is_some() {
-            self.notice(format_args!("{} tasks were cancelled before their end", self.tally.undone()))?;
-        }
         if self.notices > NOTICES_MAX {
             self.notice(format_args!("{} more tasks like these", self.notices - NOTICES_MAX))?;
         }

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use tern_core::words::spec::HaltWhen;
 use tern_node::control::api::TaskResult;
 use tern_node::control::door::{Door, DoorError, Entry};
 use tern_node::home::Home;
@@ -20,7 +21,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::args::{self, MapArgs};
 use super::error::MapError;
-use super::halt::Tally;
+use super::halt::{MANY, Tally};
 use super::input::Sources;
 use super::print::{self, Fetch, Job, Printer, Style};
 use super::progress::Progress;
@@ -107,8 +108,12 @@ async fn execute(batch: Batch, style: Style, progress: Progress, home: &Home) ->
     };
     let followed = match submitted {
         Ok(job) => {
+            let halts = batch.request.halt.when != HaltWhen::Never;
             let printer = printer(batch, style, progress, fetch(&door, &job));
-            follow(&door, &job, printer, stop).await
+            match follow(&door, &job, printer, stop).await {
+                Ok(status) if !halts && status <= MANY => Ok(with_cancelled(&door, &job, status).await),
+                followed => followed,
+            }
         }
         Err(refused) => {
             // Nothing was accepted: there is nothing to keep.
@@ -131,6 +136,16 @@ async fn execute(batch: Batch, style: Style, progress: Progress, home: &Home) ->
         door.close(keep).await?;
     }
     followed
+}
+
+/// What was cancelled from elsewhere is not done: that is said, and counts as failed.
+async fn with_cancelled(door: &Door, job: &str, failed: u8) -> u8 {
+    // An agent that has gone meanwhile says nothing of it.
+    let cancelled = door.job(job).await.map_or(0, |view| view.tasks.cancelled);
+    if cancelled > 0 {
+        print::say(&format!("tern map: {cancelled} tasks were cancelled before their end"));
+    }
+    u8::try_from(u32::from(failed).saturating_add(cancelled)).unwrap_or(MANY).min(MANY)
 }
 
 /// Reads a task's whole output through the door, from the printer's thread.

@@ -106,7 +106,7 @@ fn check_arguments(base: &Path, argv: &[Bytes], named: &[Bytes]) -> Result<(), R
         let read = name.and_then(|name| std::fs::read_dir(base.join(names::path(&name))).ok());
         read.is_some_and(|mut entries| entries.next().is_some())
     };
-    if let Some(word) = argv.iter().find(is_full) {
+    if let Some(word) = argv.iter().skip(1).find(is_full) {
         let message =
             format!("the argument {word:?} is a folder with files in it, and --stage takes none of them along");
         let advice =
