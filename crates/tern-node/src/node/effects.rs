@@ -69,17 +69,13 @@ impl Loop {
 
     /// A task that may have begun elsewhere begins again: that is said.
     fn note_reclaimed(&mut self, records: &[Record]) {
-        let state = self.machine.state();
-        let lent = state.lent();
+        let lent = self.machine.state().lent();
         let loans = records.iter().filter_map(|record| match record {
-            Record::Reclaimed { grant } => lent.get(grant),
+            Record::Reclaimed { grant } => Some((*grant, lent.get(grant)?)),
             _ => None,
         });
-        let notes = loans.filter_map(|loan| {
-            // What was cancelled meanwhile does not run again.
-            let mut again = state.job(loan.job)?.pending();
-            again.intersect(&loan.open);
-            let (node, count, job) = (loan.to, again.len(), loan.job);
+        let notes = loans.filter_map(|(grant, loan)| {
+            let (node, count, job) = (loan.to, self.machine.runs_again(grant, loan).len(), loan.job);
             let note = format!(
                 "node {node} was not heard of in time: {count} task(s) of job {job} that it had run again; what it had \
                  begun may still run there"
@@ -260,8 +256,9 @@ impl Loop {
             match self.orders.long_place(grant, outcome.attempt.task, which).filter(|_| long) {
                 Some(place) => {
                     // Told again, it lies there still.
-                    if !self.orders.has_put(grant, outcome.attempt.task, which) || !place.exists() {
+                    if !self.orders.is_put(grant, outcome.attempt.task, which) {
                         store::results::copy_output(&self.home, range, which == 1, &place)?;
+                        self.orders.mark_put(grant, outcome.attempt.task, which);
                     }
                     made.long[which] = Some(names::bytes(&place).into());
                 }

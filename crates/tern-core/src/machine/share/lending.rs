@@ -257,13 +257,19 @@ impl Machine {
             clock.closing = true;
             let late = Span(now.boot.saturating_sub(clock.ends));
             if let Some(loan) = self.state.lent().get(&grant) {
-                let (job, from) = (loan.job, loan.to);
-                let mut again = self.state.job(job).map(crate::promise::Job::pending).unwrap_or_default();
-                again.intersect(&loan.open);
-                self.not_elsewhere(job, &mut again, Some(grant));
-                self.decided(Did::Reclaim { job, from, tasks: again.len() }, Reason::LeaseOver { late });
+                let (job, from, tasks) = (loan.job, loan.to, self.runs_again(grant, loan).len());
+                self.decided(Did::Reclaim { job, from, tasks }, Reason::LeaseOver { late });
             }
         }
+    }
+
+    /// Tasks that wait again when the loan is over: those that have not ended, were not cancelled, and nobody else has.
+    #[must_use]
+    pub fn runs_again(&self, grant: GrantId, loan: &Loan) -> TaskSet {
+        let mut again = self.state.job(loan.job).map(crate::promise::Job::pending).unwrap_or_default();
+        again.intersect(&loan.open);
+        self.not_elsewhere(loan.job, &mut again, Some(grant));
+        again
     }
 
     pub(in crate::machine) fn reclaim_failed(&mut self, grant: GrantId) {
@@ -276,10 +282,7 @@ impl Machine {
     pub(in crate::machine) fn reclaimed(&mut self, grant: GrantId, loan: &Loan) {
         self.sharing.loans.remove(&grant);
         let key = LaneKey::Own(loan.job);
-        let Some(known) = self.state.job(loan.job) else { return };
-        let mut back = known.pending();
-        back.intersect(&loan.open);
-        self.not_elsewhere(loan.job, &mut back, Some(grant));
+        let back = self.runs_again(grant, loan);
         self.copy_gone(grant);
         if let Some(lane) = self.lanes.get_mut(&key) {
             lane.queued.union(&back);

@@ -32,19 +32,15 @@ impl Machine {
             return self.refuse(Refusal::NotHolder);
         }
         let &Loan { job, round, n, .. } = loan;
-        let open_now = loan.open.shared(tasks) > 0;
-        let loan_open = loan.open.clone();
-        if let Some(why) = why.filter(|_| open_now) {
+        let mut back = loan.open.clone();
+        back.intersect(tasks);
+        if let Some(clock) = self.sharing.loans.get(&grant) {
+            back.subtract(&clock.staged);
+        }
+        // Said again until it is durable, decided once.
+        if let Some(why) = why.filter(|_| !back.is_empty()) {
             self.is_unfit(job, from, why, now);
-            let mut back = loan_open.clone();
-            back.intersect(tasks);
-            if let Some(clock) = self.sharing.loans.get(&grant) {
-                back.subtract(&clock.staged);
-            }
-            // Said again until it is durable, decided once.
-            if !back.is_empty() {
-                self.decided(Did::CameBack { job, from, tasks: back.len() }, Reason::Unfit(why));
-            }
+            self.decided(Did::CameBack { job, from, tasks: back.len() }, Reason::Unfit(why));
         }
         let Some(loan) = self.state.lent().get(&grant) else { return };
         let mut gone = tasks.clone();

@@ -24,7 +24,8 @@ pub async fn submit(State(app): State<App>, body: Bytes) -> Result<(StatusCode, 
     let request: SubmitRequest = read_json(&body)?;
     drop(body);
     let named = named(&app, &request).await?;
-    let submission = if request.stage || !request.inputs.is_empty() {
+    let travels = request.stage || !request.inputs.is_empty() || !request.outputs.is_empty();
+    let submission = if travels {
         // Names are looked for on the disk, and a network file system may hang.
         let looked = tokio::task::spawn_blocking(move || accept::submission(request, named)).await;
         looked.map_err(|_| Refused::from(NodeError::Stopping))??

@@ -3,7 +3,7 @@
 use tern_core::wire::{self, Message, WireError};
 
 /// The frames of a message. Ends that are too many for one go in several. A loan whose commands are too long for one leaves with
-/// the first of its tasks; the others come back when its lease ends.
+/// the first of its tasks; the others stand as lent until these have ended, or the lease has.
 pub(super) fn fitting(mut message: Message) -> Result<Vec<Vec<u8>>, WireError> {
     loop {
         match wire::try_encode(&message) {

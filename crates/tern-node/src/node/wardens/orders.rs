@@ -176,9 +176,15 @@ impl Orders {
         travel.made.entry(task).or_insert_with(|| ready.made(outputs)).clone()
     }
 
-    /// Whether an output that is too long for a message was put aside before. From now on it was.
-    pub fn has_put(&mut self, grant: GrantId, task: u32, which: usize) -> bool {
-        self.borrowed.get_mut(&grant).is_some_and(|loan| !loan.put.insert((task, which)))
+    /// Whether an output that is too long for a message lies at its [`Self::long_place`], whole.
+    pub fn is_put(&self, grant: GrantId, task: u32, which: usize) -> bool {
+        self.borrowed.get(&grant).is_some_and(|loan| loan.put.contains(&(task, which)))
+    }
+
+    pub fn mark_put(&mut self, grant: GrantId, task: u32, which: usize) {
+        if let Some(loan) = self.borrowed.get_mut(&grant) {
+            loan.put.insert((task, which));
+        }
     }
 
     /// Where an output of a borrowed task is put that is too long for a message.

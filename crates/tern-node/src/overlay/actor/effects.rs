@@ -1,6 +1,7 @@
 //! Does what the mesh decided: dials, sends, closes, lets in, tells the node's loop.
 
 use tern_core::machine::mesh::{CloseReason, LinkId, MeshEffect, MeshEvent};
+use tern_core::machine::{Heard, Told};
 use tern_core::observe::Vitals;
 use tern_core::wire::Message;
 use tern_core::words::NodeId;
@@ -142,14 +143,15 @@ pub enum News {
     UpAnew,
 }
 
-/// Vitals as the machine that shares work takes them.
+/// Vitals as the machine that shares work takes them: what its peer told, by the words of its own core.
 fn heard(vitals: &Vitals) -> Message {
-    Message::Vitals {
+    let load = Heard {
         trit: vitals.trit,
         queued: u32::from(vitals.queued),
         running: u32::from(vitals.running),
-        // A node that starts nothing more has none for others.
-        slots: if vitals.flags.draining { 0 } else { u32::from(vitals.slots) },
+        slots: u32::from(vitals.slots),
         load_milli: vitals.rho_milli.map_or(0, u32::from),
-    }
+    };
+    let flags = vitals.flags;
+    Told { load, busy: flags.holds_work, draining: flags.draining, full: flags.disk_full }.message()
 }
