@@ -56,6 +56,13 @@ pub enum What {
         grant: GrantId,
         tasks: TaskSet,
     },
+    /// A message had no room for these tasks of a loan.
+    Uncarried {
+        node: usize,
+        generation: u32,
+        grant: GrantId,
+        tasks: TaskSet,
+    },
     /// The sensors have a new sample.
     Sense {
         node: usize,
@@ -89,6 +96,7 @@ impl What {
             | Self::RunEnds { node, .. }
             | Self::SegmentSynced { node, .. }
             | Self::InputsCome { node, .. }
+            | Self::Uncarried { node, .. }
             | Self::Sense { node, .. }
             | Self::Look { at: node, .. } => Some(*node),
             Self::Deliver(parcel) => Some(parcel.to),
@@ -106,6 +114,7 @@ impl What {
                 | Self::FsyncReturns { .. }
                 | Self::AgentReads { .. }
                 | Self::InputsCome { .. }
+                | Self::Uncarried { .. }
                 | Self::Sense { .. }
                 | Self::Look { .. }
                 | Self::Deliver(_)

@@ -78,6 +78,7 @@ pub fn event(event: &Event) -> (&'static str, String) {
         Event::Unwanted { grant: id, tasks, why, .. } => {
             ("agent", format!("cannot run {tasks:?} of {}: {why}", grant(id)))
         }
+        Event::Uncarried { grant: id, tasks } => ("frame", format!("had no room for {tasks:?} of {}", grant(id))),
         Event::Staged { grant: id, tasks } => ("files", format!("inputs of {tasks:?} of {} are here", grant(id))),
         Event::Unstaged { grant: id, tasks, why } => {
             ("files", format!("{tasks:?} of {} cannot run here: {why}", grant(id)))

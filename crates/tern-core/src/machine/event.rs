@@ -101,6 +101,11 @@ pub enum Event {
         tasks: TaskSet,
         why: Unfit,
     },
+    /// These tasks of a loan found no room in the message that carries it: their borrower never heard of them.
+    Uncarried {
+        grant: GrantId,
+        tasks: TaskSet,
+    },
     PeerUp(NodeId),
     PeerDown(NodeId),
     Message {

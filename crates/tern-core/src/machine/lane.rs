@@ -43,6 +43,8 @@ pub(super) struct Lane {
     pub called_back: bool,
     /// Tasks that were lent and came back without having run.
     pub moved: BTreeMap<u32, Moved>,
+    /// So many of its tasks one message carried, where that was fewer than were to be lent.
+    pub carries: Option<u32>,
     /// Nodes that could not run its tasks: until when they are not asked again, and why. At most [`UNFIT_MAX`].
     pub unfit: BTreeMap<NodeId, (u64, Unfit)>,
 }

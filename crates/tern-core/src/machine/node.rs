@@ -140,6 +140,7 @@ impl Machine {
             }
             Event::Staged { grant, tasks } => self.staged_inputs(grant, &tasks),
             Event::Unstaged { grant, tasks, why } => self.unstaged_inputs(grant, &tasks, why, now, out),
+            Event::Uncarried { grant, tasks } => self.uncarried(grant, &tasks, now, out),
             Event::PeerUp(peer) => self.peer_up(peer, now, out),
             Event::PeerDown(peer) => self.peer_down(peer, now),
             Event::Message { from, message } => self.message(from, message, now, out),

@@ -53,6 +53,8 @@ pub enum Plant {
     OwnerKeepsAhead,
     /// A task that must not run twice is copied like others.
     CopyExclusive,
+    /// Where a message had no room for some tasks of a loan, all of them are taken for unheard of.
+    UncarriedAll,
     /// Mesh: records are taken whatever their sequence.
     MeshAnySequence,
     /// Mesh: a node that stood still blames its neighbours.

@@ -1,5 +1,6 @@
 //! Performing effects: one fsync for the records of a whole batch, then what depended on them.
 
+mod ends;
 mod frames;
 pub(super) mod history;
 mod sharing;
@@ -9,9 +10,9 @@ use std::collections::BTreeSet;
 use tern_core::machine::{Dispatch, Effect, Event, Told};
 use tern_core::observe::Vitals;
 use tern_core::observe::vitals::{Flags, Memory, half_percent};
-use tern_core::promise::{Exit, Outcome, Output, Record};
-use tern_core::wire::{Made, Message};
-use tern_core::words::{Attempt, Bytes, GrantId, JobId, NodeId, limits};
+use tern_core::promise::{Outcome, Record};
+use tern_core::wire::Message;
+use tern_core::words::{Attempt, JobId, NodeId};
 
 use super::run::Loop;
 use super::wardens::orders::in_frames;
@@ -19,7 +20,7 @@ use crate::clock;
 use crate::files::names;
 use crate::process::protocol::{Grant, ToWarden};
 use crate::stage;
-use crate::store::{self, StoreError};
+use crate::store;
 
 impl Loop {
     /// Performs effects until none is left; those that depend on records come from the machine once these are durable.
@@ -46,6 +47,9 @@ impl Loop {
             if let Some(first) = first {
                 let event = self.commit(first, last, &records);
                 self.handle(event, &mut effects);
+            }
+            for (grant, tasks) in std::mem::take(&mut self.uncarried) {
+                self.handle(Event::Uncarried { grant, tasks }, &mut effects);
             }
         }
         for job in changed {
@@ -181,7 +185,7 @@ impl Loop {
     }
 
     /// Fills in what the core does not hold, and hands the frame to the overlay. A full overlay loses it, as a network may.
-    fn send(&mut self, to: NodeId, mut message: Message) {
+    pub(super) fn send(&mut self, to: NodeId, mut message: Message) {
         match &mut message {
             Message::Lend { job, tasks, argv, travel, .. } => {
                 let orders = self.orders.own(self.machine.state(), *job, tasks);
@@ -197,87 +201,32 @@ impl Loop {
                 }
             }
             Message::Results { grant, outcomes, output, made } => {
-                for outcome in outcomes {
-                    let (mut files, trouble) = match self.orders.made(*grant, outcome.attempt.task) {
-                        Ok(files) => (files, None),
-                        Err(trouble) => (Made::default(), Some(trouble)),
-                    };
-                    let mut said = self.output_for(*grant, outcome, &mut files);
-                    if let Some(trouble) = trouble {
-                        stage::take::fails(outcome, &mut said, &trouble);
-                    }
-                    output.push(said);
-                    made.push(files);
-                }
-                if made.iter().all(|made| made.files.is_empty() && made.long == [None, None]) {
-                    made.clear();
+                self.fill_in((to, *grant), outcomes, output, made);
+                if outcomes.is_empty() {
+                    return;
                 }
             }
             _ => {}
         }
         let Some(to_peers) = &self.to_peers else { return };
-        match frames::fitting(message) {
-            Ok(frames) => {
-                for frame in frames {
-                    if to_peers.try_send((to, frame)).is_err() {
-                        tracing::debug!(%to, "a frame was dropped: the overlay's queue is full");
-                    }
-                }
-            }
-            Err(error) => tracing::warn!(%to, %error, "a message was dropped: no frame holds it"),
-        }
-    }
-
-    /// What a lent task wrote. Where it cannot be read, the end does not count, and the owner runs the task again.
-    fn output_for(&mut self, grant: GrantId, outcome: &mut Outcome, made: &mut Made) -> (Bytes, Bytes) {
-        match self.outputs_of(grant, outcome, made) {
-            Ok([stdout, mut stderr]) => {
-                if !self.files {
-                    say_cut(outcome, &mut stderr, limits::RESULT_OUTPUT_BYTES_MAX);
-                }
-                (Bytes(stdout), Bytes(stderr))
-            }
+        let lent = if let Message::Lend { tasks, .. } = &message { Some(tasks.clone()) } else { None };
+        let frames = match frames::fitting(&mut message) {
+            Ok(frames) => frames,
             Err(error) => {
-                tracing::warn!(%error, "the output of a lent task is lost, and it runs again");
-                let none = Output::default();
-                *outcome = Outcome { exit: Exit::Void, stdout: none, stderr: none, ..*outcome };
-                *made = Made::default();
-                <(Bytes, Bytes)>::default()
+                tracing::warn!(%to, %error, "a message was dropped: no frame holds it");
+                Vec::new()
+            }
+        };
+        if let (Message::Lend { grant, tasks: carried, .. }, Some(mut rest)) = (&message, lent) {
+            if !frames.is_empty() {
+                rest.subtract(carried);
+            }
+            self.uncarried.extend((!rest.is_empty()).then_some((*grant, rest)));
+        }
+        for frame in frames {
+            if to_peers.try_send((to, frame)).is_err() {
+                tracing::debug!(%to, "a frame was dropped: the overlay's queue is full");
             }
         }
     }
-
-    /// What is too long for a message becomes a file that the owner fetches.
-    fn outputs_of(&mut self, grant: GrantId, outcome: &Outcome, made: &mut Made) -> Result<[Vec<u8>; 2], StoreError> {
-        const MAX: usize = limits::RESULT_OUTPUT_BYTES_MAX;
-        let mut both = [Vec::new(), Vec::new()];
-        for (which, range) in [outcome.stdout, outcome.stderr].into_iter().enumerate() {
-            let long = self.files && range.len > MAX as u64;
-            match self.orders.long_place(grant, outcome.attempt.task, which).filter(|_| long) {
-                Some(place) => {
-                    // Told again, it lies there still.
-                    if !self.orders.is_put(grant, outcome.attempt.task, which) {
-                        store::results::copy_output(&self.home, range, which == 1, &place)?;
-                        self.orders.mark_put(grant, outcome.attempt.task, which);
-                    }
-                    made.long[which] = Some(names::bytes(&place).into());
-                }
-                None => both[which] = store::results::read_output(&self.home, range, which == 1, 0, MAX)?,
-            }
-        }
-        Ok(both)
-    }
-}
-
-/// Says at the end of the error output what does not travel.
-fn say_cut(outcome: &Outcome, stderr: &mut Vec<u8>, max: usize) {
-    let mut said = String::new();
-    for (name, len) in [("output", outcome.stdout.len), ("error output", outcome.stderr.len)] {
-        if len > max as u64 {
-            let node = outcome.ran_on;
-            said += &format!("tern: of the {name} only {max} of {len} bytes came from node {node:08x}, which ran it\n");
-        }
-    }
-    stderr.truncate(max - said.len());
-    stderr.extend_from_slice(said.as_bytes());
 }

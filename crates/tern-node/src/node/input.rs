@@ -11,6 +11,7 @@ use super::handle::{NodeError, NodeStatus, Submission};
 use super::watch::Live;
 use crate::process::protocol::{FromWarden, Throttle, ThrottleState};
 use crate::stage::Inputs;
+use crate::stage::leave::Left;
 use crate::stage::take::Long;
 
 /// Inputs that may wait for the loop.
@@ -56,6 +57,8 @@ pub enum Peer {
         message: Message,
         long: Long,
     },
+    /// What goes with the end of a borrowed task was looked for.
+    Left(Left),
     /// A member asks through the overlay what a face may ask.
     Asks(Box<Ask>),
     /// One frame of an admitted peer, not decoded yet.

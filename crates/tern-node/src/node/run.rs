@@ -5,7 +5,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
 use tern_core::machine::{Answer, Command, Effect, Event, Machine};
-use tern_core::words::{GrantId, JobId, NodeId, Now, Span};
+use tern_core::words::{GrantId, JobId, NodeId, Now, Span, TaskSet};
 use tokio::sync::{mpsc, oneshot};
 
 use super::effects::history::History;
@@ -54,6 +54,8 @@ pub struct Loop {
     pub(super) stager: Option<Stager>,
     /// It gives and takes files.
     pub(super) files: bool,
+    /// Tasks of loans for which messages had no room.
+    pub(super) uncarried: Vec<(GrantId, TaskSet)>,
     pub(super) tickets: BTreeMap<u64, oneshot::Sender<Result<Answer, NodeError>>>,
     pub(super) last_ticket: u64,
     pub(super) watchers: BTreeMap<JobId, Vec<Live>>,
@@ -126,6 +128,7 @@ impl Loop {
             Peer::Fit { from, fit } => self.peer_fit(from, fit, effects),
             Peer::Staged { grant, task, inputs } => self.staged(grant, task, inputs, effects),
             Peer::Returned { from, message, long } => self.said(from, message, long, effects),
+            Peer::Left(left) => self.left(left),
             Peer::Asks(ask) => self.answer(*ask, effects),
             Peer::Frame { from, bytes } => self.frame(from, &bytes, effects),
         }

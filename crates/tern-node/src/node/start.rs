@@ -218,6 +218,7 @@ fn build(
         to_mesh: None,
         stager: None,
         files: options.config.mesh.files,
+        uncarried: Vec::new(),
         tickets: BTreeMap::new(),
         last_ticket: 0,
         first_job,

@@ -320,7 +320,7 @@ impl Loop {
     /// True: some files are still in use, and are to be named again.
     pub(super) fn collect_garbage(&mut self) -> bool {
         let jobs = self.machine.state();
-        match store::garbage(&self.home, |job| jobs.job(job).is_some()) {
+        match store::garbage(&self.home, |job| jobs.job(job).is_some(), |file| self.journal.holds_output(file)) {
             Ok(garbage) if garbage.segments.is_empty() && garbage.outputs.is_empty() => false,
             Ok(garbage) => {
                 self.wardens.send(&ToWarden::Drop { segments: garbage.segments, outputs: garbage.outputs });

@@ -53,10 +53,8 @@ impl Stager {
             });
         }
         while running.join_next().await.is_some() {}
-        if !self.live().contains(&all) {
-            // The loan ended meanwhile, and its folder may have been made again since.
-            self.discard(all);
-        }
+        // Its folder may have been made again since.
+        self.discard_unless_live(&all);
     }
 
     async fn bring_one(

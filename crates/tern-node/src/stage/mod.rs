@@ -6,12 +6,13 @@
 
 pub mod bring;
 pub mod cache;
+pub mod leave;
 pub mod made;
 pub mod names;
 pub mod take;
 
 use std::collections::{BTreeMap, HashSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tern_core::wire::{Message, TaskFiles};
@@ -26,7 +27,7 @@ use crate::files::wire::{Kind, Trouble};
 use crate::home::Home;
 use crate::overlay::peers::Peers;
 
-/// Tasks whose files are on their way at once, in each direction.
+/// Tasks whose files are on their way at once, in each direction, and ends that are made ready for it.
 const TASKS_AT_ONCE: usize = 8;
 
 /// Inputs to fetch for the tasks of a loan.
@@ -54,6 +55,7 @@ pub struct Return {
 /// Moves files for the loop, which goes on meanwhile. All copies are one.
 #[derive(Clone)]
 pub struct Stager {
+    home: Home,
     peers: Peers,
     runtime: Handle,
     cache: Arc<Cache>,
@@ -61,6 +63,7 @@ pub struct Stager {
     incoming: PathBuf,
     coming: Arc<Semaphore>,
     going: Arc<Semaphore>,
+    leaving: Arc<Semaphore>,
     /// Ends whose files are on their way: a repeated message does not fetch them again.
     returning: Arc<Mutex<HashSet<(GrantId, u32)>>>,
     /// Ends whose files found no room, and why.
@@ -84,10 +87,11 @@ impl Stager {
         let incoming = home.work().join("incoming");
         crate::home::make_folder(&incoming)?;
         let places = || Arc::new(Semaphore::new(TASKS_AT_ONCE));
-        let (coming, going) = (places(), places());
+        let (coming, going, leaving) = (places(), places(), places());
         let (returning, waits, live) = (Arc::default(), Arc::default(), Arc::default());
         let (runtime, cache) = (Handle::current(), Arc::new(cache));
-        Ok(Self { peers, runtime, cache, incoming, coming, going, returning, waits, live })
+        let home = home.clone();
+        Ok(Self { home, peers, runtime, cache, incoming, coming, going, leaving, returning, waits, live })
     }
 
     /// Where an output of a task that is too long for a message is put until its end counts.
@@ -105,6 +109,13 @@ impl Stager {
                 tracing::warn!(%error, folder = %folder.display(), "a work folder could not be removed; the next start does");
             }
         });
+    }
+
+    /// The loan may have ended while something was put into its folder.
+    fn discard_unless_live(&self, folder: &Path) {
+        if !self.live().contains(folder) {
+            self.discard(folder.to_owned());
+        }
     }
 
     /// Marks an end as being fetched. False: it is already.

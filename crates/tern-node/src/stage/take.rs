@@ -1,6 +1,7 @@
 //! The owner's side: what a lent task made is fetched and put where it would have been made here; then its end is taken.
 
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use tern_core::promise::{Exit, Outcome};
@@ -44,7 +45,7 @@ impl Stager {
             let (stager, base) = (self.clone(), base.clone());
             running.spawn(async move {
                 let taken = match stager.take_one(from, &made, &base, &files).await {
-                    Ok(()) => stager.take_long((from, grant, task), &made).await,
+                    Ok(()) => stager.take_long((from, grant, task), &made, &mut output.1).await,
                     Err(trouble) => Err(trouble),
                 };
                 drop(place);
@@ -65,8 +66,14 @@ impl Stager {
         let _ended = self.peers.to_loop().send(Peer::Returned { from, message, long }).await;
     }
 
-    /// Standard output and error that no message holds.
-    async fn take_long(&self, (from, grant, task): (NodeId, GrantId, u32), made: &Made) -> Result<Long, Trouble> {
+    /// Standard output and error that no message holds, durable when they are here. What came with the end of the error output is
+    /// added to its file.
+    async fn take_long(
+        &self,
+        (from, grant, task): (NodeId, GrantId, u32),
+        made: &Made,
+        stderr: &mut Bytes,
+    ) -> Result<Long, Trouble> {
         let (events, _unheard) = mpsc::channel(1);
         let mut fetch = Fetch::new(self.peers.clone(), from, true, events);
         let mut long = Long::default();
@@ -74,6 +81,9 @@ impl Stager {
             let Some(path) = path else { continue };
             let place = self.long_place(grant, task, which);
             fetch.file(path, &place, 0o600).await?;
+            let added = if which == 1 { std::mem::take(stderr) } else { Bytes::default() };
+            let path = place.clone();
+            blocking(move || seal(&path, &added).map_err(|error| Trouble::at(&path, &error))).await?;
             long[which] = Some(place);
         }
         Ok(long)
@@ -94,6 +104,13 @@ impl Stager {
         }
         Ok(())
     }
+}
+
+/// Adds to a file and makes it durable. Blocks.
+fn seal(path: &Path, added: &[u8]) -> std::io::Result<()> {
+    let mut file = fs::OpenOptions::new().append(true).open(path)?;
+    file.write_all(added)?;
+    file.sync_all()
 }
 
 /// Where a file goes.

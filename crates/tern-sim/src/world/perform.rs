@@ -1,14 +1,16 @@
 //! Does what the machine wants done, as an adapter does: in order, deciding nothing.
 
-use tern_core::machine::{Dispatch, Effect};
+use tern_core::machine::{Dispatch, Effect, Event};
 use tern_core::promise::Record;
 use tern_core::wire::{Made, Message, TaskFiles};
-use tern_core::words::Attempt;
+use tern_core::words::{Attempt, GrantId, TaskSet};
 
 use super::agents::Cause;
-use super::{World, say};
+use super::{What, World, say};
 use crate::computer::{Kind, ToWarden};
 use crate::text;
+
+const MS: u64 = 1_000_000;
 
 impl World {
     pub(super) fn perform(&mut self, node: usize, effect: Effect, cause: &Cause) {
@@ -32,8 +34,9 @@ impl World {
             Effect::Stage { grant, tasks } => self.fetch_inputs(node, grant, &tasks),
             Effect::Revoke { job, tasks } => self.tell_warden(node, ToWarden::Revoke { job, tasks }),
             Effect::End { job, tasks } => self.tell_warden(node, ToWarden::End { job, tasks }),
-            Effect::Send { to, message } => {
+            Effect::Send { to, mut message } => {
                 self.check_message(node, to, &message);
+                self.shorten(node, &mut message);
                 if let Some(to) = self.nodes.iter().position(|peer| peer.id == to) {
                     self.post(node, to, message);
                 }
@@ -47,6 +50,26 @@ impl World {
             Effect::Counted { job, outcomes } => self.check_counted(node, job, &outcomes),
             Effect::Changed { job, over } => self.check_view(node, job, over),
             Effect::Discard { job } => self.check_discard(node, job),
+        }
+    }
+
+    /// The commands of every fourth loan are too long for one message: half of it stays behind.
+    fn shorten(&mut self, node: usize, message: &mut Message) {
+        if let Message::Lend { grant, tasks, .. } = message
+            && grant.n.is_multiple_of(4)
+            && tasks.len() > 1
+        {
+            let carried = tasks.take_first(tasks.len() / 2);
+            let (grant, rest) = (*grant, std::mem::replace(tasks, carried));
+            let generation = self.nodes[node].agent_generation;
+            self.queue.plan(self.now + MS, What::Uncarried { node, generation, grant, tasks: rest });
+        }
+    }
+
+    pub(super) fn uncarried(&mut self, node: usize, generation: u32, grant: GrantId, tasks: TaskSet) {
+        let computer = &self.nodes[node];
+        if computer.agent.is_some() && computer.agent_generation == generation {
+            self.feed(node, Event::Uncarried { grant, tasks });
         }
     }
 

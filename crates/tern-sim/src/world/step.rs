@@ -117,6 +117,7 @@ impl World {
             What::RunEnds { node, run } => self.run_ends(node, run),
             What::SegmentSynced { node, generation } => self.segment_synced(node, generation),
             What::InputsCome { node, generation, grant, tasks } => self.inputs_come(node, generation, grant, tasks),
+            What::Uncarried { node, generation, grant, tasks } => self.uncarried(node, generation, grant, tasks),
             What::Sense { node, generation } => self.sense(node, generation),
             What::Look { at, peer } => self.look(at, peer),
             What::Deliver(parcel) => self.deliver(*parcel),

@@ -5,13 +5,14 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::ground::{Machine, Net, until};
-use crate::mesh::{admit, machines, until_all_reach_all};
+use crate::mesh::{QUIET, admit, machines, until_all_reach_all};
 
 /// Files of the batch, and bytes of each.
 const FILES: usize = 36;
@@ -153,4 +154,101 @@ fn dies_with_its_task(all: &[Machine; 3]) -> Duration {
     a.good(&["cancel", &job]);
     victim.up();
     Duration::from_nanos(at).saturating_sub(died)
+}
+
+/// Says in words that a shell reads how long output is, each line of which is its number.
+const LONG: &str = "seq 1 300000; seq 400000 600000 >&2; exit 3";
+
+#[test]
+fn output_that_no_message_holds_comes_back_whole() {
+    let name = "output_that_no_message_holds_comes_back_whole";
+    let Some(net) = Net::new(name, &[]) else { return };
+    let grid = net.lan(&["a", "b"]);
+    let all = machines(&grid, ["a", "b"]);
+    let [a, b] = &all;
+    admit(a, b);
+    until_all_reach_all(&all);
+    let here = a.tern(&["run", "--", "sh", "-c", LONG]);
+    let there = a.tern(&["map", "--on", "b", "-k", "--", "sh", "-c", LONG, ":::", "1"]);
+    assert_eq!((here.code, there.code), (3, 1));
+    assert!(here.stdout.len() > 1_000_000 && here.stderr.len() > 1_000_000);
+    assert_eq!(there.stdout, here.stdout);
+    assert!(there.stderr.contains(&here.stderr), "the error output is not whole");
+    let ran = a.good(&["job", "2", "--tasks", "--json"]);
+    assert!(ran.contains(b.ask("/v1/status").unwrap()["node"].as_str().unwrap()), "{ran}");
+    // Both lie in files of their own, which outlive the agent, and go with their job.
+    let kept = || fs::read_dir(a.home().join("out/peers")).map_or(0, Iterator::count);
+    assert_eq!(kept(), 2);
+    a.down();
+    a.up();
+    assert_eq!(a.good(&["logs", "2"]), here.stdout);
+    let folders = || fs::read_dir(b.home().join("work")).map_or(0, Iterator::count);
+    until("the folder of the loan goes with it", || (folders() <= 1).then_some(()));
+}
+
+#[test]
+fn what_a_message_has_no_room_for_goes_with_the_next() {
+    let name = "what_a_message_has_no_room_for_goes_with_the_next";
+    let Some(net) = Net::new(name, &[]) else { return };
+    let grid = net.lan(&["a", "b"]);
+    let all = machines(&grid, ["a", "b"]);
+    let [a, b] = &all;
+    b.down();
+    b.configure(&format!("slots = 6\n{QUIET}name = \"b\"\n"));
+    b.up();
+    admit(a, b);
+    until_all_reach_all(&all);
+    // 1.2 MB each, of which a message holds three. Each waits until all of them have begun.
+    let rows: String = (0..6).map(|row| format!("{row}{}\n", "x".repeat(120_000))).collect();
+    fs::write(a.file("rows"), rows).unwrap();
+    let waits = "touch began.${1%%x*}; until [ $(ls began.* | wc -l) = 6 ]; do sleep 0.1; done; echo ${#1}";
+    let words =
+        [&["map", "--on", "b", "-k", "--", "sh", "-c", waits, "sh"][..], &["{}"; 10], &["::::", "rows"]].concat();
+    let out = a.tern(&words);
+    assert_eq!((out.code, out.stdout), (0, "120001\n".repeat(6)), "{}", out.stderr);
+}
+
+/// A file system of its own size, for as long as this lives.
+struct Disk(std::path::PathBuf);
+
+impl Disk {
+    fn new(place: std::path::PathBuf, bytes: usize) -> Self {
+        fs::create_dir(&place).unwrap();
+        let mut mount = Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", &format!("size={bytes}"), "tern-it"]).arg(&place);
+        assert!(mount.status().unwrap().success(), "{} is no disk", place.display());
+        Self(place)
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        let _left = Command::new("umount").arg("--lazy").arg(&self.0).status();
+    }
+}
+
+#[test]
+fn outputs_without_room_wait_for_it_and_say_so() {
+    let name = "outputs_without_room_wait_for_it_and_say_so";
+    let Some(net) = Net::new(name, &[]) else { return };
+    let grid = net.lan(&["a", "b"]);
+    let all = machines(&grid, ["a", "b"]);
+    let [a, b] = &all;
+    a.down();
+    let disk = Disk::new(a.file("disk"), 1 << 20);
+    a.up();
+    admit(a, b);
+    until_all_reach_all(&all);
+    fs::write(disk.0.join("full"), vec![1; 800_000]).unwrap();
+    let job = a.good(&["submit", "--on", "b", "--out", "disk/made", "--", "sh", "-c", "seq 1 80000 >disk/made"]);
+    let job = job.trim();
+    let waits = until("it is said", || a.ask("/v1/status")?["outputs_wait"].as_str().map(str::to_owned));
+    assert!(waits.contains("no room") && waits.contains("disk/made"), "{waits}");
+    assert!(a.good(&["status"]).contains(&waits));
+    assert!(!disk.0.join("made").exists(), "a part of it was shown");
+    fs::remove_file(disk.0.join("full")).unwrap();
+    a.good(&["wait", job]);
+    let lines = fs::read_to_string(disk.0.join("made")).unwrap();
+    assert_eq!((lines.lines().count(), lines.lines().last()), (80_000, Some("80000")));
+    assert_eq!(a.ask("/v1/status").unwrap()["outputs_wait"], serde_json::Value::Null);
 }

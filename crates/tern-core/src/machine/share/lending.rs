@@ -115,7 +115,8 @@ impl Machine {
         }
         let job = chosen.job;
         let round = self.state.job(job).map_or(0, |job| job.round);
-        let most = self.room_there(job, to, asked_for).min(self.worth_lending(job, to));
+        let carries = self.lanes.get(&LaneKey::Own(job)).and_then(|lane| lane.carries).unwrap_or(u32::MAX);
+        let most = self.room_there(job, to, asked_for).min(self.worth_lending(job, to)).min(carries);
         let tasks = self.take_for_loan(&chosen, plan.tasks.min(most), (limit_ms, to), now);
         if tasks.is_empty() {
             return false;

@@ -64,6 +64,17 @@ impl Machine {
         self.results(from, grant, outcomes, now, out);
     }
 
+    /// Of these tasks of a loan their borrower never heard: they come back, and the next loans of the job are shorter.
+    pub(in crate::machine) fn uncarried(&mut self, grant: GrantId, tasks: &TaskSet, now: Now, out: &mut Vec<Effect>) {
+        let Some(loan) = self.state.lent().get(&grant) else { return };
+        let (to, job, carried) = (loan.to, loan.job, loan.tasks.len().saturating_sub(tasks.len()).max(1));
+        if let Some(lane) = self.lanes.get_mut(&LaneKey::Own(job)) {
+            lane.carries = Some(lane.carries.map_or(carried, |known| known.min(carried)));
+        }
+        let tasks = if self.planted(Plant::UncarriedAll) { loan.open.clone() } else { tasks.clone() };
+        self.returned(to, grant, &tasks, None, now, out);
+    }
+
     /// Ends of attempts from a borrower: believed if its grant is open and has the task.
     pub(super) fn results(
         &mut self,

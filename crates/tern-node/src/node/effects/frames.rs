@@ -3,24 +3,24 @@
 use tern_core::wire::{self, Message, WireError};
 
 /// The frames of a message. Ends that are too many for one go in several. A loan whose commands are too long for one leaves with
-/// the first of its tasks; the others stand as lent until these have ended, or the lease has.
-pub(super) fn fitting(mut message: Message) -> Result<Vec<Vec<u8>>, WireError> {
+/// the first of its tasks: the message is cut down to these.
+pub(super) fn fitting(message: &mut Message) -> Result<Vec<Vec<u8>>, WireError> {
     loop {
-        match wire::try_encode(&message) {
+        match wire::try_encode(message) {
             Err(error) => {
-                if let Message::Results { grant, outcomes, output, made } = &mut message
+                if let Message::Results { grant, outcomes, output, made } = message
                     && outcomes.len() > 1
                 {
                     let half = outcomes.len() / 2;
-                    let rest = Message::Results {
+                    let mut rest = Message::Results {
                         grant: *grant,
                         outcomes: outcomes.split_off(half),
                         output: output.split_off(half.min(output.len())),
                         made: made.split_off(half.min(made.len())),
                     };
-                    return Ok([fitting(message)?, fitting(rest)?].concat());
+                    return Ok([fitting(message)?, fitting(&mut rest)?].concat());
                 }
-                let Message::Lend { tasks, argv, travel, .. } = &mut message else { return Err(error) };
+                let Message::Lend { tasks, argv, travel, .. } = message else { return Err(error) };
                 if argv.len() < 2 {
                     return Err(error);
                 }
@@ -64,13 +64,13 @@ mod tests {
         };
         let file = |number: usize| MadeFile { name: format!("out/{number:0>90}").into(), size: 1, mode: 0o644 };
         let made = Made { files: (0..TASK_FILES_MAX).map(file).collect(), ..Made::default() };
-        let message = Message::Results {
+        let mut message = Message::Results {
             grant: GrantId { incarnation: 1, n: 1 },
             outcomes: (0..20).map(outcome).collect(),
             output: vec![(Bytes::default(), Bytes::default()); 20],
             made: vec![made; 20],
         };
-        let frames = fitting(message).expect("each end fits");
+        let frames = fitting(&mut message).expect("each end fits");
         assert!(frames.len() > 1);
         let mut tasks = Vec::new();
         for frame in frames {

@@ -3,20 +3,20 @@
 //! The core speaks of tasks as numbers. Only here, just before they go to the warden or to a borrower, do they get words;
 //! so the core stays small and a job of a million tasks stays one template.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use tern_core::promise::State;
-use tern_core::wire::{Made, TaskFiles, Travel};
+use tern_core::promise::{Outcome, State};
+use tern_core::wire::{TaskFiles, Travel};
 use tern_core::words::limits::{ARG_BYTES_MAX, FRAME_BYTES_MAX};
 use tern_core::words::{Attempt, Bytes, GrantId, Inputs as Rowed, JobId, JobSpec, NodeId, TaskSet};
 
 use super::devices::Devices;
 use crate::files::names;
-use crate::files::wire::Trouble;
 use crate::home::Home;
 use crate::process::protocol::{Order, Own};
+use crate::stage::leave::{Along, Leaving};
 use crate::stage::{self, Inputs, Wish};
 use crate::store::context;
 use crate::store::rows::Rows;
@@ -56,8 +56,8 @@ struct Loan {
     /// Vectors of its tasks: a warden may die before it has begun one, and the next is given it again.
     argv: BTreeMap<u32, Vec<Bytes>>,
     context: PathBuf,
-    /// Outputs that were put aside for the owner to fetch.
-    put: BTreeSet<(u32, usize)>,
+    /// What goes with the ends of its tasks, from when it was looked for first.
+    along: BTreeMap<u32, Along>,
 }
 
 /// The files of a loan's tasks.
@@ -66,8 +66,6 @@ struct Travelling {
     files: BTreeMap<u32, TaskFiles>,
     /// Work folders that are ready, as they were then.
     ready: BTreeMap<u32, Inputs>,
-    /// What they left behind, looked at once.
-    made: BTreeMap<u32, Result<Made, Trouble>>,
 }
 
 impl Orders {
@@ -164,32 +162,32 @@ impl Orders {
         }
     }
 
-    /// What a borrowed task left behind for its owner, as it was when its end was told first.
-    ///
-    /// # Errors
-    /// [`Trouble`]: not all of it can go back.
-    pub fn made(&mut self, grant: GrantId, task: u32) -> Result<Made, Trouble> {
-        let travel = self.borrowed.get_mut(&grant).and_then(|loan| loan.travel.as_mut());
-        let Some(travel) = travel else { return Ok(Made::default()) };
-        let Some(ready) = travel.ready.get(&task) else { return Ok(Made::default()) };
-        let outputs = travel.files.get(&task).map_or(&[][..], |files| &files.outputs[..]);
-        travel.made.entry(task).or_insert_with(|| ready.made(outputs)).clone()
+    /// What goes with the end of a borrowed task beside its outcome. None: nobody has looked for it yet.
+    pub fn along(&self, grant: GrantId, task: u32) -> Option<&Along> {
+        self.borrowed.get(&grant)?.along.get(&task)
     }
 
-    /// Whether an output that is too long for a message lies at its [`Self::long_place`], whole.
-    pub fn is_put(&self, grant: GrantId, task: u32, which: usize) -> bool {
-        self.borrowed.get(&grant).is_some_and(|loan| loan.put.contains(&(task, which)))
-    }
-
-    pub fn mark_put(&mut self, grant: GrantId, task: u32, which: usize) {
-        if let Some(loan) = self.borrowed.get_mut(&grant) {
-            loan.put.insert((task, which));
+    /// What is to be looked for and put aside before this end is told; nothing, where all of it fits into the message. `long`: which
+    /// of output and error output do not.
+    pub fn leaving(&mut self, to: NodeId, grant: GrantId, outcome: &Outcome, long: [bool; 2]) -> Option<Leaving> {
+        let loan = self.borrowed.get_mut(&grant)?;
+        let task = outcome.attempt.task;
+        let made = loan.travel.as_mut().and_then(|travel| {
+            let outputs = travel.files.get(&task).map(|files| files.outputs.clone()).unwrap_or_default();
+            Some((travel.ready.remove(&task)?, outputs))
+        });
+        if made.is_none() && long == [false; 2] {
+            return None;
         }
+        loan.along.insert(task, Along::Coming);
+        Some(Leaving { to, grant, outcome: *outcome, made, folder: loan.folder.clone(), long })
     }
 
-    /// Where an output of a borrowed task is put that is too long for a message.
-    pub fn long_place(&self, grant: GrantId, task: u32, which: usize) -> Option<PathBuf> {
-        Some(self.borrowed.get(&grant)?.folder.join(format!("{task}.{which}")))
+    /// It was looked for. False: the loan is over.
+    pub fn left(&mut self, grant: GrantId, task: u32, along: Along) -> bool {
+        let Some(loan) = self.borrowed.get_mut(&grant) else { return false };
+        loan.along.insert(task, along);
+        true
     }
 
     /// Remembers what a grant came with. `argv` has one vector a task in ascending order; a shorter list is the lender's
@@ -202,10 +200,9 @@ impl Orders {
             base: names::path(&travel.base),
             files: numbers().zip(travel.tasks).collect(),
             ready: BTreeMap::new(),
-            made: BTreeMap::new(),
         });
-        let (argv, put) = (numbers().zip(argv).collect(), BTreeSet::new());
-        self.borrowed.insert(grant, Loan { from, gpus, folder, travel, argv, context, put });
+        let (argv, along) = (numbers().zip(argv).collect(), BTreeMap::new());
+        self.borrowed.insert(grant, Loan { from, gpus, folder, travel, argv, context, along });
     }
 
     /// Where the context of a loan lies; None where none is known.

@@ -81,6 +81,7 @@ impl Journal {
             return Err(error);
         }
         self.last = sequence;
+        self.outputs.settle();
         self.uncovered = true;
         self.testify();
         Ok(())
@@ -142,6 +143,12 @@ impl Journal {
         long: &Long,
     ) -> Result<(), StoreError> {
         self.outputs.keep(&self.home, outcomes, output, long)
+    }
+
+    /// Whether an output file that [`Self::keep_outputs`] wrote may be pointed at by records that are not durable yet.
+    #[must_use]
+    pub fn holds_output(&self, number: u32) -> bool {
+        self.outputs.in_use(number)
     }
 
     fn rows_of(&mut self, sequence: u64, records: &[Record]) -> Result<Vec<Row>, StoreError> {

@@ -1,5 +1,6 @@
 //! Output of tasks that other nodes ran: appended to files of the agent's own, apart from those that the warden writes.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
@@ -19,8 +20,14 @@ const FILE_BYTES_MAX: u64 = 64 << 20;
 #[derive(Debug, Default)]
 pub struct PeerOutputs {
     pair: Option<Pair>,
+    /// The number given last, in this life.
+    last: Option<u32>,
     /// What staged records point to could not be made durable: they must not be committed.
     lost: bool,
+    /// Files came into the folder whose names are not durable yet.
+    unnamed: bool,
+    /// Files to which records may point that are not durable yet.
+    fresh: BTreeSet<u32>,
 }
 
 #[derive(Debug)]
@@ -32,7 +39,8 @@ struct Pair {
 }
 
 impl PeerOutputs {
-    /// `long`: files with outputs that are too long for a message, of the only outcome then.
+    /// `long`: files with outputs that are too long for a message, of the only outcome then. They are durable but for their names,
+    /// and are moved here: each is a file of its own, since to copy one takes as long as its disk does.
     pub fn keep(
         &mut self,
         home: &Home,
@@ -43,42 +51,74 @@ impl PeerOutputs {
         for (index, outcome) in outcomes.iter_mut().enumerate() {
             let none = (Bytes::default(), Bytes::default());
             let (stdout, stderr) = output.get(index).unwrap_or(&none);
-            outcome.stdout = self.append(home, 0, stdout, long[0].as_deref())?;
-            outcome.stderr = self.append(home, 1, stderr, long[1].as_deref())?;
+            outcome.stdout = self.keep_one(home, 0, stdout, long[0].as_deref())?;
+            outcome.stderr = self.keep_one(home, 1, stderr, long[1].as_deref())?;
+            self.fresh.extend([outcome.stdout, outcome.stderr].map(|kept| kept.file));
         }
         Ok(())
     }
 
-    fn append(&mut self, home: &Home, which: usize, bytes: &[u8], long: Option<&Path>) -> Result<Output, StoreError> {
-        if bytes.is_empty() && long.is_none() {
-            return Ok(Output::default());
+    /// Whether records may point to this file that are not durable yet.
+    pub fn in_use(&self, number: u32) -> bool {
+        self.fresh.contains(&number)
+    }
+
+    /// All records are durable, or never will be.
+    pub fn settle(&mut self) {
+        self.fresh.clear();
+        self.fresh.extend(self.pair.as_ref().map(|pair| pair.number));
+    }
+
+    fn keep_one(&mut self, home: &Home, which: usize, bytes: &[u8], long: Option<&Path>) -> Result<Output, StoreError> {
+        match long {
+            Some(long) => self.adopt(home, which, long),
+            None if bytes.is_empty() => Ok(Output::default()),
+            None => self.append(home, which, bytes),
         }
+    }
+
+    fn adopt(&mut self, home: &Home, which: usize, long: &Path) -> Result<Output, StoreError> {
+        let len = fs::metadata(long).map_err(StoreError::io("cannot be read", long))?.len();
+        let file = self.next_number(home)?;
+        let place = if which == 0 { home.stdout(file) } else { home.stderr(file) };
+        fs::rename(long, &place).map_err(StoreError::io("cannot be moved", &place))?;
+        self.unnamed = true;
+        Ok(Output { file, offset: 0, len })
+    }
+
+    /// A number that no file has had. A new run goes on after the greatest in the folder, which is made.
+    fn next_number(&mut self, home: &Home) -> Result<u32, StoreError> {
+        let folder = home.peer_outputs();
+        let last = match self.last {
+            Some(last) => last,
+            None => {
+                crate::home::make_folder(&folder).map_err(StoreError::io("cannot be made", &folder))?;
+                last_number(&folder).map_err(StoreError::io("cannot be read", &folder))?
+            }
+        };
+        Ok(*self.last.insert(last + 1))
+    }
+
+    fn append(&mut self, home: &Home, which: usize, bytes: &[u8]) -> Result<Output, StoreError> {
         if self.pair.as_ref().is_some_and(|pair| pair.ends[which] >= FILE_BYTES_MAX) {
             self.let_go(home)?;
         }
-        let pair = match &mut self.pair {
+        let pair = match self.pair.take() {
             Some(pair) => pair,
-            none => none.insert(Pair::new(home)?),
+            None => Pair::new(home, self.next_number(home)?)?,
         };
+        let pair = self.pair.insert(pair);
         let start = pair.ends[which];
-        let file = &mut pair.files[which];
-        let written = match long {
-            Some(long) => File::open(long).and_then(|mut long| std::io::copy(&mut long, file)),
-            None => Ok(0),
-        };
-        // What the owner adds to an error output stands behind it.
-        let written = written.and_then(|long| file.write_all(bytes).map(|()| long + bytes.len() as u64));
-        if let Err(source) = written {
+        if let Err(source) = pair.files[which].write_all(bytes) {
             // What was half written belongs to nobody; the next pair begins clean.
             let path = pair.path(home, which);
             // Others stand in it whose records are staged.
             self.let_go(home)?;
             return Err(StoreError::io("output of another node", &path)(source));
         }
-        let len = written.unwrap_or(0);
-        pair.ends[which] += len;
+        pair.ends[which] += bytes.len() as u64;
         pair.dirty[which] = true;
-        Ok(Output { file: pair.number, offset: start, len })
+        Ok(Output { file: pair.number, offset: start, len: bytes.len() as u64 })
     }
 
     /// The pair takes no more; what it holds is durable, or the next commit is refused.
@@ -92,6 +132,11 @@ impl PeerOutputs {
     /// Makes durable what outcomes point to.
     pub fn sync(&mut self, home: &Home) -> Result<(), StoreError> {
         let synced = self.sync_pair(home);
+        if std::mem::take(&mut self.unnamed) {
+            let named = sync_names(home);
+            self.lost |= named.is_err();
+            named?;
+        }
         if std::mem::take(&mut self.lost) {
             let lost = std::io::Error::other("an fsync of it failed before");
             return Err(StoreError::io("output of other nodes", &home.peer_outputs())(lost));
@@ -118,18 +163,13 @@ impl PeerOutputs {
 
 impl Pair {
     /// A new pair with each run: nobody has to look how far the old one is to be trusted.
-    fn new(home: &Home) -> Result<Self, StoreError> {
-        let folder = home.peer_outputs();
-        crate::home::make_folder(&folder).map_err(StoreError::io("cannot be made", &folder))?;
-        let number = next_number(&folder).map_err(StoreError::io("cannot be read", &folder))?;
+    fn new(home: &Home, number: u32) -> Result<Self, StoreError> {
         let open = |path: &Path| {
             let made = OpenOptions::new().append(true).create_new(true).mode(0o600).open(path);
             made.map_err(StoreError::io("cannot be made", path))
         };
         let files = [open(&home.stdout(number))?, open(&home.stderr(number))?];
-        for path in [folder.as_path(), &home.outputs()] {
-            File::open(path).and_then(|folder| folder.sync_all()).map_err(StoreError::io("fsync", path))?;
-        }
+        sync_names(home)?;
         Ok(Self { number, files, ends: [0; 2], dirty: [false; 2] })
     }
 
@@ -138,12 +178,20 @@ impl Pair {
     }
 }
 
-fn next_number(folder: &Path) -> std::io::Result<u32> {
+/// The names of all files, and of their folder, are durable.
+fn sync_names(home: &Home) -> Result<(), StoreError> {
+    for path in [home.peer_outputs(), home.outputs()] {
+        File::open(&path).and_then(|folder| folder.sync_all()).map_err(StoreError::io("fsync", &path))?;
+    }
+    Ok(())
+}
+
+fn last_number(folder: &Path) -> std::io::Result<u32> {
     let mut last = FROM_PEERS;
     for entry in fs::read_dir(folder)? {
         let name = entry?.file_name();
         let number = name.to_str().and_then(|name| name.split_once('.')?.0.parse().ok());
         last = last.max(number.unwrap_or(0));
     }
-    Ok(last + 1)
+    Ok(last)
 }

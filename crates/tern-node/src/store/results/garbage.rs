@@ -20,12 +20,13 @@ pub struct Garbage {
     pub outputs: Vec<u32>,
 }
 
-/// Looks through all segments; `knows` says whether a job lives. A job that was put aside for its damaged rows lives.
+/// Looks through all segments; `knows` says whether a job lives, `holds` whether records that are not in a segment yet may point to an
+/// output file of the agent's. A job that was put aside for its damaged rows lives.
 /// The newest segment of each lane always stays, so that numbers are never used twice.
 ///
 /// # Errors
 /// [`StoreError::Io`]; then nothing was removed.
-pub fn garbage(home: &Home, knows: impl Fn(JobId) -> bool) -> Result<Garbage, StoreError> {
+pub fn garbage(home: &Home, knows: impl Fn(JobId) -> bool, holds: impl Fn(u32) -> bool) -> Result<Garbage, StoreError> {
     // Files are listed before segments are read: one that is newer than this list is not looked at.
     let mut outputs = output_numbers(&home.outputs())?;
     outputs.extend(output_numbers(&home.peer_outputs())?);
@@ -48,7 +49,7 @@ pub fn garbage(home: &Home, knows: impl Fn(JobId) -> bool) -> Result<Garbage, St
     outputs.retain(|number| !in_use.contains(number));
     let own = outputs.split_off(&FROM_PEERS);
     let newest = own.last().copied();
-    for number in own.into_iter().filter(|number| Some(*number) != newest) {
+    for number in own.into_iter().filter(|number| Some(*number) != newest && !holds(*number)) {
         remove(&home.stdout(number))?;
         remove(&home.stderr(number))?;
     }

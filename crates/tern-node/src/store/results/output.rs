@@ -1,7 +1,7 @@
 //! What a task wrote: a range of an output file.
 
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
@@ -37,27 +37,38 @@ pub fn read_output(home: &Home, output: Output, stderr: bool, from: u64, max: us
     }
 }
 
-/// Bytes copied at a time.
-const PIECE_BYTES: usize = 1 << 20;
+/// Bytes copied at a time: between two pieces it may be told to stop.
+const PIECE_BYTES: u64 = 64 << 20;
 
-/// Copies a task's whole output into a file of its own, unless an earlier call did. Its folder is made.
+/// Copies a task's whole output into a file of its own, as long as it is `wanted`. Its folder is made. Blocks.
 ///
 /// # Errors
-/// As [`read_output`]; [`StoreError::Full`].
-pub fn copy_output(home: &Home, output: Output, stderr: bool, place: &Path) -> Result<(), StoreError> {
-    if std::fs::metadata(place).is_ok_and(|meta| meta.len() == output.len) {
-        return Ok(());
-    }
+/// As [`read_output`]; [`StoreError::Full`]; one of a kind of its own where it is not wanted any more.
+pub fn copy_output(
+    home: &Home,
+    output: Output,
+    stderr: bool,
+    place: &Path,
+    wanted: impl Fn() -> bool,
+) -> Result<(), StoreError> {
     let failed = || StoreError::io("the output cannot be copied", place);
     if let Some(folder) = place.parent() {
         crate::home::make_folder(folder).map_err(failed())?;
     }
+    let path = if stderr { home.stderr(output.file) } else { home.stdout(output.file) };
+    let mut from = File::open(&path).map_err(StoreError::io("the output cannot be opened", &path))?;
+    from.seek(SeekFrom::Start(output.offset)).map_err(StoreError::io("the output cannot be read", &path))?;
     let mut file = File::create(place).map_err(failed())?;
-    let mut done = 0;
-    while done < output.len {
-        let piece = read_output(home, output, stderr, done, PIECE_BYTES)?;
-        file.write_all(&piece).map_err(failed())?;
-        done += piece.len() as u64;
+    let mut left = output.len;
+    while left > 0 {
+        if !wanted() {
+            return Err(failed()(io::Error::new(io::ErrorKind::Interrupted, "nobody waits for it any more")));
+        }
+        // Between two files: the kernel copies.
+        match io::copy(&mut (&mut from).take(left.min(PIECE_BYTES)), &mut file).map_err(failed())? {
+            0 => return Err(StoreError::damaged(&path, "it is shorter than the task's result says")),
+            copied => left -= copied,
+        }
     }
     Ok(())
 }

@@ -229,14 +229,14 @@ fn only_what_holds_nothing_of_a_living_job_is_garbage() {
     fill(home, Lane::Warden, 2);
     write(home, Lane::Warden, &[outcome(3, 0, Exit::Code(0))]);
     fill(home, Lane::Agent, 1);
-    assert_eq!(garbage(home, |_| true).expect("looked"), Garbage::default());
-    let found = garbage(home, |id| id != job(1)).expect("looked");
+    assert_eq!(garbage(home, |_| true, |_| false).expect("looked"), Garbage::default());
+    let found = garbage(home, |id| id != job(1), |_| false).expect("looked");
     assert_eq!(found, Garbage { segments: vec![0], outputs: vec![1] });
     assert_eq!(numbers(home, Lane::Agent).expect("read"), [3], "the agent's own went at once, but for the newest");
-    let all = garbage(home, |_| false).expect("looked");
+    let all = garbage(home, |_| false, |_| false).expect("looked");
     assert_eq!((all.segments, all.outputs), (vec![0, 2], vec![1, 2, 3]), "the newest segment stays");
     super::super::job::mark_aside(home, job(2)).expect("marked");
-    let found = garbage(home, |_| false).expect("looked");
+    let found = garbage(home, |_| false, |_| false).expect("looked");
     assert_eq!(found, Garbage { segments: vec![0], outputs: vec![1, 3] }, "a job put aside keeps its results");
 }
 
@@ -248,5 +248,5 @@ fn a_segment_that_cannot_be_read_keeps_everything() {
     write(home, Lane::Warden, &[outcome(2, 0, Exit::Code(0))]);
     let file = OpenOptions::new().write(true).open(home.segment(0)).expect("a file");
     file.write_all_at(b"no header", 0).expect("written");
-    assert_eq!(garbage(home, |_| false).expect("looked"), Garbage::default());
+    assert_eq!(garbage(home, |_| false, |_| false).expect("looked"), Garbage::default());
 }
