@@ -58,7 +58,7 @@ pub enum Peer {
         long: Long,
     },
     /// What goes with the end of a borrowed task was looked for.
-    Left(Left),
+    Left(Box<Left>),
     /// A member asks through the overlay what a face may ask.
     Asks(Box<Ask>),
     /// One frame of an admitted peer, not decoded yet.

@@ -128,7 +128,7 @@ impl Loop {
             Peer::Fit { from, fit } => self.peer_fit(from, fit, effects),
             Peer::Staged { grant, task, inputs } => self.staged(grant, task, inputs, effects),
             Peer::Returned { from, message, long } => self.said(from, message, long, effects),
-            Peer::Left(left) => self.left(left),
+            Peer::Left(left) => self.left(*left),
             Peer::Asks(ask) => self.answer(*ask, effects),
             Peer::Frame { from, bytes } => self.frame(from, &bytes, effects),
         }

@@ -70,7 +70,8 @@ impl Stager {
                 Along::Lost
             });
             // A loop that has ended tells nobody.
-            let _ended = stager.peers.to_loop().send(Peer::Left(Left { to, grant, outcome, along })).await;
+            let left = Box::new(Left { to, grant, outcome, along });
+            let _ended = stager.peers.to_loop().send(Peer::Left(left)).await;
         });
     }
 
