@@ -17,5 +17,6 @@ pub use link::LinkTrit;
 pub use queue::QueueTrit;
 pub use reading::Reading;
 pub use trit::NodeTrit;
+pub use trit::signs::Signs;
 pub use vitals::{Vitals, VitalsError};
 pub use zone::ZoneLoad;

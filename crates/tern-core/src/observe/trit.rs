@@ -180,5 +180,6 @@ impl Smoothed {
     }
 }
 
+pub mod signs;
 #[cfg(test)]
 mod tests;

@@ -2,6 +2,7 @@
 
 pub mod job;
 pub mod lease;
+pub mod ledger;
 pub mod outcome;
 pub mod record;
 pub mod refusal;

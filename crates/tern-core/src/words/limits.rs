@@ -43,6 +43,9 @@ pub const RESULT_OUTPUT_BYTES_MAX: usize = 64 << 10;
 pub const TASK_FILES_MAX: usize = 4_096;
 /// Nodes that a job may name or exclude.
 pub const NAMED_NODES_MAX: usize = 256;
+/// Transfers that a broker's book may hold, settled ones of its epoch included.
+pub const LEDGER_OPEN_MAX: usize = 1 << 16;
+
 /// A task that came back so often from nodes that did not run it stays with its owner.
 pub const MOVES_MAX: u8 = 6;
 /// Tasks of one job of which is remembered that they came back; the first are forgotten.

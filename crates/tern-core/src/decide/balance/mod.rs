@@ -2,7 +2,11 @@
 //!
 //! A task stays in the durable queue of its job until a free slot takes it, so that it seldom has to move again.
 
+pub mod accept;
 pub mod guard;
+pub mod matrix;
 pub mod next;
+pub mod pairing;
+pub mod rules;
 pub mod straggler;
 pub mod token;

@@ -1,0 +1,231 @@
+//! The book of one broker: transfers that it brought together, until both sides have posted.
+//!
+//! A transfer is *open* from the first posting, *committed* with the second, *aborted* when its sender has taken the work back before
+//! the receiver had it. An epoch of the book may close when nothing of it is open; all that was posted adds up to nothing then. Where
+//! it does not, the broker and the two sides compare their numbers ([`audit`](super::audit())), and nothing else is held up.
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use serde::{Deserialize, Serialize};
+
+use super::field::Trits;
+use super::triad::{Half, Posting, Triad};
+use crate::words::limits::LEDGER_OPEN_MAX;
+use crate::words::{GrantId, NodeId};
+
+/// A transfer that is open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    pub triad: Triad,
+    pub sender: bool,
+    pub receiver: bool,
+}
+
+/// Why a posting is not entered. The book is as it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unposted {
+    /// Its author is not the one who may post it.
+    Forged,
+    /// It is in the book already.
+    Repeated,
+    /// The other side told the transfer otherwise.
+    Unlike,
+    /// This book is another broker's.
+    NotHere,
+    /// Too many are open.
+    Full,
+}
+
+/// What one broker knows of the transfers of its epoch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Book {
+    broker: NodeId,
+    epoch: u64,
+    open: BTreeMap<GrantId, Entry>,
+    sum: Trits,
+    pub committed: u64,
+    pub aborted: u64,
+    /// Tasks of committed transfers.
+    pub tasks: u64,
+    /// Numbers that were settled in this epoch: three more postings of one would not be seen in the sum.
+    settled: BTreeSet<GrantId>,
+}
+
+impl Book {
+    #[must_use]
+    pub const fn new(broker: NodeId, epoch: u64) -> Self {
+        Self {
+            broker,
+            epoch,
+            open: BTreeMap::new(),
+            sum: Trits::ZERO,
+            committed: 0,
+            aborted: 0,
+            tasks: 0,
+            settled: BTreeSet::new(),
+        }
+    }
+
+    #[must_use]
+    pub const fn epoch(&self) -> u64 {
+        self.epoch
+    }
+    /// Of all that was posted.
+    #[must_use]
+    pub const fn sum(&self) -> Trits {
+        self.sum
+    }
+    pub fn open(&self) -> impl Iterator<Item = &Entry> {
+        self.open.values()
+    }
+
+    /// Enters what a node posted. True: both sides have, and the transfer is committed.
+    ///
+    /// # Errors
+    /// [`Unposted`]
+    pub fn post(&mut self, by: NodeId, posting: &Posting) -> Result<bool, Unposted> {
+        let Posting { triad, half } = *posting;
+        let tx = triad.tx();
+        if by != posting.author() {
+            return Err(Unposted::Forged);
+        }
+        if triad.broker() != self.broker {
+            return Err(Unposted::NotHere);
+        }
+        if self.settled.contains(&tx) {
+            return Err(Unposted::Repeated);
+        }
+        if self.open.len() + self.settled.len() >= LEDGER_OPEN_MAX && !self.open.contains_key(&tx) {
+            return Err(Unposted::Full);
+        }
+        let none = Entry { triad, sender: false, receiver: false };
+        let known = self.open.get(&tx).copied().unwrap_or(none);
+        if known.triad != triad {
+            return Err(Unposted::Unlike);
+        }
+        let was = if half == Half::Sender { known.sender } else { known.receiver };
+        if was {
+            return Err(Unposted::Repeated);
+        }
+        let entry = Entry {
+            sender: known.sender || half == Half::Sender,
+            receiver: known.receiver || half == Half::Receiver,
+            ..known
+        };
+        self.sum = self.sum.with(posting.value());
+        self.open.insert(tx, entry);
+        let both = entry.sender && entry.receiver;
+        if both {
+            self.settle(tx, true);
+        }
+        Ok(both)
+    }
+
+    /// The sender took the work back before the receiver had it: what it posted is posted the other way round, too.
+    ///
+    /// # Errors
+    /// [`Unposted`]
+    pub fn abort(&mut self, by: NodeId, triad: &Triad) -> Result<(), Unposted> {
+        if by != triad.sender() {
+            return Err(Unposted::Forged);
+        }
+        let Some(entry) = self.open.get(&triad.tx()) else { return Err(Unposted::Repeated) };
+        if entry.triad != *triad {
+            return Err(Unposted::Unlike);
+        }
+        let [sender, receiver] = triad.halves();
+        let missing = if entry.sender { receiver } else { sender };
+        self.sum = self.sum.with(missing.value());
+        self.settle(triad.tx(), false);
+        Ok(())
+    }
+
+    fn settle(&mut self, tx: GrantId, committed: bool) {
+        if let Some(entry) = self.open.remove(&tx) {
+            self.settled.insert(tx);
+            if committed {
+                self.committed += 1;
+                self.tasks += u64::from(entry.triad.tasks());
+            } else {
+                self.aborted += 1;
+            }
+        }
+    }
+
+    /// Begins the next epoch, if something was settled and nothing is open. Returns the sum of the one that closed.
+    pub fn close(&mut self) -> Option<Trits> {
+        if !self.open.is_empty() || self.settled.is_empty() {
+            return None;
+        }
+        let sum = self.sum;
+        *self = Self::new(self.broker, self.epoch + 1);
+        Some(sum)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::triad::sample;
+    use super::*;
+    use proptest::prelude::*;
+
+    fn id(byte: u8) -> NodeId {
+        NodeId([byte; 32])
+    }
+
+    #[test]
+    fn both_sides_commit_and_the_epoch_closes_at_nothing() {
+        let mut book = Book::new(id(2), 0);
+        let triad = sample(1, [1, 2, 3]);
+        let [sender, receiver] = triad.halves();
+        assert_eq!(book.post(id(1), &sender), Ok(false));
+        assert_eq!(book.close(), None, "one is open");
+        assert_eq!(book.post(id(1), &sender), Err(Unposted::Repeated));
+        assert_eq!(book.post(id(1), &receiver), Err(Unposted::Forged));
+        assert_eq!(book.post(id(3), &receiver), Ok(true));
+        assert_eq!(book.post(id(3), &receiver), Err(Unposted::Repeated));
+        assert_eq!((book.committed, book.tasks, book.close()), (1, u64::from(triad.tasks()), Some(Trits::ZERO)));
+        assert_eq!(book.epoch(), 1);
+    }
+
+    #[test]
+    fn a_transfer_that_is_told_two_ways_or_elsewhere_is_refused() {
+        let mut book = Book::new(id(2), 0);
+        let [one, _] = sample(1, [1, 2, 3]).halves();
+        let [_, other] = sample(1, [4, 2, 3]).halves();
+        assert_eq!(book.post(id(1), &one), Ok(false));
+        assert_eq!(book.post(id(3), &other), Err(Unposted::Unlike));
+        assert_eq!(book.post(id(1), &sample(2, [1, 5, 3]).halves()[0]), Err(Unposted::NotHere));
+        assert_eq!(book.abort(id(3), &sample(1, [1, 2, 3])), Err(Unposted::Forged));
+        assert_eq!(book.abort(id(1), &sample(1, [1, 2, 3])), Ok(()));
+        assert_eq!((book.aborted, book.close()), (1, Some(Trits::ZERO)));
+    }
+
+    proptest! {
+        /// However postings are lost, repeated, late or forged: what can be closed adds up to nothing, and the roles always do.
+        #[test]
+        fn closed_epochs_add_up_to_nothing(events in proptest::collection::vec((0u32..40, 0u8..6), 0..400)) {
+            let mut book = Book::new(id(9), 0);
+            for (n, what) in events {
+                let triad = sample(n, [1 + (n % 3) as u8, 9, 4 + (n % 4) as u8]);
+                let [sender, receiver] = triad.halves();
+                // What it answers depends on what came before; the sum must hold whatever it is.
+                let _any = match what {
+                    0 | 1 => book.post(triad.sender(), &sender).map(drop),
+                    2 | 3 => book.post(triad.receiver(), &receiver).map(drop),
+                    4 => book.abort(triad.sender(), &triad),
+                    _ => book.post(id(77), &sender).map(drop),
+                };
+                let open: Trits = book.open().fold(Trits::ZERO, |sum, entry| {
+                    let [one, other] = entry.triad.halves();
+                    let sum = if entry.sender { sum.with(one.value()) } else { sum };
+                    if entry.receiver { sum.with(other.value()) } else { sum }
+                });
+                prop_assert_eq!(book.sum(), open, "what is settled adds up to nothing");
+                if let Some(sum) = book.close() {
+                    prop_assert!(sum.is_zero());
+                }
+            }
+        }
+    }
+}
