@@ -13,7 +13,7 @@ use crate::plan::{Decision, Fault, Reason};
 use crate::promise::{Job, Refusal, State};
 use crate::view::{JobState, JobView, TaskCounts, command_text};
 use crate::words::spec::{HaltWhat, HaltWhen};
-use crate::words::{GrantId, JobId, NodeId, TaskSet};
+use crate::words::{GrantId, JobId, NodeId, Now, TaskSet};
 
 impl Machine {
     #[must_use]
@@ -81,6 +81,16 @@ impl Machine {
     #[must_use]
     pub fn load(&self) -> Option<f64> {
         self.sharing.pulse.smoothed.value()
+    }
+    /// Whether it holds tasks of this job of another node.
+    #[must_use]
+    pub fn borrows_of(&self, job: JobId) -> bool {
+        self.sharing.borrowed.values().any(|held| held.job == job)
+    }
+    /// Whether ends of lent tasks can be taken now; else they are not acknowledged, and come again.
+    #[must_use]
+    pub fn takes_results(&self, now: Now) -> bool {
+        self.staged.has_room(1) && self.here.storage_retry.is_none_or(|at| at <= now.boot)
     }
     /// Grants of other nodes that this node holds, with their owners.
     pub fn borrowed(&self) -> impl Iterator<Item = (GrantId, NodeId)> {

@@ -46,6 +46,8 @@ pub enum Reason {
     Fed,
     /// Fewer slots, given back, or waits: the owner of the machine uses it. The loads in hundredths.
     OwnerUses { open: u32, slots: u32, load_centi: u32, ours_centi: u32 },
+    /// Given back: their commands are so long that a message carried only so many of them.
+    LongCommands { carried: u32 },
     /// Waits for `release`.
     Held,
     /// Waits for the disk to have room.
@@ -108,6 +110,9 @@ impl fmt::Display for Reason {
                 ours_centi / 100,
                 ours_centi % 100
             ),
+            Self::LongCommands { carried } => {
+                write!(f, "the commands are long: a message had room for {carried} of them")
+            }
             Self::Held => f.write_str("held: waits for release"),
             Self::StorageFull => f.write_str("the disk is full"),
             Self::WardenAway => f.write_str("the process that starts tasks is away"),

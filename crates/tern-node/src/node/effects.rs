@@ -223,6 +223,10 @@ impl Loop {
             }
             self.uncarried.extend((!rest.is_empty()).then_some((*grant, rest)));
         }
+        if let (Message::Lend { asked, .. }, true) = (&message, frames.is_empty()) {
+            // Else its asker waits for an answer.
+            return self.send(to, Message::Nothing { asked: *asked });
+        }
         for frame in frames {
             if to_peers.try_send((to, frame)).is_err() {
                 tracing::debug!(%to, "a frame was dropped: the overlay's queue is full");

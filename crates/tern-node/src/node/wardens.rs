@@ -320,11 +320,12 @@ impl Loop {
     /// True: some files are still in use, and are to be named again.
     pub(super) fn collect_garbage(&mut self) -> bool {
         let jobs = self.machine.state();
-        match store::garbage(&self.home, |job| jobs.job(job).is_some(), |file| self.journal.holds_output(file)) {
-            Ok(garbage) if garbage.segments.is_empty() && garbage.outputs.is_empty() => false,
+        let knows = |job| jobs.job(job).is_some() || self.machine.borrows_of(job);
+        match store::garbage(&self.home, knows, |file| self.journal.holds_output(file)) {
+            Ok(garbage) if garbage.segments.is_empty() && garbage.outputs.is_empty() => garbage.more,
             Ok(garbage) => {
                 self.wardens.send(&ToWarden::Drop { segments: garbage.segments, outputs: garbage.outputs });
-                self.wardens.pid.is_some()
+                garbage.more || self.wardens.pid.is_some()
             }
             Err(error) => {
                 tracing::warn!(%error, "old results could not be looked through; they stay");

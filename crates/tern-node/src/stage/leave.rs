@@ -91,6 +91,10 @@ impl Stager {
             let wanted = || self.live().contains(folder);
             if let Err(error) = copy_output(&self.home, range, which == 1, &place, wanted) {
                 tracing::warn!(%error, "output of a lent task could not be put aside");
+                // Half of it helps nobody, and fills the disk.
+                for which in 0..2 {
+                    let _none = std::fs::remove_file(folder.join(format!("{}.{which}", outcome.attempt.task)));
+                }
                 self.discard_unless_live(folder);
                 return Along::Lost;
             }

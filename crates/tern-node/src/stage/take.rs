@@ -44,15 +44,21 @@ impl Stager {
             let Ok(place) = self.going.clone().acquire_owned().await else { return };
             let (stager, base) = (self.clone(), base.clone());
             running.spawn(async move {
-                let taken = match stager.take_one(from, &made, &base, &files).await {
-                    Ok(()) => stager.take_long((from, grant, task), &made, &mut output.1).await,
-                    Err(trouble) => Err(trouble),
-                };
+                // What it said comes first: it is told also where what it made has no place.
+                let mut taken = stager.take_long((from, grant, task), &made).await;
+                if let Ok(long) = &taken {
+                    let placed = stager.take_one(from, &made, &base, &files).await;
+                    stager.note_room(grant, task, placed.as_ref().err());
+                    let (long, goes) = (long.clone(), said(placed, &mut outcome, &mut output));
+                    taken = if goes { seal(&long, &mut output.1).await.map(|()| long) } else { Ok(Long::default()) };
+                    if goes && let Ok(long) = &taken {
+                        stager.hand_on((from, grant), outcome, output, long.clone()).await;
+                    }
+                }
                 drop(place);
-                stager.note_room(grant, task, taken.as_ref().err());
-                let long = taken.as_ref().cloned().unwrap_or_default();
-                if said(taken.map(drop), &mut outcome, &mut output) {
-                    stager.hand_on((from, grant), outcome, output, long).await;
+                if let Err(trouble) = taken {
+                    tracing::warn!(%trouble, task, "output of a lent task did not come; it is asked for again");
+                    stager.note_room(grant, task, Some(&trouble));
                 }
                 stager.end_return(grant, task);
             });
@@ -66,14 +72,8 @@ impl Stager {
         let _ended = self.peers.to_loop().send(Peer::Returned { from, message, long }).await;
     }
 
-    /// Standard output and error that no message holds, durable when they are here. What came with the end of the error output is
-    /// added to its file.
-    async fn take_long(
-        &self,
-        (from, grant, task): (NodeId, GrantId, u32),
-        made: &Made,
-        stderr: &mut Bytes,
-    ) -> Result<Long, Trouble> {
+    /// Standard output and error that no message holds.
+    async fn take_long(&self, (from, grant, task): (NodeId, GrantId, u32), made: &Made) -> Result<Long, Trouble> {
         let (events, _unheard) = mpsc::channel(1);
         let mut fetch = Fetch::new(self.peers.clone(), from, true, events);
         let mut long = Long::default();
@@ -81,9 +81,6 @@ impl Stager {
             let Some(path) = path else { continue };
             let place = self.long_place(grant, task, which);
             fetch.file(path, &place, 0o600).await?;
-            let added = if which == 1 { std::mem::take(stderr) } else { Bytes::default() };
-            let path = place.clone();
-            blocking(move || seal(&path, &added).map_err(|error| Trouble::at(&path, &error))).await?;
             long[which] = Some(place);
         }
         Ok(long)
@@ -100,17 +97,29 @@ impl Stager {
             // What nobody named and the task never had may hold what it would have added to.
             let mut meant = files.inputs.iter().chain(&files.outputs);
             fetch.force = meant.any(|known| names::path(&file.name).starts_with(names::path(known)));
-            fetch.file(&path, &target, file.mode).await.map_err(|trouble| unseen(trouble, &target))?;
+            fetch.file(&path, &target, file.mode).await.map_err(|trouble| gone(unseen(trouble, &target)))?;
         }
         Ok(())
     }
 }
 
-/// Adds to a file and makes it durable. Blocks.
-fn seal(path: &Path, added: &[u8]) -> std::io::Result<()> {
-    let mut file = fs::OpenOptions::new().append(true).open(path)?;
-    file.write_all(added)?;
-    file.sync_all()
+/// Makes both durable. What is added to an error output that is a file stands behind it.
+async fn seal(long: &Long, stderr: &mut Bytes) -> Result<(), Trouble> {
+    let added = if long[1].is_some() { std::mem::take(stderr) } else { Bytes::default() };
+    let long = long.clone();
+    blocking(move || {
+        for (which, path) in long.iter().enumerate() {
+            let Some(path) = path else { continue };
+            let sealed = fs::OpenOptions::new().append(true).open(path).and_then(|mut file| {
+                file.write_all(if which == 1 { &added } else { &[] })?;
+                file.sync_all()
+            });
+            // Whatever it is, it is no reason for the task to fail.
+            sealed.map_err(|error| Trouble::new(Kind::Io, format!("{}: {error}", path.display())))?;
+        }
+        Ok(())
+    })
+    .await
 }
 
 /// Where a file goes.
@@ -177,6 +186,11 @@ fn unseen(trouble: Trouble, target: &Path) -> Trouble {
         target.display()
     );
     Trouble::new(Kind::Exists, message)
+}
+
+/// Its borrower has begun anew and has it no more: the task runs again when the lease is over, and has not failed.
+fn gone(trouble: Trouble) -> Trouble {
+    if trouble.kind == Kind::NoSuchFile { Trouble::new(Kind::Io, trouble.to_string()) } else { trouble }
 }
 
 /// Whether the end may be handed on. What will never have its place makes the task fail, and its error output says why.

@@ -95,15 +95,14 @@ pub fn accept(it: &Move) -> Result<f64, No> {
         return Err(No::TooMuch);
     }
     if let Some(running) = &it.running {
-        // Written so that what is no number is refused.
-        if !(running.receiver <= FULL) {
-            return Err(No::ReceiverFull);
-        }
-        if !(running.sender >= IDLE) {
-            return Err(No::SenderIdle);
-        }
-        if !(running.gain > running.cost) {
-            return Err(No::NotWorth);
+        // Each refuses what is no number.
+        let caps = [
+            (running.receiver <= FULL, No::ReceiverFull),
+            (running.sender >= IDLE, No::SenderIdle),
+            (running.gain > running.cost, No::NotWorth),
+        ];
+        if let Some((_, no)) = caps.into_iter().find(|(kept, _)| !kept) {
+            return Err(no);
         }
     }
     Ok(2.0 * it.work * ahead - it.work * it.work * slowness)

@@ -17,7 +17,7 @@ use crate::machine::plant::Plant;
 use crate::plan::{Did, Reason, next};
 use crate::promise::{Loan, Record, lease};
 use crate::wire::Message;
-use crate::words::limits::{GRANTS_OPEN_MAX, LEASE_TTL, UNFIT_INPUTS_LAST, UNFIT_LASTS};
+use crate::words::limits::{GRANT_TASKS_MAX, GRANTS_OPEN_MAX, LEASE_TTL, UNFIT_INPUTS_LAST, UNFIT_LASTS};
 use crate::words::spec::Discipline;
 use crate::words::{Epoch, GrantId, JobId, NodeId, Now, Span, TaskSet, Unfit};
 
@@ -33,13 +33,16 @@ pub(in crate::machine) struct LoanClock {
     pub closing: bool,
     /// Tasks whose results wait for the disk.
     pub(super) staged: TaskSet,
+    /// Tasks of which their borrower never heard.
+    pub(super) uncarried: TaskSet,
     /// What a task that began there earlier had got of a core by then, in milliseconds.
     pub since_ms: f64,
 }
 
 impl LoanClock {
     pub(in crate::machine) fn new(to: NodeId, asked: u64, ends: u64, since_ms: f64) -> Self {
-        Self { to, asked, ends, closing: false, staged: TaskSet::new(), since_ms }
+        let (staged, uncarried) = (TaskSet::new(), TaskSet::new());
+        Self { to, asked, ends, closing: false, staged, uncarried, since_ms }
     }
 }
 
@@ -120,6 +123,10 @@ impl Machine {
         let tasks = self.take_for_loan(&chosen, plan.tasks.min(most), (limit_ms, to), now);
         if tasks.is_empty() {
             return false;
+        }
+        if let Some(lane) = self.lanes.get_mut(&LaneKey::Own(job)).filter(|_| tasks.len() >= carries) {
+            // Others of its tasks may have shorter commands.
+            lane.carries = carries.checked_mul(2).filter(|carries| *carries < GRANT_TASKS_MAX);
         }
         self.served(&chosen);
         if limit_ms.is_none() {

@@ -72,6 +72,10 @@ impl Machine {
             lane.carries = Some(lane.carries.map_or(carried, |known| known.min(carried)));
         }
         let tasks = if self.planted(Plant::UncarriedAll) { loan.open.clone() } else { tasks.clone() };
+        self.decided(Did::CameBack { job, from: to, tasks: tasks.len() }, Reason::LongCommands { carried });
+        if let Some(clock) = self.sharing.loans.get_mut(&grant) {
+            clock.uncarried.union(&tasks);
+        }
         self.returned(to, grant, &tasks, None, now, out);
     }
 
@@ -180,6 +184,7 @@ impl Machine {
             if *verdict == Verdict::Again
                 && outcome.exit == Exit::Void
                 && let Some(clock) = self.sharing.loans.get(&grant)
+                && !clock.uncarried.contains(attempt.task)
                 && let Some(lane) = self.lanes.get_mut(&LaneKey::Own(attempt.job))
             {
                 lane.came_back(attempt.task, clock.to, self.now);

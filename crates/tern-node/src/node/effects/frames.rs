@@ -1,6 +1,8 @@
 //! Messages as frames that other nodes take: none is longer than they read.
 
 use tern_core::wire::{self, Message, WireError};
+use tern_core::words::Bytes;
+use tern_core::words::limits::ARG_BYTES_MAX;
 
 /// The frames of a message. Ends that are too many for one go in several. A loan whose commands are too long for one leaves with
 /// the first of its tasks: the message is cut down to these.
@@ -21,10 +23,16 @@ pub(super) fn fitting(message: &mut Message) -> Result<Vec<Vec<u8>>, WireError> 
                     return Ok([fitting(message)?, fitting(&mut rest)?].concat());
                 }
                 let Message::Lend { tasks, argv, travel, .. } = message else { return Err(error) };
-                if argv.len() < 2 {
-                    return Err(error);
+                match &mut argv[..] {
+                    [] => return Err(error),
+                    // Longer than any kernel's limit: cut down to what fails for the same reason.
+                    [one] if one.len() > 2 => {
+                        one.truncate(1);
+                        one.push(Bytes(vec![b' '; ARG_BYTES_MAX]));
+                    }
+                    [_] => return Err(error),
+                    [_, _, ..] => argv.truncate(argv.len() / 2),
                 }
-                argv.truncate(argv.len() / 2);
                 if let Some(travel) = travel {
                     travel.tasks.truncate(argv.len());
                 }
@@ -41,7 +49,7 @@ mod tests {
     use tern_core::promise::{Exit, Outcome, Output};
     use tern_core::wire::{Made, MadeFile};
     use tern_core::words::limits::TASK_FILES_MAX;
-    use tern_core::words::{Attempt, Bytes, Epoch, GrantId, JobId};
+    use tern_core::words::{Attempt, Epoch, GrantId, JobId};
 
     #[test]
     fn ends_with_many_files_leave_in_several_frames_and_none_is_lost() {

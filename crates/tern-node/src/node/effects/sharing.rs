@@ -5,6 +5,7 @@ use tern_core::observe::Fit;
 use tern_core::wire::{self, Made, Message, TaskFiles};
 use tern_core::words::{Bytes, GrantId, JobSpec, NodeId, TaskSet, Unfit};
 
+use crate::clock;
 use crate::node::run::Loop;
 use crate::node::wardens::orders::Came;
 use crate::process::spawn::search::{self, Found};
@@ -28,6 +29,10 @@ impl Loop {
     /// A message that needs no files, or whose files are here.
     pub(in crate::node) fn said(&mut self, from: NodeId, mut message: Message, long: Long, effects: &mut Vec<Effect>) {
         if let Message::Results { grant, outcomes, output, .. } = &mut message {
+            if !self.machine.takes_results(clock::now()) {
+                long.iter().flatten().for_each(|place| drop(std::fs::remove_file(place)));
+                return tracing::debug!("results were dropped for now: the disk is not ready for more");
+            }
             let mut output = std::mem::take(output);
             // Of what will not count nothing is kept: neither of a loan that is over, nor of an end that is being written already.
             let counts: Vec<bool> = outcomes.iter().map(|it| self.machine.would_count(from, *grant, it)).collect();
@@ -49,9 +54,10 @@ impl Loop {
     fn fetch_first(&mut self, from: NodeId, message: Message, effects: &mut Vec<Effect>) {
         let Message::Results { grant, outcomes, output, made } = message else { return };
         let loan = self.machine.state().lent().get(&grant).filter(|loan| loan.to == from);
-        let (job, open) = loan.map_or_else(Default::default, |loan| (Some(loan.job), loan.open.clone()));
+        let job = loan.map(|loan| loan.job);
         let ends = outcomes.into_iter().zip(output).zip(made);
-        let (mut ends, over): (Vec<_>, Vec<_>) = ends.partition(|((end, _), _)| open.contains(end.attempt.task));
+        let (mut ends, over): (Vec<_>, Vec<_>) =
+            ends.partition(|((end, _), _)| self.machine.would_count(from, grant, end));
         if !over.is_empty() {
             // Not lent, or not any more, or counted already: the machine says so, and the borrower stops saying it.
             let outcomes = over.into_iter().map(|((outcome, _), _)| outcome).collect();

@@ -59,6 +59,17 @@ impl Journal {
         if sequence <= self.last {
             return Err(StoreError::Order { last: self.last - self.base, got: sequence - self.base });
         }
+        let written = self.commit_rows(sequence, records);
+        match &written {
+            Ok(()) => self.outputs.settle(),
+            // Whether they are durable shows at the next opening.
+            Err(StoreError::Failed { .. }) => {}
+            Err(_) => self.outputs.take_back(),
+        }
+        written
+    }
+
+    fn commit_rows(&mut self, sequence: u64, records: &[Record]) -> Result<(), StoreError> {
         self.ready()?;
         let rows = self.rows_of(sequence, records)?;
         let first = self.first.take();
@@ -81,7 +92,6 @@ impl Journal {
             return Err(error);
         }
         self.last = sequence;
-        self.outputs.settle();
         self.uncovered = true;
         self.testify();
         Ok(())

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use tern_core::promise::{Outcome, Output};
 use tern_core::words::Bytes;
@@ -15,6 +15,9 @@ use crate::stage::take::Long;
 
 /// A pair that is longer takes no more.
 const FILE_BYTES_MAX: u64 = 64 << 20;
+/// What came as a file and is longer becomes a file here, too: to copy it takes as long as its disk does. Shorter ones stand together
+/// with others, since a million files are slow, too.
+const FILE_BYTES_MIN: u64 = 1 << 20;
 
 /// The pair that is being written.
 #[derive(Debug, Default)]
@@ -28,6 +31,8 @@ pub struct PeerOutputs {
     unnamed: bool,
     /// Files to which records may point that are not durable yet.
     fresh: BTreeSet<u32>,
+    /// Those of them that came whole and hold nothing else.
+    adopted: Vec<PathBuf>,
 }
 
 #[derive(Debug)]
@@ -39,8 +44,7 @@ struct Pair {
 }
 
 impl PeerOutputs {
-    /// `long`: files with outputs that are too long for a message, of the only outcome then. They are durable but for their names,
-    /// and are moved here: each is a file of its own, since to copy one takes as long as its disk does.
+    /// `long`: files with outputs that are too long for a message, of the only outcome then. They are durable but for their names.
     pub fn keep(
         &mut self,
         home: &Home,
@@ -60,29 +64,49 @@ impl PeerOutputs {
 
     /// Whether records may point to this file that are not durable yet.
     pub fn in_use(&self, number: u32) -> bool {
-        self.fresh.contains(&number)
+        self.fresh.contains(&number) || self.pair.as_ref().is_some_and(|pair| pair.number == number)
     }
 
-    /// All records are durable, or never will be.
+    /// All records are durable.
     pub fn settle(&mut self) {
         self.fresh.clear();
-        self.fresh.extend(self.pair.as_ref().map(|pair| pair.number));
+        self.adopted.clear();
+    }
+
+    /// No record of this batch is durable, nor will be: what was kept for them alone goes, since the disk may be full of it.
+    pub fn take_back(&mut self) {
+        for path in std::mem::take(&mut self.adopted) {
+            // What cannot be removed goes with the next job that is forgotten.
+            let _left = fs::remove_file(path);
+        }
+        self.fresh.clear();
     }
 
     fn keep_one(&mut self, home: &Home, which: usize, bytes: &[u8], long: Option<&Path>) -> Result<Output, StoreError> {
-        match long {
-            Some(long) => self.adopt(home, which, long),
-            None if bytes.is_empty() => Ok(Output::default()),
-            None => self.append(home, which, bytes),
+        let Some(long) = long else {
+            return if bytes.is_empty() { Ok(Output::default()) } else { self.append(home, which, bytes) };
+        };
+        let failed = || StoreError::io("cannot be read", long);
+        let len = fs::metadata(long).map_err(failed())?.len();
+        if len < FILE_BYTES_MIN {
+            return self.append(home, which, &fs::read(long).map_err(failed())?);
         }
+        self.adopt(home, which, long, len)
     }
 
-    fn adopt(&mut self, home: &Home, which: usize, long: &Path) -> Result<Output, StoreError> {
-        let len = fs::metadata(long).map_err(StoreError::io("cannot be read", long))?.len();
+    fn adopt(&mut self, home: &Home, which: usize, long: &Path, len: u64) -> Result<Output, StoreError> {
         let file = self.next_number(home)?;
         let place = if which == 0 { home.stdout(file) } else { home.stderr(file) };
-        fs::rename(long, &place).map_err(StoreError::io("cannot be moved", &place))?;
+        match fs::rename(long, &place) {
+            // Somebody gave the outputs a disk of their own.
+            Err(error) if error.kind() == ErrorKind::CrossesDevices => {
+                let copied = fs::copy(long, &place).and_then(|_| File::open(&place)?.sync_all());
+                copied.map_err(StoreError::io("cannot be copied", &place))?;
+            }
+            moved => moved.map_err(StoreError::io("cannot be moved", &place))?,
+        }
         self.unnamed = true;
+        self.adopted.push(place);
         Ok(Output { file, offset: 0, len })
     }
 
@@ -133,9 +157,7 @@ impl PeerOutputs {
     pub fn sync(&mut self, home: &Home) -> Result<(), StoreError> {
         let synced = self.sync_pair(home);
         if std::mem::take(&mut self.unnamed) {
-            let named = sync_names(home);
-            self.lost |= named.is_err();
-            named?;
+            sync_names(home)?;
         }
         if std::mem::take(&mut self.lost) {
             let lost = std::io::Error::other("an fsync of it failed before");
@@ -173,7 +195,7 @@ impl Pair {
         Ok(Self { number, files, ends: [0; 2], dirty: [false; 2] })
     }
 
-    fn path(&self, home: &Home, which: usize) -> std::path::PathBuf {
+    fn path(&self, home: &Home, which: usize) -> PathBuf {
         if which == 0 { home.stdout(self.number) } else { home.stderr(self.number) }
     }
 }

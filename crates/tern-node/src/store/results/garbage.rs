@@ -12,12 +12,17 @@ use super::summary::{path_of, segments, summary};
 use crate::home::{FROM_PEERS, Home};
 use crate::process::inflight;
 
+/// Numbers of output files removed at a time, so that nobody waits for it.
+const REMOVED_MAX: usize = 1024;
+
 /// Files that hold nothing of any job that lives, for the warden to drop. What the agent itself wrote is gone already.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Garbage {
     pub segments: Vec<u32>,
     /// Numbers of pairs in `out/`. The warden must pass over those that a slot has open.
     pub outputs: Vec<u32>,
+    /// The agent's own files were too many for one call.
+    pub more: bool,
 }
 
 /// Looks through all segments; `knows` says whether a job lives, `holds` whether records that are not in a segment yet may point to an
@@ -49,16 +54,18 @@ pub fn garbage(home: &Home, knows: impl Fn(JobId) -> bool, holds: impl Fn(u32) -
     outputs.retain(|number| !in_use.contains(number));
     let own = outputs.split_off(&FROM_PEERS);
     let newest = own.last().copied();
-    for number in own.into_iter().filter(|number| Some(*number) != newest && !holds(*number)) {
+    let mut own = own.into_iter().filter(|number| Some(*number) != newest && !holds(*number));
+    for number in own.by_ref().take(REMOVED_MAX) {
         remove(&home.stdout(number))?;
         remove(&home.stderr(number))?;
     }
+    let more = own.next().is_some();
     let (agents, wardens): (Vec<u32>, Vec<u32>) = dead.into_iter().partition(|number| Lane::of(*number) == Lane::Agent);
     for number in agents {
         remove(&home.segment(number))?;
     }
     sweep_summaries(home)?;
-    Ok(Garbage { segments: wardens, outputs: outputs.into_iter().collect() })
+    Ok(Garbage { segments: wardens, outputs: outputs.into_iter().collect(), more })
 }
 
 /// Output files of attempts whose end is not durable yet.

@@ -231,13 +231,17 @@ fn only_what_holds_nothing_of_a_living_job_is_garbage() {
     fill(home, Lane::Agent, 1);
     assert_eq!(garbage(home, |_| true, |_| false).expect("looked"), Garbage::default());
     let found = garbage(home, |id| id != job(1), |_| false).expect("looked");
-    assert_eq!(found, Garbage { segments: vec![0], outputs: vec![1] });
+    assert_eq!(found, Garbage { segments: vec![0], outputs: vec![1], more: false });
     assert_eq!(numbers(home, Lane::Agent).expect("read"), [3], "the agent's own went at once, but for the newest");
     let all = garbage(home, |_| false, |_| false).expect("looked");
     assert_eq!((all.segments, all.outputs), (vec![0, 2], vec![1, 2, 3]), "the newest segment stays");
     super::super::job::mark_aside(home, job(2)).expect("marked");
     let found = garbage(home, |_| false, |_| false).expect("looked");
-    assert_eq!(found, Garbage { segments: vec![0], outputs: vec![1, 3] }, "a job put aside keeps its results");
+    assert_eq!(
+        found,
+        Garbage { segments: vec![0], outputs: vec![1, 3], more: false },
+        "a job put aside keeps its results"
+    );
 }
 
 #[test]

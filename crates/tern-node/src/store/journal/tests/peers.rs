@@ -74,3 +74,39 @@ fn output_that_came_with_a_result_is_read_back_by_its_range() {
     journal.keep_outputs(&mut more, &[("later".into(), "".into())], &[None, None]).expect("written");
     assert_ne!(more[0].stdout.file, found[0].stdout.file, "a new run has files of its own");
 }
+
+#[test]
+fn long_output_becomes_a_file_of_its_own_and_goes_where_its_record_is_not_written() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let home = Home::new(folder.path());
+    let (mut journal, _) = open(&home);
+    journal.commit(1, &[incarnation(), accepted(1), lent(1)]).expect("durable");
+    let came = folder.path().join("came");
+    let keep = |journal: &mut Journal, bytes: usize| {
+        std::fs::write(&came, vec![b'x'; bytes]).expect("a file");
+        let mut outcomes = vec![success(1, 0)];
+        let long = [Some(came.clone()), None];
+        journal.keep_outputs(&mut outcomes, &[("".into(), "said\n".into())], &long).expect("kept");
+        (came.exists(), outcomes)
+    };
+    let (copied, short) = keep(&mut journal, 100_000);
+    let (copied_too, long) = keep(&mut journal, 2_000_000);
+    assert!(copied && !copied_too, "the longer one is moved");
+    let (short, long) = (short[0], long[0]);
+    assert!(short.stdout.file == short.stderr.file && short.stderr.file == long.stderr.file);
+    assert!(long.stdout.file != long.stderr.file);
+    assert!(journal.holds_output(long.stdout.file) && journal.holds_output(short.stdout.file));
+    journal.outputs.take_back();
+    assert!(!home.stdout(long.stdout.file).exists(), "nobody will point to it");
+    assert!(home.stdout(short.stdout.file).exists() && journal.holds_output(short.stdout.file), "others stand in it");
+
+    let (_, outcomes) = keep(&mut journal, 2_000_000);
+    let kept = outcomes[0];
+    journal.commit(2, &[Record::Outcomes { via: Some(GrantId { incarnation: 9, n: 1 }), outcomes }]).expect("durable");
+    assert!(!journal.holds_output(kept.stdout.file), "its record is");
+    drop(journal);
+    let (_journal, _) = open(&home);
+    let found = counted(&home, job(1)).expect("read");
+    assert_eq!(read_output(&home, found[0].stdout, false, 0, 3_000_000).expect("read"), vec![b'x'; 2_000_000]);
+    assert_eq!(read_output(&home, found[0].stderr, true, 0, 100).expect("read"), b"said\n");
+}
