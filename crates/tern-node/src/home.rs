@@ -175,6 +175,10 @@ impl Home {
         self.0.join("cache")
     }
     #[must_use]
+    pub fn ledger(&self) -> PathBuf {
+        self.0.join("ledger")
+    }
+    #[must_use]
     pub fn outputs(&self) -> PathBuf {
         self.0.join("out")
     }

@@ -1,6 +1,7 @@
 //! Events, effects and messages in the words of a reader.
 
 use tern_core::machine::{Answer, Command, Deny, Effect, Event};
+use tern_core::promise::ledger::{Line, Posting};
 use tern_core::promise::{Exit, Outcome, Record};
 use tern_core::wire::Message;
 use tern_core::words::{Attempt, GrantId};
@@ -110,6 +111,15 @@ pub fn effect(effect: &Effect) -> Option<(&'static str, String)> {
         Effect::Counted { outcomes: list, .. } => ("agent", format!("counts {}", outcomes(list))),
         Effect::Changed { job, over: true } => ("agent", format!("{job} is over")),
         Effect::Discard { job } => ("agent", format!("discards {job}")),
+        Effect::Log(Line::Posted(posting)) => {
+            let Posting { triad, half } = posting;
+            (
+                "ledger",
+                format!("{half:?} of {}, {} tasks, broker {}", grant(&triad.tx()), triad.tasks(), triad.broker()),
+            )
+        }
+        Effect::Log(Line::Aborted(id)) => ("ledger", format!("{} was never taken", grant(id))),
+        Effect::Log(Line::Began) => ("ledger", "begins".to_owned()),
         Effect::WakeAt(_) | Effect::Changed { over: false, .. } => return None,
     })
 }
@@ -161,6 +171,8 @@ pub fn message(message: &Message) -> String {
         Message::Return { grant: id, tasks, why: Some(why) } => format!("return {tasks:?} of {}: {why}", grant(id)),
         Message::Revoke { grant: id } => format!("revoke {}", grant(id)),
         Message::Offer { tasks } => format!("offer of {tasks} tasks"),
+        Message::Post { postings, aborts } => format!("post {} halves, take back {}", postings.len(), aborts.len()),
+        Message::Settled { txs } => format!("settled {}", grants(txs)),
         Message::Recall { grant, tasks } => format!("recall of {tasks:?} of {}", grant.n),
     }
 }

@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 
 use super::share::Heard;
 use crate::decide::fits::Lack;
+use crate::promise::ledger::Line;
 use crate::promise::{Outcome, Record};
 use crate::wire::Message;
 use crate::words::{Epoch, GrantId, JobId, NodeId, TaskSet};
@@ -55,6 +56,8 @@ pub enum Effect {
         to: NodeId,
         message: Message,
     },
+    /// Write this down for whoever audits the ledger. Nothing waits for it.
+    Log(Line),
     /// Tell everybody how loaded this node is; the others get it as [`Message::Vitals`], or not at all.
     Tell(Told),
     /// Call again with [`Event::Tick`](super::Event::Tick) at this boot time, if nothing happens before.

@@ -12,6 +12,7 @@ mod commands;
 mod explain;
 mod history;
 mod lane;
+mod ledger;
 mod local;
 mod node;
 mod plant;
@@ -21,6 +22,7 @@ mod staged;
 
 pub use effect::{Answer, Deny, Dispatch, Effect, Told};
 pub use event::{Command, Event};
+pub use ledger::Totals;
 pub use local::WorkSettings;
 pub use node::Machine;
 #[cfg(feature = "planted")]

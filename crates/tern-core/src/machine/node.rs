@@ -11,12 +11,14 @@ use super::effect::Effect;
 use super::event::Event;
 use super::history::Runs;
 use super::lane::{Lane, LaneKey};
+use super::ledger::Ledgers;
 use super::local::{Ready, Room};
 use super::share::Sharing;
 use super::staged::Staged;
 use crate::observe::Fit;
 use crate::plan::decision::DECISIONS_MAX;
 use crate::plan::{Decision, Did, Fault, Reason};
+use crate::promise::ledger::Line;
 use crate::promise::{Record, Refusal, State};
 use crate::words::limits::SLOTS_MAX;
 use crate::words::{Attempt, Epoch, JobId, Now};
@@ -39,6 +41,7 @@ pub struct Machine {
     pub(super) turn: Option<LaneKey>,
     pub(super) sharing: Sharing,
     pub(super) balance: Balance,
+    pub(super) ledgers: Ledgers,
     /// How long tasks took, and may take.
     pub(super) runs: Runs,
     /// Jobs that changed during this event.
@@ -95,6 +98,7 @@ impl Machine {
     pub fn new(state: State) -> Self {
         let mut machine = Self {
             staged: Staged::new(state.head().next_job),
+            ledgers: Ledgers::new(state.node()),
             state,
             here: Here::default(),
             lanes: BTreeMap::new(),
@@ -171,6 +175,7 @@ impl Machine {
         self.here.incarnation = incarnation;
         self.balance.dice = incarnation;
         self.recover_loans(now);
+        out.push(Effect::Log(Line::Began));
         self.here.start_failed = !self.stage_own(alloc::vec![Record::Started { incarnation }], now, out);
     }
 

@@ -10,6 +10,7 @@ use super::node::Machine;
 use super::share::Heard;
 use crate::observe::NodeTrit;
 use crate::plan::{Decision, Fault, Reason};
+use crate::promise::ledger::{Book, Unposted};
 use crate::promise::{Job, Refusal, State};
 use crate::view::{JobState, JobView, TaskCounts, command_text};
 use crate::words::spec::{HaltWhat, HaltWhen};
@@ -81,6 +82,26 @@ impl Machine {
     #[must_use]
     pub fn load(&self) -> Option<f64> {
         self.sharing.pulse.smoothed.value()
+    }
+    /// What became of the transfers that this node keeps the book of, and of its own postings.
+    #[must_use]
+    pub const fn ledger_totals(&self) -> &super::Totals {
+        &self.ledgers.totals
+    }
+    /// The book that this node keeps for others.
+    #[must_use]
+    pub const fn book(&self) -> &Book {
+        &self.ledgers.book
+    }
+    /// Own postings that their broker has not settled.
+    #[must_use]
+    pub fn unsettled(&self) -> usize {
+        self.ledgers.waiting()
+    }
+    /// What was not entered into the book, by reason.
+    #[must_use]
+    pub const fn unposted(&self) -> &BTreeMap<Unposted, u64> {
+        &self.ledgers.refused
     }
     /// Whether it holds tasks of this job of another node.
     #[must_use]

@@ -102,14 +102,12 @@ impl fmt::Display for Reason {
             }
             Self::BatteryCharged { percent, above } => write!(f, "the battery is at {percent} %, {above} % are enough"),
             Self::Fed => f.write_str("the machine is not on battery any more"),
-            Self::OwnerUses { open, slots, load_centi, ours_centi } => write!(
-                f,
-                "the machine's load is {}.{:02}, {}.{:02} of it by tasks: {open} of {slots} slots are for tasks",
-                load_centi / 100,
-                load_centi % 100,
-                ours_centi / 100,
-                ours_centi % 100
-            ),
+            Self::OwnerUses { open, slots, load_centi, ours_centi } => {
+                let centi = |load: u32| (load / 100, load % 100);
+                let ((load, part), (ours, of_it)) = (centi(load_centi), centi(ours_centi));
+                write!(f, "the machine's load is {load}.{part:02}, {ours}.{of_it:02} of it by tasks: ")?;
+                write!(f, "{open} of {slots} slots are for tasks")
+            }
             Self::LongCommands { carried } => {
                 write!(f, "the commands are long: a message had room for {carried} of them")
             }

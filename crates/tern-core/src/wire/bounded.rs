@@ -11,8 +11,8 @@ use serde::de::{self, Deserializer, SeqAccess, Visitor};
 
 use crate::words::Bytes;
 use crate::words::limits::{
-    ARGV_WORDS_MAX, GRANT_TASKS_MAX, GRANTS_OPEN_MAX, LINKS_MAX, NODE_ADDRESSES_MAX, RECORDS_PER_FRAME,
-    ROSTER_BORDERS_MAX, ROSTER_DOORS_MAX, STATEMENTS_PER_FRAME, TASK_FILES_MAX,
+    ARGV_WORDS_MAX, GRANT_TASKS_MAX, GRANTS_OPEN_MAX, LINKS_MAX, NODE_ADDRESSES_MAX, POSTINGS_PER_FRAME,
+    RECORDS_PER_FRAME, ROSTER_BORDERS_MAX, ROSTER_DOORS_MAX, STATEMENTS_PER_FRAME, TASK_FILES_MAX,
 };
 
 struct Bounded<T> {
@@ -87,6 +87,11 @@ pub(super) fn per_record<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D
 /// One entry a statement.
 pub(super) fn per_statement<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Vec<T>, D::Error> {
     list(from, STATEMENTS_PER_FRAME)
+}
+
+/// One entry a transfer.
+pub(super) fn per_posting<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Vec<T>, D::Error> {
+    list(from, POSTINGS_PER_FRAME)
 }
 
 /// One argument vector a task.

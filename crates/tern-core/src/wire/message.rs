@@ -8,10 +8,11 @@ use super::bounded;
 use super::travel::{Made, Travel};
 use crate::observe::NodeTrit;
 use crate::promise::Outcome;
-use crate::words::{Bytes, Epoch, GrantId, JobId, JobSpec, TaskSet, Unfit};
+use crate::promise::ledger::{Posting, Triad};
+use crate::words::{Bytes, Epoch, GrantId, JobId, JobSpec, NodeId, TaskSet, Unfit};
 
 /// Version of this page; a peer that speaks another is told so and left alone.
-pub const WIRE_VERSION: u16 = 2;
+pub const WIRE_VERSION: u16 = 3;
 
 /// One message. Every one may be lost, repeated or late.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -35,6 +36,9 @@ pub enum Message {
         asked: u64,
         /// The files that the tasks take along; there exactly where the job has some.
         travel: Option<Box<Travel>>,
+        /// Who keeps the book of this transfer, and the tasks of all of it: the message may have had no room for some.
+        broker: NodeId,
+        whole: u32,
     },
     /// Nothing to lend now.
     Nothing { asked: u64 },
@@ -73,4 +77,16 @@ pub enum Message {
     Offer { tasks: u32 },
     /// The owner does not want these any more: what waits of them is given back, what runs is ended.
     Recall { grant: GrantId, tasks: TaskSet },
+    /// To the broker: the sender's halves of these transfers, and those that it took back; repeated until settled.
+    Post {
+        #[serde(deserialize_with = "bounded::per_posting")]
+        postings: Vec<Posting>,
+        #[serde(deserialize_with = "bounded::per_posting")]
+        aborts: Vec<Triad>,
+    },
+    /// From the broker: nobody needs to tell of these again.
+    Settled {
+        #[serde(deserialize_with = "bounded::per_posting")]
+        txs: Vec<GrantId>,
+    },
 }

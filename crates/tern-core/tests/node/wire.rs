@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use tern_core::machine::Event;
 use tern_core::observe::NodeTrit;
 use tern_core::promise::Exit;
+use tern_core::promise::ledger::Triad;
 use tern_core::wire::{Made, MadeFile, Message, TaskFiles, Travel, WIRE_VERSION, WireError, decode, encode};
 use tern_core::words::limits::{FRAME_BYTES_MAX, GRANT_TASKS_MAX};
 use tern_core::words::{Attempt, Bytes, Epoch, GrantId, JobId, NodeId, TaskSet, Unfit};
@@ -40,6 +41,8 @@ fn messages() -> Vec<Message> {
                     3
                 ],
             })),
+            broker: NodeId([2; 32]),
+            whole: 3,
         },
         Message::Nothing { asked: 3 },
         Message::Renew { grants: vec![grant], asked: 3 },
@@ -53,6 +56,14 @@ fn messages() -> Vec<Message> {
         Message::Received { grant, tasks: tasks.clone() },
         Message::Return { grant, tasks, why: Some(Unfit::Inputs) },
         Message::Revoke { grant },
+        Message::Post {
+            postings: Triad::new(grant, [1, 2, 3].map(|id| NodeId([id; 32])), 3)
+                .into_iter()
+                .flat_map(Triad::halves)
+                .collect(),
+            aborts: Triad::new(grant, [1, 1, 3].map(|id| NodeId([id; 32])), 1).into_iter().collect(),
+        },
+        Message::Settled { txs: vec![grant] },
     ]
 }
 

@@ -174,7 +174,11 @@ impl World {
                     it.ending.extend(it.hand.iter().filter(|attempt| ends(attempt)).copied());
                     it.hand.retain(|attempt| !ends(attempt));
                 }
-                Effect::Stage { .. } | Effect::Counted { .. } | Effect::Changed { .. } | Effect::Discard { .. } => {}
+                Effect::Log(_)
+                | Effect::Stage { .. }
+                | Effect::Counted { .. }
+                | Effect::Changed { .. }
+                | Effect::Discard { .. } => {}
             }
         }
     }
@@ -266,9 +270,9 @@ impl World {
     /// The adapter's part: argument vectors of a grant.
     pub fn fill(message: Message) -> Message {
         match message {
-            Message::Lend { grant, job, round, epoch, n, spec, tasks, asked, travel, .. } => {
+            Message::Lend { grant, job, round, epoch, n, spec, tasks, asked, travel, broker, whole, .. } => {
                 let argv = (0..tasks.len()).map(|_| vec![Bytes::from("true")]).collect();
-                Message::Lend { grant, job, round, epoch, n, spec, tasks, argv, asked, travel }
+                Message::Lend { grant, job, round, epoch, n, spec, tasks, argv, asked, travel, broker, whole }
             }
             other => other,
         }

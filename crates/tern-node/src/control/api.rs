@@ -6,6 +6,7 @@
 pub mod entry;
 pub mod files;
 pub mod grid;
+pub mod ledger;
 pub mod machine;
 pub mod ways;
 pub mod work;

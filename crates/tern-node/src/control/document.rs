@@ -56,6 +56,7 @@ use super::{api, routes};
         routes::work::drain_node,
         routes::work::undrain_node,
         routes::work::flow,
+        routes::ledger::ledger,
         routes::node::stop,
         routes::node::document,
     ),

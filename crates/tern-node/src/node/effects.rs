@@ -55,6 +55,9 @@ impl Loop {
         for job in changed {
             self.changed(job);
         }
+        if let Err(error) = self.ledger.flush() {
+            tracing::warn!(%error, "what was posted in the ledger is in memory only");
+        }
     }
 
     fn commit(&mut self, first: u64, last: u64, records: &[Record]) -> Event {
@@ -98,6 +101,7 @@ impl Loop {
             Effect::Stage { grant, tasks } => self.bring(grant, &tasks),
             Effect::Revoke { job, tasks } => self.wardens.send(&ToWarden::Revoke { job, tasks }),
             Effect::End { job, tasks } => self.wardens.send(&ToWarden::End { job, tasks }),
+            Effect::Log(line) => self.ledger.add(clock::now().wall_ms, line),
             Effect::Send { to, message } => self.send(to, message),
             Effect::Tell(told) => self.tell(&told),
             // Each replaces the one before: the machine names the earliest of all that it waits for.

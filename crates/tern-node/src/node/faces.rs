@@ -10,13 +10,15 @@ use tern_core::words::limits::HISTORY_JOB_TASKS_MAX;
 use tern_core::words::{Inputs, JobId};
 use tokio::sync::oneshot;
 
-use super::handle::{NodeError, NodeStatus, PeerStatus, Submission};
+use super::handle::{LedgerPage, NodeError, NodeStatus, PeerStatus, Submission};
 use super::input::Ask;
 use super::run::{Loop, Stopping};
 use super::watch::Live;
 use crate::sense::stat;
 use crate::store;
 
+/// Lines of the ledger in one answer: it has to fit into a call between nodes.
+const LEDGER_PAGE: usize = 96;
 /// Watchers of one job.
 const WATCHERS_MAX: usize = 64;
 
@@ -34,6 +36,7 @@ impl Loop {
             Ask::Status(reply) => drop(reply.send(self.status())),
             Ask::Explain { job, task, reply } => drop(reply.send(self.machine.explain(job, task))),
             Ask::Flows(reply) => drop(reply.send(self.machine.flows().collect())),
+            Ask::Ledger { from, reply } => drop(reply.send(self.ledger_page(from))),
             Ask::Begun(reply) => self.wardens.begun(reply),
             Ask::Throttle { wish, reply } => match self.protected(wish.pid) {
                 Some(why) => drop(reply.send(Err(why))),
@@ -144,6 +147,22 @@ impl Loop {
             warden_deaths: self.wardens.deaths(),
             notes: self.notes.iter().cloned().chain(self.doubts()).collect(),
             peers: peers.collect(),
+        }
+    }
+
+    fn ledger_page(&self, from: u64) -> LedgerPage {
+        let (lines, next) = self.ledger.page(from, LEDGER_PAGE);
+        let book = self.machine.book();
+        LedgerPage {
+            epoch: book.epoch(),
+            adds_up: self.machine.ledger_totals().unequal == 0,
+            open: u32::try_from(book.open().count()).unwrap_or(u32::MAX),
+            waiting: u32::try_from(self.machine.unsettled()).unwrap_or(u32::MAX),
+            totals: *self.machine.ledger_totals(),
+            refused: self.machine.unposted().iter().map(|(why, count)| (*why, *count)).collect(),
+            since_ms: self.ledger.since_ms(),
+            lines,
+            next,
         }
     }
 

@@ -6,8 +6,10 @@
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, TrySendError};
 
-use tern_core::machine::{Answer, Command, Deny};
+use serde::{Deserialize, Serialize};
+use tern_core::machine::{Answer, Command, Deny, Totals};
 use tern_core::observe::{NodeTrit, Reading};
+use tern_core::promise::ledger::Unposted;
 use tern_core::view::{Explanation, Flow, JobView};
 use tern_core::words::{Bytes, JobId, JobSpec, NodeId};
 use tokio::sync::oneshot;
@@ -17,6 +19,7 @@ use super::watch::{Live, Watch};
 use crate::home::Home;
 use crate::process::protocol::{Context, Throttle, ThrottleState};
 use crate::sense::Condition;
+use crate::store::ledger::Written;
 
 /// A job to accept, with what does not travel in its spec.
 #[derive(Clone, Debug)]
@@ -48,6 +51,27 @@ pub enum NodeError {
     /// The loop has ended. What was accepted is durable and goes on at the next start.
     #[error("the node is stopping")]
     Stopping,
+}
+
+/// How a node's book stands, and some of what it posted itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LedgerPage {
+    /// Epochs of the book that this node keeps for others.
+    pub epoch: u64,
+    /// Every epoch that closed added up to nothing.
+    pub adds_up: bool,
+    /// Transfers of which one side has not posted yet.
+    pub open: u32,
+    /// Own postings that their broker has not settled.
+    pub waiting: u32,
+    pub totals: Totals,
+    /// What was not entered, by reason.
+    pub refused: Vec<(Unposted, u64)>,
+    /// Of transfers before this instant it may have forgotten lines; 0: of none.
+    pub since_ms: u64,
+    pub lines: Vec<Written>,
+    /// The next line, if there are more.
+    pub next: Option<u64>,
 }
 
 /// This node at one instant. What was not measured is absent.
@@ -159,6 +183,11 @@ impl Handle {
     /// Who has tasks of whom, as far as this node is one of the two.
     pub async fn flows(&self) -> Result<Vec<Flow>, NodeError> {
         self.ask(Ask::Flows).await
+    }
+
+    /// What it posted of transfers, from this line on.
+    pub async fn ledger(&self, from: u64) -> Result<LedgerPage, NodeError> {
+        self.ask(|reply| Ask::Ledger { from, reply }).await
     }
 
     /// Waits for the first warden. The inner error says why none can be had.

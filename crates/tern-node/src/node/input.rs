@@ -7,7 +7,7 @@ use tern_core::wire::Message;
 use tern_core::words::{GrantId, JobId, NodeId, Unfit};
 use tokio::sync::oneshot;
 
-use super::handle::{NodeError, NodeStatus, Submission};
+use super::handle::{LedgerPage, NodeError, NodeStatus, Submission};
 use super::watch::Live;
 use crate::process::protocol::{FromWarden, Throttle, ThrottleState};
 use crate::stage::Inputs;
@@ -96,6 +96,11 @@ pub enum Ask {
     },
     /// Who has tasks of whom.
     Flows(oneshot::Sender<Vec<Flow>>),
+    /// What it posted of transfers, from a line on, and how its book stands.
+    Ledger {
+        from: u64,
+        reply: oneshot::Sender<LedgerPage>,
+    },
     /// Whether a warden stands; the error says why none can be had.
     Begun(oneshot::Sender<Result<(), String>>),
     Throttle {

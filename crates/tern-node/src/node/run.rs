@@ -20,7 +20,7 @@ use crate::home::Home;
 use crate::overlay::ToMesh;
 use crate::sense::Conditions;
 use crate::stage::Stager;
-use crate::store::Journal;
+use crate::store::{Journal, LedgerLog};
 
 /// Inputs handled before their records are made durable together.
 const BATCH_MAX: usize = 256;
@@ -54,6 +54,8 @@ pub struct Loop {
     pub(super) stager: Option<Stager>,
     /// It gives and takes files.
     pub(super) files: bool,
+    /// What was written down of transfers.
+    pub(super) ledger: LedgerLog,
     /// Tasks of loans for which messages had no room.
     pub(super) uncarried: Vec<(GrantId, TaskSet)>,
     pub(super) tickets: BTreeMap<u64, oneshot::Sender<Result<Answer, NodeError>>>,

@@ -29,7 +29,7 @@ use crate::process::warden;
 use crate::sense::condition::{self, Condition, Conditions};
 use crate::sense::facts::{self, Root};
 use crate::stage::Stager;
-use crate::store::{self, Journal, StoreError};
+use crate::store::{self, Journal, LedgerLog, StoreError};
 
 /// How to start.
 #[derive(Clone, Debug, Default)]
@@ -218,6 +218,7 @@ fn build(
         to_mesh: None,
         stager: None,
         files: options.config.mesh.files,
+        ledger: LedgerLog::open(&home),
         uncarried: Vec::new(),
         tickets: BTreeMap::new(),
         last_ticket: 0,

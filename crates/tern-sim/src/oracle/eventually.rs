@@ -29,7 +29,8 @@ impl World {
             .or_else(|| self.refused_left_no_trace())
             .or_else(|| self.nothing_runs())
             .or_else(|| self.books_agree())
-            .or_else(|| self.recovery_agrees());
+            .or_else(|| self.recovery_agrees())
+            .or_else(|| self.transfers_add_up());
         if let Some((oracle, detail)) = found.filter(|_| self.failure.is_none()) {
             self.fail(oracle, detail);
         }

@@ -12,9 +12,11 @@ mod facts;
 mod ledger;
 mod presence;
 mod runs;
+mod triads;
 
 pub use facts::{Grant, Job, Task};
 pub use ledger::Ledger;
+pub use triads::Triads;
 
 use std::fmt;
 

@@ -3,6 +3,7 @@
 //! It knows more than an attacker could (the true ids of grants that are open), which only makes the lies better.
 
 use tern_core::observe::NodeTrit;
+use tern_core::promise::ledger::Triad;
 use tern_core::promise::{Exit, Outcome, Output};
 use tern_core::wire::{Made, Message};
 use tern_core::words::{Attempt, Epoch, GrantId, JobId, TaskSet, Unfit};
@@ -38,9 +39,9 @@ impl World {
         let tasks: TaskSet =
             if dice.bool() { [attempt.task].into_iter().collect() } else { TaskSet::first(dice.u32(..40)) };
         let lied = |exit| lied_end(attempt, exit);
-        match dice.u8(..12) {
+        match dice.u8(..14) {
             0 => Message::Vitals {
-                trit: if dice.bool() { NodeTrit::Idle } else { NodeTrit::Overloaded },
+                trit: [NodeTrit::Idle, NodeTrit::Balanced, NodeTrit::Overloaded][dice.usize(..3)],
                 queued: dice.u32(..),
                 running: dice.u32(..),
                 slots: dice.u32(..),
@@ -71,6 +72,8 @@ impl World {
                     Message::Revoke { grant }
                 }
             }
+            11 => self.forged_postings(node, to, grant),
+            12 => Message::Settled { txs: vec![grant; dice.usize(..4)] },
             10 => self.forged_loan(node, to, grant, asked, tasks, from_whom),
             _ => self.twisted(heard, to).unwrap_or(Message::Revoke { grant }),
         }
@@ -136,7 +139,20 @@ impl World {
             // A question that was really asked, if one was heard.
             asked: self.asked_by(to).unwrap_or(asked),
             travel: None,
+            broker: self.nodes[if self.dice.lie.bool() { node } else { owner }].id,
+            whole: self.dice.lie.u32(..4),
         }
+    }
+
+    /// Halves of a transfer that others made, or of none.
+    fn forged_postings(&mut self, node: usize, to: usize, grant: GrantId) -> Message {
+        let nodes: Vec<_> = self.nodes.iter().map(|node| node.id).collect();
+        let dice = &mut self.dice.lie;
+        let mut any = |mine: usize| nodes[if dice.bool() { mine } else { dice.usize(..nodes.len()) }];
+        let (sender, receiver) = (any(node), any(node));
+        let triad = Triad::new(grant, [sender, nodes[to], receiver], dice.u32(1..5));
+        let aborts = triad.filter(|_| dice.bool()).into_iter().collect();
+        Message::Post { postings: triad.into_iter().flat_map(Triad::halves).collect(), aborts }
     }
 
     fn asked_by(&self, to: usize) -> Option<u64> {

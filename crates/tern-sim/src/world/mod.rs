@@ -17,7 +17,7 @@ use tern_core::machine::Effect;
 
 use crate::client::Client;
 use crate::computer::Computer;
-use crate::oracle::{Failure, Ledger};
+use crate::oracle::{Failure, Ledger, Triads};
 use crate::plan::{Dice, Plan};
 pub use crate::queue::{Parcel, Queue, What};
 use crate::story::Story;
@@ -57,6 +57,8 @@ pub struct World {
     pub story: Story,
     pub client: Client,
     pub ledger: Ledger,
+    /// What nodes wrote down of transfers.
+    pub triads: Triads,
     pub failure: Option<Failure>,
     /// From then on nothing goes wrong any more.
     pub calm_since: Option<u64>,

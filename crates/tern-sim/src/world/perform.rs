@@ -46,6 +46,7 @@ impl World {
                     self.post(node, to, told.message());
                 }
             }
+            Effect::Log(line) => self.triads.note(self.nodes[node].id, line, self.now),
             Effect::WakeAt(boot) => self.set_alarm(node, boot),
             Effect::Counted { job, outcomes } => self.check_counted(node, job, &outcomes),
             Effect::Changed { job, over } => self.check_view(node, job, over),

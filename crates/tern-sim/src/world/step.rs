@@ -5,7 +5,7 @@ use tern_core::observe::Reading;
 use super::{Network, Queue, Stats, What, World, say};
 use crate::client::Client;
 use crate::computer::{Clock, Computer, Kind, Power};
-use crate::oracle::{Failure, Ledger};
+use crate::oracle::{Failure, Ledger, Triads};
 use crate::plan::{Dice, Plan};
 use crate::story::Story;
 
@@ -22,6 +22,7 @@ impl World {
         let nodes = (0..all).map(|number| computer(number, &plan, &mut dice)).collect::<Vec<_>>();
         let mut world = Self {
             now: 0,
+            triads: Triads::default(),
             ledger: Ledger::new(nodes.iter().map(|node| (node.id, node.kind)).collect()),
             network: Network::new(all),
             client: Client::default(),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
-use super::{benchmark, drain, explain};
+use super::{benchmark, drain, explain, ledger};
 use crate::cli::tree::duration;
 use crate::cli::{Context, Outcome, block_on};
 
@@ -16,6 +16,8 @@ pub enum WorkCommand {
     Undrain(UndrainArgs),
     /// Say why a job or a task is where it is, and who may not run it
     Explain(ExplainArgs),
+    /// Show which tasks went from whom to whom, and whether all of it adds up
+    Ledger(LedgerArgs),
     /// Measure the grid with tiny tasks: throughput, latency, makespan, fairness
     Benchmark(BenchmarkArgs),
 }
@@ -26,6 +28,7 @@ impl WorkCommand {
             Self::Drain(args) => block_on(drain::drain(context, args)),
             Self::Undrain(args) => block_on(drain::undrain(context, args)),
             Self::Explain(args) => block_on(explain::explain(context, args)),
+            Self::Ledger(args) => block_on(ledger::ledger(context, args)),
             Self::Benchmark(args) => block_on(benchmark::benchmark(context, args)),
         }
     }
@@ -53,6 +56,18 @@ pub struct ExplainArgs {
     /// A job, as 12 or 12-3f9a1c2b, or one of its tasks, as 12/7
     #[arg(value_name = "JOB[/TASK]", value_parser = place)]
     pub place: Place,
+}
+
+#[derive(Debug, Clone, Copy, Args)]
+pub struct LedgerArgs {
+    #[command(subcommand)]
+    pub what: Option<LedgerWhat>,
+}
+
+#[derive(Debug, Clone, Copy, Subcommand)]
+pub enum LedgerWhat {
+    /// Say only what does not add up, with its transfer and its node; exits 1 where something does not
+    Audit,
 }
 
 /// A job, and perhaps one of its tasks.

@@ -4,4 +4,5 @@ pub mod args;
 mod benchmark;
 mod drain;
 mod explain;
+mod ledger;
 mod measure;

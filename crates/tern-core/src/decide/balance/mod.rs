@@ -4,7 +4,6 @@
 
 pub mod accept;
 pub mod guard;
-pub mod matrix;
 pub mod next;
 pub mod pairing;
 pub mod rules;

@@ -39,11 +39,11 @@ impl Machine {
             }
             Record::Drained { drained } => self.drain_durable(*drained, now, out),
             Record::Lent { grant, .. } => self.lent(*grant, now, out),
-            Record::Reclaimed { grant } => {
-                if let Some(loan) = loan {
-                    self.reclaimed(*grant, &loan);
-                }
-            }
+            Record::Reclaimed { grant } => match loan {
+                Some(loan) => self.reclaimed(*grant, &loan, now, out),
+                // Its job was forgotten meanwhile.
+                None => self.loan_over(*grant, now, out),
+            },
             Record::Outcomes { via, outcomes } => {
                 let Applied::Outcomes(verdicts) = applied else { return };
                 match via {

@@ -15,6 +15,7 @@ use crate::machine::local::expected;
 use crate::machine::node::Machine;
 use crate::machine::plant::Plant;
 use crate::plan::{Did, Reason};
+use crate::promise::ledger::{Half, Triad};
 use crate::promise::{Outcome, Refusal, lease};
 use crate::wire::Message;
 use crate::words::limits::{
@@ -37,8 +38,9 @@ impl Machine {
 
     /// A grant came. It is taken, or given back at once.
     pub(super) fn granted(&mut self, from: NodeId, message: Message, now: Now, out: &mut Vec<Effect>) {
-        let Message::Lend { grant, job, tasks, asked, .. } = &message else { return };
+        let Message::Lend { grant, job, tasks, asked, broker, whole, .. } = &message else { return };
         let (grant, job, asked, tasks) = (*grant, *job, *asked, tasks.clone());
+        let triad = Triad::new(grant, [from, *broker, self.state.node()], *whole);
         if self.sharing.borrowed.contains_key(&grant) {
             // A repeated message; giving it back would give back what runs.
             return self.refuse(Refusal::KnownGrant);
@@ -47,6 +49,9 @@ impl Machine {
         match self.judge_grant(from, &message, asked_for, now) {
             Ok(borrowed) => {
                 let staging = borrowed.staging.clone();
+                if let Some(triad) = triad.filter(|_| staging.is_empty() || !self.planted(Plant::PostingForgotten)) {
+                    self.post(triad, Half::Receiver, now, out);
+                }
                 self.sharing.borrowed.insert(grant, borrowed);
                 let key = LaneKey::Borrowed(grant);
                 let length_ns = if let Message::Lend { spec, .. } = &message { expected(spec) } else { None };
@@ -94,7 +99,8 @@ impl Machine {
         asked_for: Option<u32>,
         now: Now,
     ) -> Result<Borrowed, Refusal> {
-        let Message::Lend { grant, job, round, epoch, n, spec, tasks, argv, asked, travel } = message else {
+        let Message::Lend { grant, job, round, epoch, n, spec, tasks, argv, asked, travel, broker, whole } = message
+        else {
             return Err(Refusal::Malformed);
         };
         let asked_for = asked_for.ok_or(Refusal::NotAsked)?;
@@ -104,6 +110,9 @@ impl Machine {
         }
         let one_token = grant.incarnation == epoch.incarnation && grant.n == *n;
         if !one_token || argv.len() != tasks.len() as usize || spec.local_only || validate(spec).is_err() {
+            return Err(Refusal::Malformed);
+        }
+        if *whole < tasks.len() || Triad::new(*grant, [from, *broker, self.state.node()], *whole).is_none() {
             return Err(Refusal::Malformed);
         }
         let files = travel.as_ref().map(|travel| travel.tasks.len());

@@ -15,6 +15,7 @@ use crate::machine::local::{Chosen, Purpose};
 use crate::machine::node::Machine;
 use crate::machine::plant::Plant;
 use crate::plan::{Did, Reason, next};
+use crate::promise::ledger::{Half, Triad};
 use crate::promise::{Loan, Record, lease};
 use crate::wire::Message;
 use crate::words::limits::{GRANT_TASKS_MAX, GRANTS_OPEN_MAX, LEASE_TTL, UNFIT_INPUTS_LAST, UNFIT_LASTS};
@@ -37,12 +38,14 @@ pub(in crate::machine) struct LoanClock {
     pub(super) uncarried: TaskSet,
     /// What a task that began there earlier had got of a core by then, in milliseconds.
     pub since_ms: f64,
+    /// The borrower gave a sign that it has it.
+    pub taken: bool,
 }
 
 impl LoanClock {
     pub(in crate::machine) fn new(to: NodeId, asked: u64, ends: u64, since_ms: f64) -> Self {
         let (staged, uncarried) = (TaskSet::new(), TaskSet::new());
-        Self { to, asked, ends, closing: false, staged, uncarried, since_ms }
+        Self { to, asked, ends, closing: false, staged, uncarried, since_ms, taken: false }
     }
 }
 
@@ -230,7 +233,11 @@ impl Machine {
         spec.work = self.length_to_tell(job);
         let travel = spec.stage.as_ref().map(|_| Box::default());
         let argv = Vec::new();
-        let message = Message::Lend { grant, job, round, epoch, n, spec, tasks, argv, asked, travel };
+        let (broker, whole) = (self.broker_of(grant, to), tasks.len());
+        if let Some(triad) = Triad::new(grant, [self.state.node(), broker, to], whole) {
+            self.post(triad, Half::Sender, now, out);
+        }
+        let message = Message::Lend { grant, job, round, epoch, n, spec, tasks, argv, asked, travel, broker, whole };
         out.push(Effect::Send { to, message });
         self.touched.insert(job);
     }
@@ -280,6 +287,13 @@ impl Machine {
         again
     }
 
+    /// Nothing of the loan is open any more.
+    pub(in crate::machine) fn loan_over(&mut self, grant: GrantId, now: Now, out: &mut Vec<Effect>) {
+        if self.sharing.loans.remove(&grant).is_some_and(|clock| !clock.taken) {
+            self.taken_back(grant, now, out);
+        }
+    }
+
     pub(in crate::machine) fn reclaim_failed(&mut self, grant: GrantId) {
         if let Some(clock) = self.sharing.loans.get_mut(&grant) {
             clock.closing = false;
@@ -287,8 +301,8 @@ impl Machine {
     }
 
     /// The loan is over: what was open waits here again.
-    pub(in crate::machine) fn reclaimed(&mut self, grant: GrantId, loan: &Loan) {
-        self.sharing.loans.remove(&grant);
+    pub(in crate::machine) fn reclaimed(&mut self, grant: GrantId, loan: &Loan, now: Now, out: &mut Vec<Effect>) {
+        self.loan_over(grant, now, out);
         let key = LaneKey::Own(loan.job);
         let back = self.runs_again(grant, loan);
         self.copy_gone(grant);
@@ -307,6 +321,7 @@ impl Machine {
             match self.sharing.loans.get_mut(grant) {
                 Some(clock) if alive && !clock.closing => {
                     clock.ends = ends;
+                    clock.taken = true;
                     grants.push(*grant);
                 }
                 _ => lost.push(*grant),

@@ -112,6 +112,7 @@ impl Machine {
     /// Loans stay: only an expired lease says that the other stopped.
     pub(in crate::machine) fn peer_down(&mut self, peer: NodeId, now: Now) {
         self.sharing.peers.remove(&peer);
+        self.ledgers.balanced.remove(&peer);
         self.sharing.loaded.remove(&peer);
         self.sharing.asking.remove(&peer);
         self.count_tokens(peer);
@@ -152,6 +153,11 @@ impl Machine {
             let most = if slots == 0 { SLOTS_MAX } else { slots.saturating_mul(RUNNING_PER_SLOT_MAX) };
             let running = heard.running.min(most);
             peer.heard = Heard { running, slots, ..heard };
+            if heard.trit == NodeTrit::Balanced {
+                self.ledgers.balanced.insert(from);
+            } else {
+                self.ledgers.balanced.remove(&from);
+            }
             peer.served.divide(if slots == 0 { running } else { slots }, running, now);
             if heard.queued > 0 {
                 self.sharing.loaded.insert(from);

@@ -156,6 +156,7 @@ impl Machine {
         let outcomes: Vec<Outcome> = good.into_iter().filter(|outcome| seen.insert(outcome.attempt.task)).collect();
         if let Some(clock) = self.sharing.loans.get_mut(&grant) {
             clock.staged.union(&seen);
+            clock.taken |= outcomes.iter().any(|outcome| outcome.exit != Exit::Void);
         }
         if self.planted(Plant::ReceivedBeforeFsync) {
             received(to, grant, seen, out);
@@ -208,7 +209,7 @@ impl Machine {
             received(clock.to, grant, tasks, out);
         }
         if !self.state.lent().contains_key(&grant) {
-            self.sharing.loans.remove(&grant);
+            self.loan_over(grant, self.now, out);
         }
     }
 }

@@ -28,6 +28,8 @@ impl Machine {
             Message::Return { grant, tasks, why } => self.returned(from, grant, &tasks, why, now, out),
             Message::Revoke { grant } => self.revoke(from, grant, now, out),
             Message::Offer { tasks } => self.offered(from, tasks, now),
+            Message::Post { postings, aborts } => self.keep_book(from, &postings, &aborts, out),
+            Message::Settled { txs } => self.settled(from, &txs),
             Message::Recall { grant, tasks } => self.recall(from, grant, &tasks, now, out),
         }
     }
@@ -39,6 +41,8 @@ impl Machine {
             self.here.storage_retry = None;
         }
         self.reclaim_due(now, out);
+        self.tell_brokers(now, out);
+        self.close_epoch(now);
         if !self.sharing.borrowed.is_empty() {
             self.end_due(now, out);
             self.renew_due(now, out);
@@ -117,7 +121,8 @@ impl Machine {
             .chain(pulse)
             .chain(retry)
             .chain(self.next_ask(now.boot))
-            .chain(self.next_offer());
+            .chain(self.next_offer())
+            .chain(self.next_posting());
         all.min()
     }
 }

@@ -1,15 +1,16 @@
-//! The book of one broker: transfers that it brought together, until both sides have posted.
+//! The book of one broker: transfers that it keeps, until both sides have posted.
 //!
 //! A transfer is *open* from the first posting, *committed* with the second, *aborted* when its sender has taken the work back before
-//! the receiver had it. An epoch of the book may close when nothing of it is open; all that was posted adds up to nothing then. Where
-//! it does not, the broker and the two sides compare their numbers ([`audit`](super::audit())), and nothing else is held up.
+//! the receiver had it. When an epoch of the book closes, all that was settled in it adds up to nothing; what is open goes over into
+//! the next, and is let go of after some. Where a sum is not nothing, the broker and the two sides compare their numbers
+//! ([`audit`](super::audit())), and nothing else is held up.
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::field::Trits;
 use super::triad::{Half, Posting, Triad};
-use crate::words::limits::LEDGER_OPEN_MAX;
+use crate::words::limits::{LEDGER_EPOCHS_OPEN, LEDGER_OPEN_MAX};
 use crate::words::{GrantId, NodeId};
 
 /// A transfer that is open.
@@ -18,6 +19,17 @@ pub struct Entry {
     pub triad: Triad,
     pub sender: bool,
     pub receiver: bool,
+    /// The epoch in which it was opened.
+    since: u64,
+}
+
+/// What an epoch was when it closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Closed {
+    /// Of all that was settled in it.
+    pub sum: Trits,
+    /// Transfers of which one side never came, and that are let go of.
+    pub unresolved: u64,
 }
 
 /// Why a posting is not entered. The book is as it was.
@@ -43,12 +55,9 @@ pub struct Book {
     epoch: u64,
     open: BTreeMap<GrantId, Entry>,
     sum: Trits,
-    pub committed: u64,
-    pub aborted: u64,
-    /// Tasks of committed transfers.
-    pub tasks: u64,
-    /// Numbers that were settled in this epoch: three more postings of one would not be seen in the sum.
+    /// Numbers that were settled in this epoch and in the one before: three more postings of one would not be seen in the sum.
     settled: BTreeSet<GrantId>,
+    before: BTreeSet<GrantId>,
 }
 
 impl Book {
@@ -59,10 +68,8 @@ impl Book {
             epoch,
             open: BTreeMap::new(),
             sum: Trits::ZERO,
-            committed: 0,
-            aborted: 0,
-            tasks: 0,
             settled: BTreeSet::new(),
+            before: BTreeSet::new(),
         }
     }
 
@@ -92,13 +99,13 @@ impl Book {
         if triad.broker() != self.broker {
             return Err(Unposted::NotHere);
         }
-        if self.settled.contains(&tx) {
+        if self.is_settled(tx) {
             return Err(Unposted::Repeated);
         }
         if self.open.len() + self.settled.len() >= LEDGER_OPEN_MAX && !self.open.contains_key(&tx) {
             return Err(Unposted::Full);
         }
-        let none = Entry { triad, sender: false, receiver: false };
+        let none = Entry { triad, sender: false, receiver: false, since: self.epoch };
         let known = self.open.get(&tx).copied().unwrap_or(none);
         if known.triad != triad {
             return Err(Unposted::Unlike);
@@ -116,7 +123,7 @@ impl Book {
         self.open.insert(tx, entry);
         let both = entry.sender && entry.receiver;
         if both {
-            self.settle(tx, true);
+            self.settle(tx);
         }
         Ok(both)
     }
@@ -136,30 +143,48 @@ impl Book {
         let [sender, receiver] = triad.halves();
         let missing = if entry.sender { receiver } else { sender };
         self.sum = self.sum.with(missing.value());
-        self.settle(triad.tx(), false);
+        self.settle(triad.tx());
         Ok(())
     }
 
-    fn settle(&mut self, tx: GrantId, committed: bool) {
-        if let Some(entry) = self.open.remove(&tx) {
-            self.settled.insert(tx);
-            if committed {
-                self.committed += 1;
-                self.tasks += u64::from(entry.triad.tasks());
-            } else {
-                self.aborted += 1;
-            }
-        }
+    fn settle(&mut self, tx: GrantId) {
+        self.open.remove(&tx);
+        self.settled.insert(tx);
     }
 
-    /// Begins the next epoch, if something was settled and nothing is open. Returns the sum of the one that closed.
-    pub fn close(&mut self) -> Option<Trits> {
-        if !self.open.is_empty() || self.settled.is_empty() {
+    /// Whether both sides have posted it, or it was taken back, not long ago.
+    #[must_use]
+    pub fn is_settled(&self, tx: GrantId) -> bool {
+        self.settled.contains(&tx) || self.before.contains(&tx)
+    }
+
+    /// An open transfer.
+    #[must_use]
+    pub fn of(&self, tx: GrantId) -> Option<Triad> {
+        self.open.get(&tx).map(|entry| entry.triad)
+    }
+
+    /// Ends the epoch, if something was settled in it or is open.
+    pub fn close(&mut self) -> Option<Closed> {
+        if self.open.is_empty() && self.settled.is_empty() {
+            self.before.clear();
             return None;
         }
-        let sum = self.sum;
-        *self = Self::new(self.broker, self.epoch + 1);
-        Some(sum)
+        let posted = |entry: &Entry| {
+            let [one, other] = entry.triad.halves().map(|half| half.value());
+            let sum = if entry.sender { one } else { Trits::ZERO };
+            if entry.receiver { sum.with(other) } else { sum }
+        };
+        let open = |book: &Self| book.open.values().fold(Trits::ZERO, |sum, entry| sum.with(posted(entry)));
+        let sum = self.sum.with(open(self).negated());
+        let all = self.open.len();
+        let epoch = self.epoch;
+        self.open.retain(|_, entry| epoch - entry.since < LEDGER_EPOCHS_OPEN);
+        let unresolved = (all - self.open.len()) as u64;
+        self.sum = open(self);
+        self.before = core::mem::take(&mut self.settled);
+        self.epoch += 1;
+        Some(Closed { sum, unresolved })
     }
 }
 
@@ -179,13 +204,13 @@ mod tests {
         let triad = sample(1, [1, 2, 3]);
         let [sender, receiver] = triad.halves();
         assert_eq!(book.post(id(1), &sender), Ok(false));
-        assert_eq!(book.close(), None, "one is open");
         assert_eq!(book.post(id(1), &sender), Err(Unposted::Repeated));
         assert_eq!(book.post(id(1), &receiver), Err(Unposted::Forged));
         assert_eq!(book.post(id(3), &receiver), Ok(true));
         assert_eq!(book.post(id(3), &receiver), Err(Unposted::Repeated));
-        assert_eq!((book.committed, book.tasks, book.close()), (1, u64::from(triad.tasks()), Some(Trits::ZERO)));
-        assert_eq!(book.epoch(), 1);
+        assert_eq!(book.close(), Some(Closed { sum: Trits::ZERO, unresolved: 0 }));
+        assert_eq!(book.post(id(3), &receiver), Err(Unposted::Repeated), "the epoch before is remembered");
+        assert_eq!((book.epoch(), book.close()), (1, None));
     }
 
     #[test]
@@ -198,7 +223,21 @@ mod tests {
         assert_eq!(book.post(id(1), &sample(2, [1, 5, 3]).halves()[0]), Err(Unposted::NotHere));
         assert_eq!(book.abort(id(3), &sample(1, [1, 2, 3])), Err(Unposted::Forged));
         assert_eq!(book.abort(id(1), &sample(1, [1, 2, 3])), Ok(()));
-        assert_eq!((book.aborted, book.close()), (1, Some(Trits::ZERO)));
+        assert!(book.is_settled(sample(1, [1, 2, 3]).tx()));
+        assert_eq!(book.close(), Some(Closed { sum: Trits::ZERO, unresolved: 0 }));
+    }
+
+    #[test]
+    fn what_stays_open_goes_over_and_is_let_go_of_after_some_epochs() {
+        let mut book = Book::new(id(2), 0);
+        let [lonely, _] = sample(1, [1, 2, 3]).halves();
+        assert_eq!(book.post(id(1), &lonely), Ok(false));
+        for _ in 0..LEDGER_EPOCHS_OPEN {
+            assert_eq!(book.close(), Some(Closed { sum: Trits::ZERO, unresolved: 0 }));
+            assert!(book.open().count() == 1 && !book.sum().is_zero());
+        }
+        assert_eq!(book.close(), Some(Closed { sum: Trits::ZERO, unresolved: 1 }));
+        assert!(book.open().count() == 0 && book.sum().is_zero());
     }
 
     proptest! {
@@ -222,8 +261,8 @@ mod tests {
                     if entry.receiver { sum.with(other.value()) } else { sum }
                 });
                 prop_assert_eq!(book.sum(), open, "what is settled adds up to nothing");
-                if let Some(sum) = book.close() {
-                    prop_assert!(sum.is_zero());
+                if let Some(closed) = (n % 5 == 0).then(|| book.close()).flatten() {
+                    prop_assert!(closed.sum.is_zero());
                 }
             }
         }

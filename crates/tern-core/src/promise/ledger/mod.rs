@@ -9,6 +9,6 @@ pub mod field;
 pub mod triad;
 
 pub use audit::{Finding, Wrong, audit};
-pub use book::{Book, Entry, Unposted};
+pub use book::{Book, Closed, Entry, Unposted};
 pub use field::Trits;
-pub use triad::{Half, Posting, Triad};
+pub use triad::{Half, Line, Posting, Triad};

@@ -7,12 +7,31 @@ use crate::words::{GrantId, NodeId};
 
 /// A transfer, always whole: +1 the sender, 0 the broker, −1 the receiver. Half of one cannot be written down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "Told")]
 pub struct Triad {
     tx: GrantId,
     sender: NodeId,
     broker: NodeId,
     receiver: NodeId,
     tasks: u32,
+}
+
+/// A transfer as another node tells it.
+#[derive(Deserialize)]
+struct Told {
+    tx: GrantId,
+    sender: NodeId,
+    broker: NodeId,
+    receiver: NodeId,
+    tasks: u32,
+}
+
+impl TryFrom<Told> for Triad {
+    type Error = &'static str;
+    fn try_from(told: Told) -> Result<Self, Self::Error> {
+        let Told { tx, sender, broker, receiver, tasks } = told;
+        Self::new(tx, [sender, broker, receiver], tasks).ok_or("no transfer")
+    }
 }
 
 /// Which side of a transfer posts.
@@ -30,6 +49,18 @@ pub enum Half {
 pub struct Posting {
     pub triad: Triad,
     pub half: Half,
+}
+
+/// What a node writes down of a transfer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Line {
+    /// Its half.
+    Posted(Posting),
+    /// As its sender: it was taken back before the receiver gave a sign.
+    Aborted(GrantId),
+    /// Its agent began anew: what it would have written just before may be missing.
+    Began,
 }
 
 impl Triad {

@@ -4,6 +4,7 @@ use hyper::Method;
 
 use super::{Door, DoorError, NOTHING, segment};
 use crate::control::api::Done;
+use crate::control::api::ledger::LedgerView;
 use crate::control::api::work::{ExplainView, FlowView, StandingView};
 
 impl Door {
@@ -27,6 +28,10 @@ impl Door {
 
     pub async fn flow(&self) -> Result<FlowView, DoorError> {
         self.get("/v1/flow").await
+    }
+
+    pub async fn ledger(&self) -> Result<LedgerView, DoorError> {
+        self.get("/v1/ledger").await
     }
 
     /// `task` from 1.

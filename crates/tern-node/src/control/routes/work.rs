@@ -89,7 +89,7 @@ async fn here(app: &App) -> Result<Json<StandingView>, Refused> {
 async fn standing(grid: &Grid, node: &NodeView, ask: WorkAsk) -> Result<Standing, Refused> {
     match grid.work(&node.node, ask).await? {
         WorkAnswer::Standing(standing) => Ok(standing),
-        WorkAnswer::Flow(_) => {
+        WorkAnswer::Flow(_) | WorkAnswer::Ledger(_) => {
             let why = "it answered another question".to_owned();
             Err(GridError::Call(CallError::Broken { node: node.node, why }).into())
         }

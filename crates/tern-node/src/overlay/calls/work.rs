@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 
 use super::{Call, read, write};
 use crate::node::NodeStatus;
+use crate::node::handle::LedgerPage;
 use crate::node::input::{Ask, Peer};
 use crate::overlay::peers::{CallError, Peers};
 
@@ -31,6 +32,8 @@ pub enum WorkAsk {
     Standing,
     /// Who has tasks of whom, as far as the asked node is one of the two.
     Flow,
+    /// What it posted of transfers, from this line on.
+    Ledger(u64),
 }
 
 /// What is answered.
@@ -38,6 +41,7 @@ pub enum WorkAsk {
 pub enum WorkAnswer {
     Standing(Standing),
     Flow(Vec<FlowRow>),
+    Ledger(Box<LedgerPage>),
 }
 
 /// How a node stands.
@@ -104,7 +108,7 @@ async fn done(peers: &Peers, ask: WorkAsk) -> Result<WorkAnswer, String> {
     let command = match ask {
         WorkAsk::Drain => Some(Command::Drain { wait: false }),
         WorkAsk::Undrain => Some(Command::Undrain),
-        WorkAsk::Standing | WorkAsk::Flow => None,
+        WorkAsk::Standing | WorkAsk::Flow | WorkAsk::Ledger(_) => None,
     };
     if let Some(command) = command {
         let done = loop_says(peers, |reply| Ask::Command { command, reply }).await?;
@@ -112,6 +116,9 @@ async fn done(peers: &Peers, ask: WorkAsk) -> Result<WorkAnswer, String> {
     }
     if ask == WorkAsk::Flow {
         return Ok(WorkAnswer::Flow(rows(&loop_says(peers, Ask::Flows).await?)));
+    }
+    if let WorkAsk::Ledger(from) = ask {
+        return Ok(WorkAnswer::Ledger(Box::new(loop_says(peers, |reply| Ask::Ledger { from, reply }).await?)));
     }
     let status = loop_says(peers, Ask::Status).await?;
     Ok(WorkAnswer::Standing(Standing::from(&status)))

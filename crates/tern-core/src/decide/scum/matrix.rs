@@ -8,7 +8,7 @@
 
 use serde::Serialize;
 
-use crate::decide::scum::ProcTrit;
+use super::ProcTrit;
 use crate::observe::NodeTrit;
 
 /// What is to be done with a process.

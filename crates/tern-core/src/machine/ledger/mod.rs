@@ -1,0 +1,78 @@
+//! A node's part in the ledger: what it posts of its own transfers, and the book of those that others asked it to keep.
+//!
+//! Nothing waits for it, and nothing is decided by it. A posting follows from the record of a loan, or from taking one; it is written
+//! down at once, told to the broker with others, and told again until the broker has settled it.
+
+mod broker;
+mod own;
+
+use alloc::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::promise::ledger::{Book, Half, Triad, Unposted};
+use crate::words::{GrantId, NodeId};
+
+/// What a node knows of transfers; none of it is durable.
+#[derive(Debug)]
+pub(super) struct Ledgers {
+    /// Of transfers that this node brokers.
+    pub book: Book,
+    /// Own postings that their broker has not settled.
+    unsettled: BTreeMap<(GrantId, Half), Own>,
+    /// When some of them are told next; none: there are none.
+    due: Option<u64>,
+    /// When the book's epoch may close next.
+    close_at: u64,
+    /// Nodes that are balanced, and may broker.
+    pub balanced: BTreeSet<NodeId>,
+    pub totals: Totals,
+    /// What was not entered, by reason.
+    pub refused: BTreeMap<Unposted, u64>,
+}
+
+/// An own posting on its way.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Own {
+    triad: Triad,
+    /// It was taken back before the receiver had it.
+    aborted: bool,
+    /// Boot time at which it was posted, and at which it is told next.
+    since: u64,
+    tell_at: u64,
+}
+
+/// Counted since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Totals {
+    pub committed: u64,
+    pub aborted: u64,
+    /// Tasks of committed transfers.
+    pub tasks: u64,
+    /// Epochs that closed, and those of them that did not add up to nothing.
+    pub epochs: u64,
+    pub unequal: u64,
+    /// Transfers of which one side never came.
+    pub unresolved: u64,
+    /// Own postings that no broker settled.
+    pub unbrokered: u64,
+}
+
+impl Ledgers {
+    pub fn new(node: NodeId) -> Self {
+        Self {
+            book: Book::new(node, 0),
+            unsettled: BTreeMap::new(),
+            due: None,
+            close_at: 0,
+            balanced: BTreeSet::new(),
+            totals: Totals::default(),
+            refused: BTreeMap::new(),
+        }
+    }
+
+    /// Own postings that wait for their broker.
+    pub fn waiting(&self) -> usize {
+        self.unsettled.len()
+    }
+}

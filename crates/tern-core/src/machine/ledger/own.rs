@@ -1,0 +1,112 @@
+//! What this node posts of the transfers in which it gives or takes.
+
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+
+use super::Own;
+use crate::machine::effect::Effect;
+use crate::machine::node::Machine;
+use crate::promise::Refusal;
+use crate::promise::ledger::{Half, Line, Posting, Triad};
+use crate::wire::Message;
+use crate::words::limits::{LEDGER_OPEN_MAX, LEDGER_PATIENCE, LEDGER_TELL, LEDGER_TELL_AGAIN, POSTINGS_PER_FRAME};
+use crate::words::{GrantId, NodeId, Now};
+
+impl Machine {
+    /// Who keeps the book of a transfer: a balanced node, drawn by the number of the transfer so that all of them take part. Where
+    /// there is none beside the two, this node does it itself.
+    pub(in crate::machine) fn broker_of(&self, tx: GrantId, to: NodeId) -> NodeId {
+        let mut point = [0; 32];
+        let mixed = tx.incarnation.rotate_left(17) ^ u64::from(tx.n).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        point[..8].copy_from_slice(&mixed.to_be_bytes());
+        let balanced = &self.ledgers.balanced;
+        let around = balanced.range(NodeId(point)..).chain(balanced.iter());
+        around.copied().find(|node| *node != to).unwrap_or_else(|| self.state.node())
+    }
+
+    /// Posts this node's half of a transfer.
+    pub(in crate::machine) fn post(&mut self, triad: Triad, half: Half, now: Now, out: &mut Vec<Effect>) {
+        let posting = Posting { triad, half };
+        out.push(Effect::Log(Line::Posted(posting)));
+        if triad.broker() == self.state.node() {
+            let node = self.state.node();
+            let _settled = self.enter(node, &posting);
+            return;
+        }
+        let ledgers = &mut self.ledgers;
+        if ledgers.unsettled.len() >= LEDGER_OPEN_MAX {
+            ledgers.unsettled.pop_first();
+            ledgers.totals.unbrokered += 1;
+        }
+        let tell_at = now.boot + LEDGER_TELL;
+        let own = Own { triad, aborted: false, since: now.boot, tell_at };
+        ledgers.unsettled.insert((triad.tx(), half), own);
+        ledgers.due = Some(ledgers.due.map_or(tell_at, |due| due.min(tell_at)));
+    }
+
+    /// A loan is over of which its borrower never gave a sign: it is as if it had not been.
+    pub(in crate::machine) fn taken_back(&mut self, tx: GrantId, now: Now, out: &mut Vec<Effect>) {
+        out.push(Effect::Log(Line::Aborted(tx)));
+        let node = self.state.node();
+        if let Some(own) = self.ledgers.unsettled.get_mut(&(tx, Half::Sender)) {
+            own.aborted = true;
+            own.tell_at = now.boot;
+            self.ledgers.due = Some(now.boot);
+        } else if let Some(triad) = self.ledgers.book.of(tx).filter(|triad| triad.sender() == node) {
+            self.abort(node, &triad);
+        }
+    }
+
+    /// Tells brokers what they have not settled.
+    pub(in crate::machine) fn tell_brokers(&mut self, now: Now, out: &mut Vec<Effect>) {
+        if self.ledgers.due.is_none_or(|due| due > now.boot) {
+            return;
+        }
+        let ledgers = &mut self.ledgers;
+        let before = ledgers.unsettled.len();
+        ledgers.unsettled.retain(|_, own| own.since + LEDGER_PATIENCE > now.boot);
+        ledgers.totals.unbrokered += (before - ledgers.unsettled.len()) as u64;
+        let mut told: BTreeMap<NodeId, (Vec<Posting>, Vec<Triad>)> = BTreeMap::new();
+        for ((_, half), own) in &mut ledgers.unsettled {
+            let (triad, half) = (own.triad, *half);
+            if own.tell_at > now.boot {
+                continue;
+            }
+            own.tell_at = now.boot + LEDGER_TELL_AGAIN;
+            let (postings, aborts) = told.entry(triad.broker()).or_default();
+            if postings.len() + aborts.len() >= POSTINGS_PER_FRAME {
+                continue;
+            }
+            if own.aborted {
+                aborts.push(triad);
+            } else {
+                postings.push(Posting { triad, half });
+            }
+        }
+        ledgers.due = ledgers.unsettled.values().map(|own| own.tell_at).min();
+        for (to, (postings, aborts)) in told {
+            if self.sharing.peers.contains_key(&to) {
+                out.push(Effect::Send { to, message: Message::Post { postings, aborts } });
+            }
+        }
+    }
+
+    /// The broker has settled these, one way or the other.
+    pub(in crate::machine) fn settled(&mut self, from: NodeId, txs: &[GrantId]) {
+        for tx in txs {
+            for half in [Half::Sender, Half::Receiver] {
+                match self.ledgers.unsettled.get(&(*tx, half)) {
+                    Some(own) if own.triad.broker() == from => drop(self.ledgers.unsettled.remove(&(*tx, half))),
+                    Some(_) => self.refuse(Refusal::NotHolder),
+                    None => {}
+                }
+            }
+        }
+        self.ledgers.due = self.ledgers.unsettled.values().map(|own| own.tell_at).min();
+    }
+
+    /// When brokers are to be told, or an epoch may close.
+    pub(in crate::machine) fn next_posting(&self) -> Option<u64> {
+        self.ledgers.due
+    }
+}
