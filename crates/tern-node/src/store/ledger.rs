@@ -156,9 +156,9 @@ fn row(written: &Written) -> Row {
         Line::Posted(Posting { triad, half }) => Row {
             tx: tx_words(triad.tx()),
             half: Some(half),
-            sender: triad.sender().to_string(),
-            broker: triad.broker().to_string(),
-            receiver: triad.receiver().to_string(),
+            sender: triad.sender().to_hex(),
+            broker: triad.broker().to_hex(),
+            receiver: triad.receiver().to_hex(),
             tasks: triad.tasks(),
             ..none
         },
