@@ -413,3 +413,71 @@ fn a_benchmark_measures_the_grid_and_leaves_nothing() {
     assert_eq!(a.json(&["jobs"]).as_array().map(Vec::len), Some(0));
     refused(&a.run(&["benchmark", "--tasks", "0"]), 64, "0");
 }
+
+/// Rewrites the lines that a node posted, as nobody should.
+fn forge(machine: &Machine, change: impl FnOnce(&mut Vec<String>)) {
+    machine.good(&["down", "--now"]);
+    let path = machine.0.path().join("ledger");
+    let mut lines: Vec<String> = std::fs::read_to_string(&path).unwrap().lines().map(str::to_owned).collect();
+    change(&mut lines);
+    std::fs::write(&path, lines.join("\n") + "\n").unwrap();
+    machine.good(&["up", "--detach"]);
+}
+
+#[test]
+fn each_transfer_is_posted_by_both_sides_and_the_audit_names_what_was_tampered_with() {
+    let [a, b] = [Machine::up("a"), Machine::new("b")];
+    a.admit(&b);
+    a.until_sees(&["a", "b"]);
+    assert!(a.good(&["ledger"]).contains("no task has changed its node yet"));
+    for _ in 0..3 {
+        a.good(&["run", "--on", "b", "--", "true"]);
+    }
+    let posted = || {
+        let shown = a.json(&["ledger"]);
+        let both = |it: &Value| it["posted"] == "both" && it["sender"] == "a" && it["receiver"] == "b";
+        assert_eq!(shown["findings"], Value::Array(Vec::new()), "{shown}");
+        shown["transfers"].as_array().unwrap().iter().filter(|it| both(it)).count() >= 3
+    };
+    a.0.until(posted);
+    a.0.until(|| a.json(&["ledger"])["books"].as_array().unwrap().iter().any(|book| book["committed"] == 3));
+    assert!(a.good(&["ledger", "audit"]).contains("all of it adds up"));
+
+    forge(&b, |lines| {
+        let halves: Vec<usize> = (0..lines.len()).filter(|line| lines[*line].contains("\"half\"")).collect();
+        let again = lines[halves[1]].clone();
+        lines.extend([again.clone(), again.clone(), again]);
+        lines.remove(halves[0]);
+    });
+    a.until_sees(&["a", "b"]);
+    // A half that is only seconds late is on its way.
+    a.0.until(|| a.run(&["ledger", "audit"]).stdout.contains("lost"));
+    let audit = a.run(&["ledger", "audit"]);
+    assert_eq!(audit.code, 1);
+    for says in
+        ["lost: transfer", "b took part and has not posted its half", "repeated: transfer", "b posted its half more"]
+    {
+        assert!(audit.stdout.contains(says), "{says}: {audit:?}");
+    }
+    assert_eq!(a.json(&["ledger"])["sound"], false);
+}
+
+#[test]
+fn the_balance_of_the_grid_is_shown_with_its_rule_and_its_plan() {
+    let [a, b] = [Machine::up("a"), Machine::new("b")];
+    a.admit(&b);
+    a.until_sees(&["a", "b"]);
+    a.0.until(|| a.json(&["balance"])["nodes"].as_array().unwrap().iter().all(|node| node["reached"] == true));
+    let shown = a.json(&["mesh-balance"]);
+    let count = |name: &str| shown[name].as_i64().unwrap();
+    assert_eq!(count("plus") + count("zero") + count("minus"), 2, "{shown}");
+    assert_eq!(count("sum"), count("plus") - count("minus"));
+    assert_eq!((count("sum") + count("parity")).rem_euclid(3), 0);
+    assert!(a.good(&["mesh-balance"]).contains("modulo 3"));
+    assert!(a.good(&["balance"]).contains("nothing is required"));
+    let minus = a.run(&["find-minus", "--json"]);
+    let named = serde_json::from_str::<Value>(&minus.stdout).unwrap().as_array().unwrap().len();
+    assert_eq!((minus.code, named as i64), (i32::from(count("minus") == 0), count("minus")), "{shown}");
+    b.good(&["down", "--now"]);
+    a.0.until(|| a.good(&["mesh-balance"]).contains("unreachable"));
+}

@@ -3,6 +3,7 @@
 //! A field that a program relies on keeps its name and meaning within `/v1`; new ones may appear beside it. Texts that
 //! need not be UTF-8 (arguments, paths, output) are strings where they are, else arrays of byte values.
 
+pub mod balance;
 pub mod entry;
 pub mod files;
 pub mod grid;

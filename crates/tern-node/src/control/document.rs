@@ -57,6 +57,8 @@ use super::{api, routes};
         routes::work::undrain_node,
         routes::work::flow,
         routes::ledger::ledger,
+        routes::grid::balance::balance,
+        routes::grid::balance::apply,
         routes::node::stop,
         routes::node::document,
     ),

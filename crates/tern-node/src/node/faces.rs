@@ -6,6 +6,7 @@ use tern_core::decide::scum::is_named;
 use tern_core::machine::{Answer, Command, Deny, Effect, Event};
 use tern_core::observe::history::row_key;
 use tern_core::promise::{Record, Refusal};
+use tern_core::wire::Message;
 use tern_core::words::limits::HISTORY_JOB_TASKS_MAX;
 use tern_core::words::{Inputs, JobId};
 use tokio::sync::oneshot;
@@ -36,6 +37,11 @@ impl Loop {
             Ask::Status(reply) => drop(reply.send(self.status())),
             Ask::Explain { job, task, reply } => drop(reply.send(self.machine.explain(job, task))),
             Ask::Flows(reply) => drop(reply.send(self.machine.flows().collect())),
+            Ask::Offered { from, tasks, reply } => {
+                // As if it had said so itself; it lends or has nothing.
+                self.handle(Event::Message { from, message: Message::Offer { tasks } }, effects);
+                let _gone = reply.send(());
+            }
             Ask::Ledger { from, reply } => drop(reply.send(self.ledger_page(from))),
             Ask::Begun(reply) => self.wardens.begun(reply),
             Ask::Throttle { wish, reply } => match self.protected(wish.pid) {

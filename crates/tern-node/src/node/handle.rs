@@ -185,6 +185,11 @@ impl Handle {
         self.ask(Ask::Flows).await
     }
 
+    /// Tells this node that tasks wait at another one: it asks for them, if it has room.
+    pub async fn offered(&self, from: NodeId, tasks: u32) -> Result<(), NodeError> {
+        self.ask(|reply| Ask::Offered { from, tasks, reply }).await
+    }
+
     /// What it posted of transfers, from this line on.
     pub async fn ledger(&self, from: u64) -> Result<LedgerPage, NodeError> {
         self.ask(|reply| Ask::Ledger { from, reply }).await

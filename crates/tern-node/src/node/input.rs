@@ -96,6 +96,12 @@ pub enum Ask {
     },
     /// Who has tasks of whom.
     Flows(oneshot::Sender<Vec<Flow>>),
+    /// Somebody who sees all nodes says that tasks wait at this one.
+    Offered {
+        from: NodeId,
+        tasks: u32,
+        reply: oneshot::Sender<()>,
+    },
     /// What it posted of transfers, from a line on, and how its book stands.
     Ledger {
         from: u64,

@@ -1,5 +1,8 @@
 //! The doors that trit, scum and throttle need: an agent where one runs, none for what this machine knows by itself.
 
+use std::io::{IsTerminal, Write};
+use std::time::Duration;
+
 use tern_core::observe::NodeTrit;
 use tern_node::config::{self, Flags};
 use tern_node::control::{Door, Entry};
@@ -7,11 +10,36 @@ use tern_node::control::{Door, Entry};
 use super::{Context, Outcome};
 use crate::hogs::scum::ScumArgs;
 use crate::hogs::throttle::{Ask, ThrottleArgs};
-use crate::hogs::trit::{Tracked, TritArgs};
+use crate::hogs::trit::{Together, Tracked, TritArgs};
 
 pub async fn trit(context: &Context, args: TritArgs) -> Outcome {
-    let mut out = context.printer.out();
-    Ok(crate::hogs::trit::run(&args, context.printer.json, tracked(context).await, &mut out)?)
+    let json = context.printer.json;
+    let Some(every) = args.watch else {
+        let mut out = context.printer.out();
+        return Ok(crate::hogs::trit::run(&args, json, tracked(context).await, &mut out)?);
+    };
+    // On a terminal the line stays where it is.
+    let stays = !json && std::io::stdout().is_terminal();
+    loop {
+        let line = crate::hogs::trit::line(&args, json, tracked(context).await, together(context).await)?;
+        let mut out = context.printer.out();
+        if stays {
+            write!(out, "\r\x1b[K{line}")?;
+        } else {
+            writeln!(out, "{line}")?;
+        }
+        out.flush()?;
+        drop(out);
+        tokio::time::sleep(Duration::from_secs(every)).await;
+    }
+}
+
+/// The trits of the grid; none without an agent in one.
+async fn together(context: &Context) -> Option<Together> {
+    let door = Door::open(&context.home, Entry::Agent, None).await.ok()?;
+    let shown = door.balance().await.ok();
+    door.close(true).await.ok()?;
+    shown.map(|it| Together { plus: it.plus, zero: it.zero, minus: it.minus, sum: it.sum })
 }
 
 /// What the agent makes of its readings; none without an agent that answers, since this machine can still be read.

@@ -18,6 +18,18 @@ pub struct TritArgs {
     /// Judge this reading alone by the bare thresholds: above 0.8 overloaded, below 0.3 idle
     #[arg(long)]
     pub literal: bool,
+    /// Go on, with one line each time: this machine, and the sum over the grid where an agent runs
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "2", value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub watch: Option<u64>,
+}
+
+/// The grid in one line of a monitor.
+#[derive(Clone, Copy, Debug)]
+pub struct Together {
+    pub plus: u32,
+    pub zero: u32,
+    pub minus: u32,
+    pub sum: i64,
 }
 
 /// What an agent makes of its readings.
@@ -38,6 +50,17 @@ pub fn run(args: &TritArgs, json: bool, agent: Option<Tracked>, out: &mut impl W
     }
     out.flush()?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// One line of a monitor.
+pub fn line(args: &TritArgs, json: bool, agent: Option<Tracked>, grid: Option<Together>) -> Result<String, Trouble> {
+    let look = Look { literal: args.literal, reading: sense::read()?, agent };
+    if json {
+        let mut out = Vec::new();
+        look.json(&mut out)?;
+        return Ok(String::from_utf8_lossy(&out).trim_end().to_owned());
+    }
+    Ok(look.line(grid))
 }
 
 struct Look {
@@ -79,6 +102,18 @@ impl Look {
         });
         serde_json::to_writer(&mut *out, &value)?;
         Ok(writeln!(out)?)
+    }
+
+    fn line(&self, grid: Option<Together>) -> String {
+        let mut line = format!("{:<13}  load ratio {:.2}", self.trit().to_string(), load_ratio(&self.reading));
+        if let Some(smoothed) = self.smoothed() {
+            line += &format!(", smoothed {smoothed:.2}");
+        }
+        if let Some(Together { plus, zero, minus, sum }) = grid {
+            let sum = if sum == 0 { "0".to_owned() } else { format!("{sum:+}") };
+            line += &format!("  |  grid: P {plus}, Z {zero}, M {minus}, S = {sum}");
+        }
+        line
     }
 
     fn text(&self, out: &mut impl Write) -> Result<(), Trouble> {
@@ -128,6 +163,15 @@ mod tests {
         assert!(printed(&look(1.5, false, agent), false).starts_with("+1 overloaded\nload ratio  0.75"));
         assert!(printed(&look(1.5, true, agent), false).starts_with("0 balanced\n"));
         assert!(printed(&look(0.2, false, None), false).starts_with("-1 idle\n"));
+    }
+
+    #[test]
+    fn a_monitor_has_one_line() {
+        let agent = Some(Tracked { trit: NodeTrit::Idle, smoothed: Some(0.1) });
+        let grid = Some(Together { plus: 1, zero: 0, minus: 2, sum: -1 });
+        let line = look(0.2, false, agent).line(grid);
+        assert_eq!(line, "-1 idle        load ratio 0.10, smoothed 0.10  |  grid: P 1, Z 0, M 2, S = -1");
+        assert_eq!(look(1.2, false, None).line(None), "0 balanced     load ratio 0.60");
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
-use super::{benchmark, drain, explain, ledger};
+use super::{balance, benchmark, drain, explain, ledger};
 use crate::cli::tree::duration;
 use crate::cli::{Context, Outcome, block_on};
 
@@ -16,6 +16,12 @@ pub enum WorkCommand {
     Undrain(UndrainArgs),
     /// Say why a job or a task is where it is, and who may not run it
     Explain(ExplainArgs),
+    /// Show how loaded each node is, and what the rules make of all of them together
+    MeshBalance,
+    /// Name up to three idle nodes, the one with the smallest load a core first; exits 1 where there is none
+    FindMinus,
+    /// Show which waiting tasks would go where to even out the load
+    Balance(BalanceArgs),
     /// Show which tasks went from whom to whom, and whether all of it adds up
     Ledger(LedgerArgs),
     /// Measure the grid with tiny tasks: throughput, latency, makespan, fairness
@@ -28,6 +34,9 @@ impl WorkCommand {
             Self::Drain(args) => block_on(drain::drain(context, args)),
             Self::Undrain(args) => block_on(drain::undrain(context, args)),
             Self::Explain(args) => block_on(explain::explain(context, args)),
+            Self::MeshBalance => block_on(balance::mesh(context)),
+            Self::FindMinus => block_on(balance::minus(context)),
+            Self::Balance(args) => block_on(balance::balance(context, args)),
             Self::Ledger(args) => block_on(ledger::ledger(context, args)),
             Self::Benchmark(args) => block_on(benchmark::benchmark(context, args)),
         }
@@ -56,6 +65,13 @@ pub struct ExplainArgs {
     /// A job, as 12 or 12-3f9a1c2b, or one of its tasks, as 12/7
     #[arg(value_name = "JOB[/TASK]", value_parser = place)]
     pub place: Place,
+}
+
+#[derive(Debug, Clone, Copy, Args)]
+pub struct BalanceArgs {
+    /// Carry it out: those that would receive tasks ask for them
+    #[arg(long)]
+    pub apply: bool,
 }
 
 #[derive(Debug, Clone, Copy, Args)]

@@ -3,6 +3,7 @@
 //! A task stays in the durable queue of its job until a free slot takes it, so that it seldom has to move again.
 
 pub mod accept;
+pub mod even;
 pub mod guard;
 pub mod next;
 pub mod pairing;

@@ -5,6 +5,9 @@
 //! sum is 0 nothing is woken and nobody is sent to sleep: in the mode `paired` an overloaded and an idle node still help each other,
 //! in the mode `strict` nothing happens at all.
 
+use alloc::format;
+use alloc::string::String;
+
 use serde::{Deserialize, Serialize};
 
 use crate::observe::Signs;
@@ -61,6 +64,33 @@ pub fn rule(picture: &Picture, mode: Mode) -> Rule {
 }
 
 impl Rule {
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Move => "move",
+            Self::Throttle => "throttle",
+            Self::Wake => "wake",
+            Self::Offer => "offer",
+            Self::Pairs => "pairs",
+            Self::Rest => "rest",
+        }
+    }
+
+    /// The rule in words, with its figures.
+    #[must_use]
+    pub fn explain(self, signs: &Signs) -> String {
+        let Signs { plus, minus, .. } = signs;
+        let then = match self {
+            Self::Move => "work moves from overloaded nodes to idle ones",
+            Self::Throttle => "no idle node can take anything: hogs may be held back, and another machine would help",
+            Self::Wake => "work that was put off begins on idle nodes",
+            Self::Offer => "nothing waits that was put off: idle machines could sleep",
+            Self::Pairs => "the sum is 0: overloaded and idle nodes help each other, nothing is woken or sent to sleep",
+            Self::Rest => "the sum is 0: no action needed",
+        };
+        format!("{plus} overloaded and {minus} idle: {then}")
+    }
+
     /// Whether work may move between an overloaded and an idle node. While more are idle, pairs help each other, too.
     #[must_use]
     pub const fn moves(self, mode: Mode) -> bool {

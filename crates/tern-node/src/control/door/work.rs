@@ -4,6 +4,7 @@ use hyper::Method;
 
 use super::{Door, DoorError, NOTHING, segment};
 use crate::control::api::Done;
+use crate::control::api::balance::BalanceView;
 use crate::control::api::ledger::LedgerView;
 use crate::control::api::work::{ExplainView, FlowView, StandingView};
 
@@ -28,6 +29,15 @@ impl Door {
 
     pub async fn flow(&self) -> Result<FlowView, DoorError> {
         self.get("/v1/flow").await
+    }
+
+    pub async fn balance(&self) -> Result<BalanceView, DoorError> {
+        self.get("/v1/balance").await
+    }
+
+    /// The same, carried out.
+    pub async fn apply_balance(&self) -> Result<BalanceView, DoorError> {
+        self.call(Method::POST, "/v1/balance", NOTHING).await
     }
 
     pub async fn ledger(&self) -> Result<LedgerView, DoorError> {

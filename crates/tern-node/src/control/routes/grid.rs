@@ -1,5 +1,6 @@
 //! The grid: who is in it and how each of them is.
 
+pub mod balance;
 pub mod entry;
 pub mod forwards;
 pub mod ways;

@@ -34,6 +34,11 @@ pub enum WorkAsk {
     Flow,
     /// What it posted of transfers, from this line on.
     Ledger(u64),
+    /// So many tasks wait there: take them, if there is room.
+    Take {
+        from: NodeId,
+        tasks: u32,
+    },
 }
 
 /// What is answered.
@@ -108,11 +113,14 @@ async fn done(peers: &Peers, ask: WorkAsk) -> Result<WorkAnswer, String> {
     let command = match ask {
         WorkAsk::Drain => Some(Command::Drain { wait: false }),
         WorkAsk::Undrain => Some(Command::Undrain),
-        WorkAsk::Standing | WorkAsk::Flow | WorkAsk::Ledger(_) => None,
+        WorkAsk::Standing | WorkAsk::Flow | WorkAsk::Ledger(_) | WorkAsk::Take { .. } => None,
     };
     if let Some(command) = command {
         let done = loop_says(peers, |reply| Ask::Command { command, reply }).await?;
         done.map_err(|error| error.to_string())?;
+    }
+    if let WorkAsk::Take { from, tasks } = ask {
+        loop_says(peers, |reply| Ask::Offered { from, tasks, reply }).await?;
     }
     if ask == WorkAsk::Flow {
         return Ok(WorkAnswer::Flow(rows(&loop_says(peers, Ask::Flows).await?)));

@@ -1,0 +1,114 @@
+//! The balance of the grid: trits of all nodes, the rule that follows, and the plan.
+
+use axum::Json;
+use axum::extract::State;
+use tern_core::decide::balance::even::{Seen, Shift, plan};
+use tern_core::decide::balance::rules::{Mode, Picture, rule};
+use tern_core::machine::mesh::NodeView;
+use tern_core::observe::{QueueTrit, Signs, Vitals};
+
+use super::App;
+use crate::control::api::balance::{BalanceView, HostView, MoveView};
+use crate::control::api::{Refusal, trit};
+use crate::control::words::Refused;
+use crate::overlay::calls::WorkAsk;
+use crate::overlay::grid::GridView;
+
+/// How even the load is, and what would move.
+#[utoipa::path(get, path = "/v1/balance", tag = "grid", responses((status = 200, body = BalanceView), (status = 409, body = Refusal)))]
+pub async fn balance(State(app): State<App>) -> Result<Json<BalanceView>, Refused> {
+    Ok(Json(view(&app.meshed()?.grid.view().await?).0))
+}
+
+/// The same, carried out: receivers ask senders for the tasks. Those of which they find none stay where they are.
+#[utoipa::path(post, path = "/v1/balance", tag = "grid", responses((status = 200, body = BalanceView), (status = 409, body = Refusal)))]
+pub async fn apply(State(app): State<App>) -> Result<Json<BalanceView>, Refused> {
+    let grid = &app.meshed()?.grid;
+    let seen = grid.view().await?;
+    let (mut shown, shifts) = view(&seen);
+    let nodes = reached(&seen);
+    for (shift, shown) in shifts.iter().zip(&mut shown.moves) {
+        let (from, to) = (nodes[shift.from].0.node, nodes[shift.to].0.node);
+        let take = WorkAsk::Take { from, tasks: shift.tasks };
+        shown.applied = if to == app.handle.node() {
+            app.handle.offered(from, shift.tasks).await.is_ok()
+        } else {
+            grid.work(&to, take).await.is_ok()
+        };
+    }
+    Ok(Json(shown))
+}
+
+/// Those whose state is known, in the order of the plan.
+fn reached(view: &GridView) -> Vec<(&NodeView, Vitals)> {
+    let known = view.nodes.iter().filter(|node| node.up);
+    known.filter_map(|node| Some((node, node.vitals?))).collect()
+}
+
+fn view(seen: &GridView) -> (BalanceView, Vec<Shift>) {
+    let nodes = reached(seen);
+    let signs = Signs::of(nodes.iter().map(|(_, vitals)| vitals.trit));
+    let as_seen = |(node, vitals): &(&NodeView, Vitals)| {
+        let speed = node.facts.as_ref().and_then(|facts| facts.speed).filter(|speed| *speed > 0);
+        Seen {
+            queued: vitals.queued.into(),
+            running: vitals.running.into(),
+            slots: if vitals.flags.draining { 0 } else { vitals.slots.into() },
+            speed: speed.map_or(1.0, |speed| f64::from(speed) / 1000.0),
+        }
+    };
+    let shifts = plan(&nodes.iter().map(as_seen).collect::<Vec<_>>());
+    let takers = nodes.iter().any(|(_, vitals)| vitals.queued == 0 && vitals.running < vitals.slots);
+    let rule = rule(&Picture { signs, takers, deferred: 0 }, Mode::Paired);
+    let mut idle: Vec<_> = nodes.iter().filter(|(_, vitals)| trit(vitals.trit).0 == -1).collect();
+    idle.sort_by_key(|(node, vitals)| {
+        (vitals.rho_milli, std::cmp::Reverse(node.facts.as_ref().map_or(0, |facts| facts.cores)), node.node)
+    });
+    let shown = BalanceView {
+        plus: signs.plus,
+        zero: signs.zero,
+        minus: signs.minus,
+        sum: signs.sum(),
+        mod3: signs.residue(),
+        conserved: signs.conserved(),
+        parity: signs.parity(),
+        rule: rule.name().to_owned(),
+        because: rule.explain(&signs),
+        required: !shifts.is_empty(),
+        moves: shifts.iter().map(|shift| moved(shift, &nodes)).collect(),
+        nodes: seen.nodes.iter().map(host).collect(),
+        idle: idle.iter().map(|(node, _)| node.name.clone()).collect(),
+    };
+    (shown, shifts)
+}
+
+fn moved(shift: &Shift, nodes: &[(&NodeView, Vitals)]) -> MoveView {
+    let name = |place: usize| nodes[place].0.name.clone();
+    MoveView { from: name(shift.from), to: name(shift.to), tasks: shift.tasks, falls: shift.falls, applied: false }
+}
+
+fn host(node: &NodeView) -> HostView {
+    let (name, key, here) = (node.name.clone(), node.node.to_string(), node.here);
+    let cores = node.facts.as_ref().map(|facts| facts.cores.into());
+    let none = HostView { name, node: key, here, cores, ..HostView::default() };
+    let Some(vitals) = node.vitals.filter(|_| node.up) else { return none };
+    let (sign, word) = trit(vitals.trit);
+    let rho = vitals.rho_milli.map(|rho| f64::from(rho) / 1000.0);
+    let queue = QueueTrit::of(vitals.queued.into(), u32::from(vitals.slots).saturating_sub(vitals.running.into()));
+    HostView {
+        reached: true,
+        trit: Some(sign),
+        word: word.to_owned(),
+        rho,
+        load: rho.zip(cores).map(|(rho, cores)| rho * f64::from(cores)),
+        queued: vitals.queued.into(),
+        running: vitals.running.into(),
+        slots: vitals.slots.into(),
+        queue_trit: Some(match queue {
+            QueueTrit::Hungry => -1,
+            QueueTrit::Even => 0,
+            QueueTrit::Waiting => 1,
+        }),
+        ..none
+    }
+}
