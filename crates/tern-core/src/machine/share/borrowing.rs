@@ -92,6 +92,22 @@ impl Machine {
         tasks
     }
 
+    /// Whether the parts of a loan go with one another.
+    fn is_whole(&self, from: NodeId, message: &Message) -> bool {
+        let Message::Lend { grant, epoch, n, spec, tasks, argv, travel, broker, whole, .. } = message else {
+            return false;
+        };
+        let one_token = grant.incarnation == epoch.incarnation && grant.n == *n;
+        let triad = Triad::new(*grant, [from, *broker, self.state.node()], *whole).filter(|_| *whole >= tasks.len());
+        let files = travel.as_ref().map(|travel| travel.tasks.len());
+        one_token
+            && triad.is_some()
+            && argv.len() == tasks.len() as usize
+            && files == spec.stage.as_ref().map(|_| argv.len())
+            && !spec.local_only
+            && validate(spec).is_ok()
+    }
+
     fn judge_grant(
         &self,
         from: NodeId,
@@ -99,8 +115,7 @@ impl Machine {
         asked_for: Option<u32>,
         now: Now,
     ) -> Result<Borrowed, Refusal> {
-        let Message::Lend { grant, job, round, epoch, n, spec, tasks, argv, asked, travel, broker, whole } = message
-        else {
+        let Message::Lend { grant, job, round, epoch, n, spec, tasks, asked, .. } = message else {
             return Err(Refusal::Malformed);
         };
         let asked_for = asked_for.ok_or(Refusal::NotAsked)?;
@@ -108,15 +123,7 @@ impl Machine {
         if job.owner_tag() != owner || epoch.keeper != owner || owner == self.state.node().tag() {
             return Err(Refusal::NotOwner);
         }
-        let one_token = grant.incarnation == epoch.incarnation && grant.n == *n;
-        if !one_token || argv.len() != tasks.len() as usize || spec.local_only || validate(spec).is_err() {
-            return Err(Refusal::Malformed);
-        }
-        if *whole < tasks.len() || Triad::new(*grant, [from, *broker, self.state.node()], *whole).is_none() {
-            return Err(Refusal::Malformed);
-        }
-        let files = travel.as_ref().map(|travel| travel.tasks.len());
-        if files != spec.stage.as_ref().map(|_| argv.len()) {
+        if !self.is_whole(from, message) {
             return Err(Refusal::Malformed);
         }
         let count = tasks.len();
