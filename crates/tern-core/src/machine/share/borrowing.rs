@@ -115,7 +115,7 @@ impl Machine {
         asked_for: Option<u32>,
         now: Now,
     ) -> Result<Borrowed, Refusal> {
-        let Message::Lend { grant, job, round, epoch, n, spec, tasks, asked, .. } = message else {
+        let Message::Lend { job, round, epoch, n, spec, tasks, asked, .. } = message else {
             return Err(Refusal::Malformed);
         };
         let asked_for = asked_for.ok_or(Refusal::NotAsked)?;
