@@ -119,7 +119,9 @@ pub fn effect(effect: &Effect) -> Option<(&'static str, String)> {
             )
         }
         Effect::Log(Line::Aborted(id)) => ("ledger", format!("{} was never taken", grant(id))),
-        Effect::Log(Line::Began) | Effect::WakeAt(_) | Effect::Changed { over: false, .. } => return None,
+        Effect::Log(Line::Began | Line::Ended) | Effect::WakeAt(_) | Effect::Changed { over: false, .. } => {
+            return None;
+        }
     })
 }
 

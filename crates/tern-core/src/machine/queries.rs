@@ -88,6 +88,11 @@ impl Machine {
     pub const fn ledger_totals(&self) -> &super::Totals {
         &self.ledgers.totals
     }
+    /// Whether a question to this peer waits for its answer.
+    #[must_use]
+    pub fn has_asked(&self, peer: NodeId) -> bool {
+        self.sharing.peers.get(&peer).is_some_and(|peer| peer.ask.is_some())
+    }
     /// The book that this node keeps for others.
     #[must_use]
     pub const fn book(&self) -> &Book {

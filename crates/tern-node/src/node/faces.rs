@@ -7,7 +7,7 @@ use tern_core::machine::{Answer, Command, Deny, Effect, Event};
 use tern_core::observe::history::row_key;
 use tern_core::promise::{Record, Refusal};
 use tern_core::wire::Message;
-use tern_core::words::limits::HISTORY_JOB_TASKS_MAX;
+use tern_core::words::limits::{GRANT_TASKS_MAX, HISTORY_JOB_TASKS_MAX};
 use tern_core::words::{Inputs, JobId};
 use tokio::sync::oneshot;
 
@@ -15,6 +15,7 @@ use super::handle::{LedgerPage, NodeError, NodeStatus, PeerStatus, Submission};
 use super::input::Ask;
 use super::run::{Loop, Stopping};
 use super::watch::Live;
+use crate::clock;
 use crate::sense::stat;
 use crate::store;
 
@@ -39,8 +40,9 @@ impl Loop {
             Ask::Flows(reply) => drop(reply.send(self.machine.flows().collect())),
             Ask::Offered { from, tasks, reply } => {
                 // As if it had said so itself; it lends or has nothing.
+                let tasks = tasks.min(GRANT_TASKS_MAX);
                 self.handle(Event::Message { from, message: Message::Offer { tasks } }, effects);
-                let _gone = reply.send(());
+                let _gone = reply.send(self.machine.has_asked(from));
             }
             Ask::Ledger { from, reply } => drop(reply.send(self.ledger_page(from))),
             Ask::Begun(reply) => self.wardens.begun(reply),
@@ -166,6 +168,7 @@ impl Loop {
             waiting: u32::try_from(self.machine.unsettled()).unwrap_or(u32::MAX),
             totals: *self.machine.ledger_totals(),
             refused: self.machine.unposted().iter().map(|(why, count)| (*why, *count)).collect(),
+            now_ms: clock::now().wall_ms,
             since_ms: self.ledger.since_ms(),
             lines,
             next,

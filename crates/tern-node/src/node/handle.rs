@@ -67,6 +67,8 @@ pub struct LedgerPage {
     pub totals: Totals,
     /// What was not entered, by reason.
     pub refused: Vec<(Unposted, u64)>,
+    /// The time by its own clock.
+    pub now_ms: u64,
     /// Of transfers before this instant it may have forgotten lines; 0: of none.
     pub since_ms: u64,
     pub lines: Vec<Written>,
@@ -185,8 +187,8 @@ impl Handle {
         self.ask(Ask::Flows).await
     }
 
-    /// Tells this node that tasks wait at another one: it asks for them, if it has room.
-    pub async fn offered(&self, from: NodeId, tasks: u32) -> Result<(), NodeError> {
+    /// Tells this node that tasks wait at another one. True: it has asked for them; it has no room else, or does not reach it.
+    pub async fn offered(&self, from: NodeId, tasks: u32) -> Result<bool, NodeError> {
         self.ask(|reply| Ask::Offered { from, tasks, reply }).await
     }
 

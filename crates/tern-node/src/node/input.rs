@@ -100,7 +100,8 @@ pub enum Ask {
     Offered {
         from: NodeId,
         tasks: u32,
-        reply: oneshot::Sender<()>,
+        /// Whether this one asked for them.
+        reply: oneshot::Sender<bool>,
     },
     /// What it posted of transfers, from a line on, and how its book stands.
     Ledger {

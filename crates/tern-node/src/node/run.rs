@@ -5,6 +5,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
 use tern_core::machine::{Answer, Command, Effect, Event, Machine};
+use tern_core::promise::ledger::Line;
 use tern_core::words::{GrantId, JobId, NodeId, Now, Span, TaskSet};
 use tokio::sync::{mpsc, oneshot};
 
@@ -224,6 +225,10 @@ impl Loop {
     fn end(mut self) {
         self.checkpoint();
         self.keep_history();
+        self.ledger.add(clock::now().wall_ms, Line::Ended);
+        if let Err(error) = self.ledger.flush() {
+            tracing::warn!(%error, "the last lines of the ledger are lost");
+        }
         let keep_tasks = self.stopping.as_ref().is_some_and(|stop| stop.keep_tasks);
         self.wardens.leave(keep_tasks, self.machine.in_hand());
         for live in self.watchers.values().flatten() {

@@ -9,7 +9,7 @@
 
 use std::collections::VecDeque;
 use std::fs::{self, File, OpenOptions};
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 
@@ -20,7 +20,9 @@ use tern_core::words::{GrantId, NodeId};
 use crate::home::Home;
 
 /// Lines in memory; older ones are in the file only.
-const LINES_MAX: usize = 8_192;
+pub const LINES_MAX: usize = 8_192;
+/// Rows that wait for a disk without room; more are in memory only.
+const PENDING_BYTES_MAX: usize = 1 << 20;
 /// Bytes of the file.
 const FILE_BYTES_MAX: u64 = 4 << 20;
 
@@ -51,6 +53,8 @@ struct Row {
     aborted: bool,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     began: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    ended: bool,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the form that serde asks for")]
@@ -110,22 +114,39 @@ impl LedgerLog {
         if self.pending.is_empty() {
             return Ok(());
         }
-        let pending = std::mem::take(&mut self.pending);
-        if self.bytes + pending.len() as u64 > FILE_BYTES_MAX {
+        if self.bytes + self.pending.len() as u64 > FILE_BYTES_MAX {
             self.file = None;
-            fs::rename(&self.path, self.path.with_extension("old"))?;
+            match fs::rename(&self.path, self.path.with_extension("old")) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+                _ => self.bytes = 0,
+            }
         }
         let file = match &mut self.file {
             Some(file) => file,
             none => {
-                let file = OpenOptions::new().append(true).create(true).mode(0o600).open(&self.path)?;
+                let mut file = OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(&self.path)?;
                 self.bytes = file.metadata()?.len();
+                // A row that was torn ends here, and not with the next.
+                let mut last = [b'\n'];
+                if self.bytes > 0 {
+                    file.seek(SeekFrom::End(-1)).and_then(|_| file.read_exact(&mut last))?;
+                }
+                if last != *b"\n" {
+                    file.write_all(b"\n")?;
+                }
                 none.insert(file)
             }
         };
-        file.write_all(&pending)?;
-        self.bytes += pending.len() as u64;
-        Ok(())
+        let written = file.write_all(&self.pending);
+        if written.is_ok() || self.pending.len() > PENDING_BYTES_MAX {
+            self.bytes += self.pending.len() as u64;
+            self.pending.clear();
+        }
+        if written.is_err() {
+            // What stands there of them now is torn.
+            self.file = None;
+        }
+        written
     }
 
     /// Lines from this number on, as many as `most`; and the number of the first that is not among them, if there is one.
@@ -164,13 +185,14 @@ fn row(written: &Written) -> Row {
         },
         Line::Aborted(tx) => Row { tx: tx_words(tx), aborted: true, ..none },
         Line::Began => Row { began: true, ..none },
+        Line::Ended => Row { ended: true, ..none },
     }
 }
 
 fn parse(text: &str) -> Option<Written> {
     let row: Row = serde_json::from_str(text).ok()?;
-    if row.began {
-        return Some(Written { at_ms: row.at_ms, line: Line::Began });
+    if row.began || row.ended {
+        return Some(Written { at_ms: row.at_ms, line: if row.began { Line::Began } else { Line::Ended } });
     }
     let (incarnation, n) = row.tx.split_once('-')?;
     let tx = GrantId { incarnation: u64::from_str_radix(incarnation, 16).ok()?, n: n.parse().ok()? };
@@ -225,7 +247,13 @@ mod tests {
         assert!(fs::metadata(home.ledger()).expect("a file").len() <= FILE_BYTES_MAX);
         assert!(log.since_ms() == 20_000 - LINES_MAX as u64);
         fs::write(home.ledger().with_extension("old"), "{\"tx\":").expect("damaged");
+        let mut torn = OpenOptions::new().append(true).open(home.ledger()).expect("the file");
+        torn.write_all(b"{\"at_ms\":7,\"tx").expect("torn");
+        let mut log = LedgerLog::open(&home);
+        log.add(20_000, Line::Began);
+        log.flush().expect("written");
         let (lines, _) = LedgerLog::open(&home).page(0, LINES_MAX);
-        assert_eq!(lines.last().map(|line| line.at_ms), Some(19_999));
+        let last: Vec<u64> = lines.iter().rev().take(2).map(|line| line.at_ms).collect();
+        assert_eq!(last, [20_000, 19_999]);
     }
 }

@@ -33,6 +33,7 @@ impl Triads {
             }
             Line::Aborted(tx) => drop(self.aborted.insert(tx)),
             Line::Began => self.began.push((node, now)),
+            Line::Ended => {}
         }
     }
 

@@ -4,11 +4,13 @@ use std::io::{IsTerminal, Write};
 use std::time::Duration;
 
 use tern_core::observe::NodeTrit;
+use tern_core::observe::trit::load_ratio;
 use tern_node::config::{self, Flags};
 use tern_node::control::{Door, Entry};
+use tern_node::sense;
 
 use super::{Context, Outcome};
-use crate::hogs::scum::ScumArgs;
+use crate::hogs::scum::{ScumArgs, Where};
 use crate::hogs::throttle::{Ask, ThrottleArgs};
 use crate::hogs::trit::{Together, Tracked, TritArgs};
 
@@ -56,9 +58,22 @@ async fn tracked(context: &Context) -> Option<Tracked> {
     Some(Tracked { trit, smoothed: status.load_ratio_smoothed })
 }
 
-pub fn scum(context: &Context, args: &ScumArgs) -> Outcome {
+pub async fn scum(context: &Context, args: ScumArgs) -> Outcome {
     let config = config::load(&context.home, &Flags::default())?;
-    Ok(crate::hogs::scum::run(args, &config.scum, context.printer.json, &mut context.printer.out())?)
+    let literal = || sense::read().map_or(NodeTrit::default(), |reading| NodeTrit::literal(load_ratio(&reading)));
+    let node = tracked(context).await.map_or_else(literal, |agent| agent.trit);
+    let at = Where { node, taker: idle_other(context).await };
+    Ok(crate::hogs::scum::run(&args, &config.scum, &at, context.printer.json, &mut context.printer.out())?)
+}
+
+/// The first idle node beside this one.
+async fn idle_other(context: &Context) -> Option<String> {
+    let door = Door::open(&context.home, Entry::Agent, None).await.ok()?;
+    let shown = door.balance().await.ok();
+    door.close(true).await.ok()?;
+    let shown = shown?;
+    let here = shown.nodes.iter().find(|node| node.here).map(|node| node.name.clone());
+    shown.idle.into_iter().find(|name| Some(name) != here.as_ref())
 }
 
 /// A throttle outlives this command, so that only an agent's warden may hold it.

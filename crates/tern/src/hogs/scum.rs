@@ -5,7 +5,9 @@ use std::io::Write;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use tern_core::decide::scum::matrix::{Action, action};
 use tern_core::decide::scum::{ProcTrit, ProcessFacts, Protected, ScumSettings, Usage, band, protection, score};
+use tern_core::observe::NodeTrit;
 use tern_node::config::ScumConfig;
 use tern_node::sense::{ProcessSample, own_and_ancestors, sample_processes};
 
@@ -36,8 +38,39 @@ pub struct Row {
     pub protected: Option<Protected>,
 }
 
+/// Where the processes run: it decides what is to be done with them.
+#[derive(Clone, Debug, Default)]
+pub struct Where {
+    pub node: NodeTrit,
+    /// The name of an idle node that could take one.
+    pub taker: Option<String>,
+}
+
+impl Where {
+    /// What the matrix says of a process. Nothing is done by saying it.
+    fn action(&self, row: &Row) -> Action {
+        if row.protected.is_some() { Action::Nothing } else { action(row.band, self.node, self.taker.is_some()) }
+    }
+
+    fn line(&self) -> String {
+        let then = match (self.node, &self.taker) {
+            (NodeTrit::Overloaded, Some(taker)) => format!("hogs belong on an idle node: {taker} is one"),
+            (NodeTrit::Overloaded, None) => "no node is idle: hogs belong held back".to_owned(),
+            (NodeTrit::Balanced, _) => "hogs belong held back".to_owned(),
+            (NodeTrit::Idle, _) => "it can bear its hogs".to_owned(),
+        };
+        format!("this machine is {}: {then}", self.node)
+    }
+}
+
 /// Measures, judges and prints.
-pub fn run(args: &ScumArgs, config: &ScumConfig, json: bool, out: &mut impl Write) -> Result<ExitCode, Trouble> {
+pub fn run(
+    args: &ScumArgs,
+    config: &ScumConfig,
+    at: &Where,
+    json: bool,
+    out: &mut impl Write,
+) -> Result<ExitCode, Trouble> {
     let samples = sample_processes(Duration::from_millis(args.interval))?;
     let listed: Vec<&str> = config.protected.iter().map(String::as_str).collect();
     let looked_at = samples.len();
@@ -47,9 +80,9 @@ pub fn run(args: &ScumArgs, config: &ScumConfig, json: bool, out: &mut impl Writ
         .take(args.top)
         .collect();
     if json {
-        print_json(&rows, out)?;
+        print_json(&rows, at, out)?;
     } else {
-        print_table(&rows, looked_at, out)?;
+        print_table(&rows, looked_at, at, out)?;
     }
     out.flush()?;
     Ok(ExitCode::SUCCESS)
@@ -93,7 +126,7 @@ fn user_name(uid: u32) -> String {
     known.map_or_else(|| uid.to_string(), |user| user.name)
 }
 
-fn print_json(rows: &[Row], out: &mut impl Write) -> Result<(), Trouble> {
+fn print_json(rows: &[Row], at: &Where, out: &mut impl Write) -> Result<(), Trouble> {
     let values: Vec<_> = rows
         .iter()
         .map(|row| {
@@ -117,6 +150,7 @@ fn print_json(rows: &[Row], out: &mut impl Write) -> Result<(), Trouble> {
                 "trit": sign,
                 "band": row.band,
                 "protected": row.protected,
+                "action": at.action(row),
             })
         })
         .collect();
@@ -124,13 +158,15 @@ fn print_json(rows: &[Row], out: &mut impl Write) -> Result<(), Trouble> {
     Ok(writeln!(out)?)
 }
 
-fn print_table(rows: &[Row], looked_at: usize, out: &mut impl Write) -> Result<(), Trouble> {
+fn print_table(rows: &[Row], looked_at: usize, at: &Where, out: &mut impl Write) -> Result<(), Trouble> {
     if rows.is_empty() {
         return Ok(writeln!(out, "no hogs among {looked_at} processes (--all shows the quiet ones)")?);
     }
-    let header = ["PID", "USER", "CPU %", "MEM %", "AGE", "SCORE", "BAND", "PROTECTED", "COMMAND"];
-    let [pid, user, cpu, memory, age, score, band, protected, command] = header;
-    writeln!(out, "{pid:>8} {user:<10} {cpu:>6} {memory:>6} {age:>6} {score:>6}  {band:<9} {protected:<20} {command}")?;
+    writeln!(out, "{}", at.line())?;
+    let header = ["PID", "USER", "CPU %", "MEM %", "AGE", "SCORE", "BAND", "ACTION", "PROTECTED", "COMMAND"];
+    let [pid, user, cpu, memory, age, score, band, action, protected, command] = header;
+    write!(out, "{pid:>8} {user:<10} {cpu:>6} {memory:>6} {age:>6} {score:>6}  {band:<9} {action:<8} ")?;
+    writeln!(out, "{protected:<20} {command}")?;
     for row in rows {
         let sample = &row.sample;
         let memory = sample.memory_percent.map_or("-".into(), |share| format!("{share:.1}"));
@@ -138,17 +174,27 @@ fn print_table(rows: &[Row], looked_at: usize, out: &mut impl Write) -> Result<(
         let command = if sample.command.is_empty() { format!("[{}]", sample.name) } else { sample.command.clone() };
         writeln!(
             out,
-            "{:>8} {:<10} {:>6.1} {memory:>6} {:>6} {:>6.3}  {:<9} {protected:<20} {}",
+            "{:>8} {:<10} {:>6.1} {memory:>6} {:>6} {:>6.3}  {:<9} {:<8} {protected:<20} {}",
             sample.pid,
             plain(&row.user, 10),
             sample.cpu_percent,
             age_word(sample.age),
             row.score,
             row.band,
+            action_word(at.action(row)),
             plain(&command, 60),
         )?;
     }
     Ok(())
+}
+
+const fn action_word(action: Action) -> &'static str {
+    match action {
+        Action::Migrate => "migrate",
+        Action::Throttle => "throttle",
+        Action::Allow => "allow",
+        Action::Nothing => "-",
+    }
 }
 
 const fn protected_word(why: Protected) -> &'static str {

@@ -58,7 +58,12 @@ pub fn line(args: &TritArgs, json: bool, agent: Option<Tracked>, grid: Option<To
     if json {
         let mut out = Vec::new();
         look.json(&mut out)?;
-        return Ok(String::from_utf8_lossy(&out).trim_end().to_owned());
+        let mut value: serde_json::Value = serde_json::from_slice(&out)?;
+        value["grid"] = grid.map_or(
+            serde_json::Value::Null,
+            |it| serde_json::json!({"plus": it.plus, "zero": it.zero, "minus": it.minus, "sum": it.sum}),
+        );
+        return Ok(value.to_string());
     }
     Ok(look.line(grid))
 }

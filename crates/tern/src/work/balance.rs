@@ -112,11 +112,11 @@ fn idle(node: &HostView) -> String {
 fn plan(shown: &BalanceView) -> String {
     let mut text = together(shown);
     for it in &shown.moves {
-        let done = if it.applied { "asked for" } else { "would go" };
+        let done = if it.applied { "were asked for" } else { "would go" };
         text += &format!("{} tasks {done}: {} -> {} (unevenness falls by {:.1})\n", it.tasks, it.from, it.to, it.falls);
     }
     if !shown.required {
-        text += "nothing is required: no task waits where another node has a free slot for it\n";
+        text += "nothing is required: no task would be done earlier elsewhere\n";
     }
     text
 }

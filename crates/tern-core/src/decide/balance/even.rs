@@ -1,8 +1,8 @@
 //! Which waiting tasks would go where, if one saw all nodes at once.
 //!
 //! Nodes even themselves out without it, each by what it sees; this is the plan that a person is shown, and may have carried out. It
-//! counts tasks as equally long, takes the node that needs longest and the one that would be done first, moves no more than evens the
-//! two out, and looks again at both as they would be then.
+//! counts tasks as equally long, takes the node that needs longest and that free one with which most is gained, moves no more than
+//! evens the two out, and looks again at both as they would be then.
 
 use alloc::vec::Vec;
 
@@ -62,10 +62,11 @@ fn next(nodes: &[Seen]) -> Option<Shift> {
     let of =
         |trit: QueueTrit| (0..nodes.len()).filter(move |place| nodes[*place].trit() == trit && nodes[*place].slots > 0);
     let from = of(QueueTrit::Waiting).max_by(|one, other| time(one).total_cmp(&time(other)))?;
-    let to = of(QueueTrit::Hungry).min_by(|one, other| {
-        let faster = || nodes[*other].speed.total_cmp(&nodes[*one].speed);
-        time(one).total_cmp(&time(other)).then_with(faster)
-    })?;
+    let shifts = of(QueueTrit::Hungry).filter_map(|to| shift(nodes, from, to));
+    shifts.max_by(|one, other| one.falls.total_cmp(&other.falls))
+}
+
+fn shift(nodes: &[Seen], from: usize, to: usize) -> Option<Shift> {
     let (sender, receiver) = (nodes[from].side(), nodes[to].side());
     let even = (sender.time() - receiver.time()) / (1.0 / sender.speed + 1.0 / receiver.speed);
     // A cast of what is no number gives 0.
@@ -91,6 +92,8 @@ mod tests {
         assert_eq!(shift(&[seen(8, 8, 8, 1.0), seen(0, 0, 8, 1.0)]), [(0, 1, 8)]);
         assert_eq!(shift(&[seen(4, 4, 4, 1.0), seen(0, 3, 4, 1.0)]), [(0, 1, 1)]);
         assert_eq!(shift(&[seen(1, 1, 1, 1.0), seen(0, 0, 1, 0.1)]), [], "it would be done no earlier there");
+        let slow_and_fast = [seen(1, 1, 1, 1.0), seen(0, 0, 1, 0.1), seen(0, 3, 4, 2.0)];
+        assert_eq!(shift(&slow_and_fast), [(0, 2, 1)], "not only the emptiest is looked at");
         assert_eq!(shift(&[seen(0, 1, 1, 1.0), seen(0, 0, 1, 1.0)]), [], "nothing waits");
         assert_eq!(
             shift(&[seen(9, 0, 0, 1.0), seen(0, 0, 4, 1.0)]),

@@ -31,6 +31,8 @@ pub struct Picture {
     pub takers: bool,
     /// Tasks that were put off until there is nothing else to do.
     pub deferred: u64,
+    /// Tasks that wait for a slot somewhere.
+    pub waiting: u64,
 }
 
 /// What is to be done for the whole grid.
@@ -45,7 +47,7 @@ pub enum Rule {
     Wake,
     /// S < 0 and there is none: machines may sleep.
     Offer,
-    /// S = 0: pairs help each other, nothing is woken or sent to sleep.
+    /// S ≤ 0: pairs help each other, nothing is woken or sent to sleep.
     Pairs,
     /// S = 0: nothing.
     Rest,
@@ -57,6 +59,8 @@ pub fn rule(picture: &Picture, mode: Mode) -> Rule {
         1.. if picture.takers => Rule::Move,
         1.. => Rule::Throttle,
         ..0 if picture.deferred > 0 => Rule::Wake,
+        // No machine is sent to sleep while something waits that it could do.
+        ..0 if mode == Mode::Paired && picture.waiting > 0 && picture.takers => Rule::Pairs,
         ..0 => Rule::Offer,
         0 if mode == Mode::Paired && picture.signs.pairs() > 0 && picture.takers => Rule::Pairs,
         0 => Rule::Rest,
@@ -85,7 +89,7 @@ impl Rule {
             Self::Throttle => "no idle node can take anything: hogs may be held back, and another machine would help",
             Self::Wake => "work that was put off begins on idle nodes",
             Self::Offer => "nothing waits that was put off: idle machines could sleep",
-            Self::Pairs => "the sum is 0: overloaded and idle nodes help each other, nothing is woken or sent to sleep",
+            Self::Pairs => "nodes with work and idle ones help each other, nothing is woken or sent to sleep",
             Self::Rest => "the sum is 0: no action needed",
         };
         format!("{plus} overloaded and {minus} idle: {then}")
@@ -107,7 +111,7 @@ mod tests {
     use super::*;
 
     fn seen(plus: u32, minus: u32, takers: bool, deferred: u64) -> Picture {
-        Picture { signs: Signs { plus, zero: 1, minus }, takers, deferred }
+        Picture { signs: Signs { plus, zero: 1, minus }, takers, deferred, waiting: 0 }
     }
 
     #[test]
@@ -122,6 +126,8 @@ mod tests {
         assert_eq!(rule(&seen(1, 1, true, 5), Mode::Paired), Rule::Pairs);
         assert_eq!(rule(&seen(1, 1, true, 5), Mode::Strict), Rule::Rest);
         assert_eq!(rule(&seen(1, 1, false, 5), Mode::Paired), Rule::Rest);
+        let flooded = Picture { waiting: 9, ..seen(1, 2, true, 0) };
+        assert_eq!(rule(&flooded, Mode::Paired), Rule::Pairs, "idle ones do not sleep while tasks wait");
     }
 
     #[test]

@@ -21,13 +21,15 @@ impl Machine {
     ) {
         let mut settled: BTreeMap<NodeId, Vec<GrantId>> = BTreeMap::new();
         for posting in postings {
+            let triad = &posting.triad;
+            let committed = self.ledgers.totals.committed;
             if self.enter(from, posting) {
-                let triad = &posting.triad;
-                let other = if from == triad.sender() { triad.receiver() } else { triad.sender() };
                 settled.entry(from).or_default().push(triad.tx());
-                if self.sharing.peers.contains_key(&other) {
-                    settled.entry(other).or_default().push(triad.tx());
-                }
+            }
+            // What was refused says nothing about the other side.
+            let other = if from == triad.sender() { triad.receiver() } else { triad.sender() };
+            if self.ledgers.totals.committed > committed && self.sharing.peers.contains_key(&other) {
+                settled.entry(other).or_default().push(triad.tx());
             }
         }
         for triad in aborts {

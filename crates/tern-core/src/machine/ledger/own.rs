@@ -69,7 +69,8 @@ impl Machine {
         let mut told: BTreeMap<NodeId, (Vec<Posting>, Vec<Triad>)> = BTreeMap::new();
         for ((_, half), own) in &mut ledgers.unsettled {
             let (triad, half) = (own.triad, *half);
-            if own.tell_at > now.boot {
+            // Those that are nearly due go along.
+            if own.tell_at > now.boot + LEDGER_TELL {
                 continue;
             }
             own.tell_at = now.boot + LEDGER_TELL_AGAIN;

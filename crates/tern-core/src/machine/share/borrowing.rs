@@ -98,7 +98,8 @@ impl Machine {
             return false;
         };
         let one_token = grant.incarnation == epoch.incarnation && grant.n == *n;
-        let triad = Triad::new(*grant, [from, *broker, self.state.node()], *whole).filter(|_| *whole >= tasks.len());
+        let triad = Triad::new(*grant, [from, *broker, self.state.node()], *whole)
+            .filter(|_| (tasks.len()..=GRANT_TASKS_MAX).contains(whole));
         let files = travel.as_ref().map(|travel| travel.tasks.len());
         one_token
             && triad.is_some()

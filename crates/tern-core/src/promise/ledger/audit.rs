@@ -26,7 +26,7 @@ pub enum Wrong {
 pub struct Finding {
     pub tx: GrantId,
     pub wrong: Wrong,
-    /// In whose postings it is seen; of a lost half the one that did not post it.
+    /// In whose postings it is seen; of a lost half the one that did not post it, if the other side tells the truth.
     pub node: NodeId,
 }
 
@@ -56,9 +56,14 @@ pub fn audit(postings: impl IntoIterator<Item = (NodeId, Posting)>, open: impl F
         match (&seen.sender[..], &seen.receiver[..]) {
             ([(_, one)], [(_, other)]) if one == other => {}
             ([_, ..], [_, ..]) => {
-                // Whoever is right: all who posted it are named.
-                let nodes = seen.sender.iter().chain(&seen.receiver).map(|(node, _)| *node);
-                findings.extend(nodes.map(|node| Finding { tx, wrong: Wrong::Forged, node }));
+                // Two sides that agree are believed; else all who posted it are named, whoever is right.
+                let agree = |triad: &Triad| {
+                    let same = |(_, other): &(NodeId, Triad)| other == triad;
+                    seen.sender.iter().any(same) && seen.receiver.iter().any(same)
+                };
+                let all = seen.sender.iter().chain(&seen.receiver);
+                let wrong = all.filter(|(_, triad)| !agree(triad)).map(|(node, _)| *node);
+                findings.extend(wrong.map(|node| Finding { tx, wrong: Wrong::Forged, node }));
             }
             ([(_, triad), ..], []) if !open(tx) => {
                 findings.push(Finding { tx, wrong: Wrong::Lost, node: triad.receiver() });

@@ -136,13 +136,23 @@ impl Book {
         if by != triad.sender() {
             return Err(Unposted::Forged);
         }
-        let Some(entry) = self.open.get(&triad.tx()) else { return Err(Unposted::Repeated) };
-        if entry.triad != *triad {
-            return Err(Unposted::Unlike);
+        if triad.broker() != self.broker {
+            return Err(Unposted::NotHere);
         }
-        let [sender, receiver] = triad.halves();
-        let missing = if entry.sender { receiver } else { sender };
-        self.sum = self.sum.with(missing.value());
+        if self.is_settled(triad.tx()) {
+            return Err(Unposted::Repeated);
+        }
+        if let Some(entry) = self.open.get(&triad.tx()) {
+            if entry.triad != *triad {
+                return Err(Unposted::Unlike);
+            }
+            let [sender, receiver] = triad.halves();
+            let missing = if entry.sender { receiver } else { sender };
+            self.sum = self.sum.with(missing.value());
+        } else if self.open.len() + self.settled.len() >= LEDGER_OPEN_MAX {
+            return Err(Unposted::Full);
+        }
+        // Also where neither side was heard of yet: what comes late of it opens nothing any more.
         self.settle(triad.tx());
         Ok(())
     }
@@ -224,6 +234,9 @@ mod tests {
         assert_eq!(book.abort(id(3), &sample(1, [1, 2, 3])), Err(Unposted::Forged));
         assert_eq!(book.abort(id(1), &sample(1, [1, 2, 3])), Ok(()));
         assert!(book.is_settled(sample(1, [1, 2, 3]).tx()));
+        // Taken back before anybody posted it: what the receiver says late opens nothing.
+        assert_eq!(book.abort(id(1), &sample(7, [1, 2, 3])), Ok(()));
+        assert_eq!(book.post(id(3), &sample(7, [1, 2, 3]).halves()[1]), Err(Unposted::Repeated));
         assert_eq!(book.close(), Some(Closed { sum: Trits::ZERO, unresolved: 0 }));
     }
 

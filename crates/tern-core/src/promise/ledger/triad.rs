@@ -59,8 +59,10 @@ pub enum Line {
     Posted(Posting),
     /// As its sender: it was taken back before the receiver gave a sign.
     Aborted(GrantId),
-    /// Its agent began anew: what it would have written just before may be missing.
+    /// Its agent began anew: what it would have written just before may be missing, unless it had ended in order.
     Began,
+    /// Its agent ended in order.
+    Ended,
 }
 
 impl Triad {

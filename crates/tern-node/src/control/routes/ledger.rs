@@ -16,16 +16,15 @@ use crate::control::words::Refused;
 use crate::node::handle::LedgerPage;
 use crate::overlay::Grid;
 use crate::overlay::calls::{WorkAnswer, WorkAsk};
-use crate::store::ledger::tx_words;
+use crate::store::ledger::{LINES_MAX, tx_words};
 
-/// A node that has not answered for so long is silent.
+/// A node that has not told all of it by then is silent.
 const WITHIN: Duration = Duration::from_secs(5);
 /// A transfer may have one half only for so long: the other one is on its way.
 const ON_ITS_WAY_MS: u64 = 5_000;
-/// An agent that dies may not say any more that it took a transfer back: of those so shortly before its next start nobody knows.
+/// An agent that dies may not say any more that it took a transfer back, and a machine without power loses its last lines: of those
+/// between so long before the last line that is there and the next start nobody knows.
 const CUT_SHORT_MS: u64 = 30_000;
-/// Clocks of two machines may differ by this.
-const CLOCKS_MS: u64 = 60_000;
 /// Answers of one node.
 const PAGES_MAX: usize = 128;
 /// Transfers shown.
@@ -40,6 +39,8 @@ struct Postings {
 /// What all nodes posted of transfers, and what is wrong with it.
 #[utoipa::path(get, path = "/v1/ledger", tag = "grid", responses((status = 200, body = LedgerView)))]
 pub async fn ledger(State(app): State<App>) -> Result<Json<LedgerView>, Refused> {
+    // What is written down while the others are asked is not judged.
+    let asked_ms = clock::now().wall_ms;
     let mut here = app.handle.ledger(0).await?;
     for _ in 0..PAGES_MAX {
         let Some(from) = here.next else { break };
@@ -56,7 +57,10 @@ pub async fn ledger(State(app): State<App>) -> Result<Json<LedgerView>, Refused>
         let mut asked = tokio::task::JoinSet::new();
         for node in view.nodes.iter().filter(|node| !node.here).map(|node| (node.node, node.up)) {
             let grid = meshed.grid.clone();
-            asked.spawn(async move { (node.0, if node.1 { postings(&grid, node.0).await } else { None }) });
+            asked.spawn(async move {
+                let page = async { if node.1 { postings(&grid, node.0).await } else { None } };
+                (node.0, tokio::time::timeout(WITHIN, page).await.ok().flatten())
+            });
         }
         for (node, page) in asked.join_all().await {
             match page {
@@ -66,30 +70,37 @@ pub async fn ledger(State(app): State<App>) -> Result<Json<LedgerView>, Refused>
         }
     }
     all.sort_by_key(|postings| postings.node);
-    Ok(Json(view(&all, &silent, &|node| names.get(&node).cloned().unwrap_or_else(|| node.to_string()))))
+    Ok(Json(view(&all, &silent, asked_ms, &|node| names.get(&node).cloned().unwrap_or_else(|| node.to_string()))))
 }
 
 async fn postings(grid: &Grid, node: NodeId) -> Option<LedgerPage> {
     let page = |from| async move {
-        match tokio::time::timeout(WITHIN, grid.work(&node, WorkAsk::Ledger(from))).await {
-            Ok(Ok(WorkAnswer::Ledger(page))) => Some(*page),
+        match grid.work(&node, WorkAsk::Ledger(from)).await {
+            Ok(WorkAnswer::Ledger(page)) => Some(*page),
             _ => None,
         }
     };
     let mut all = page(0).await?;
-    // One that sends us round in circles, or writes faster than we read, is not followed for ever.
-    for _ in 0..PAGES_MAX {
-        let Some(from) = all.next else { break };
+    // By this node's clock: theirs may say anything.
+    let (ours, theirs) = (clock::now().wall_ms, all.now_ms);
+    let as_ours = |at_ms: u64| if at_ms == 0 { 0 } else { ours.saturating_sub(theirs.saturating_sub(at_ms)).max(1) };
+    // One that sends us round in circles, or more than it can remember, is not followed.
+    while let Some(from) = all.next {
         let more = page(from).await?;
         all.next = more.next;
         all.lines.extend(more.lines);
+        if all.lines.len() > LINES_MAX {
+            return None;
+        }
     }
+    all.since_ms = as_ours(all.since_ms);
+    all.lines.iter_mut().for_each(|written| written.at_ms = as_ours(written.at_ms));
     Some(all)
 }
 
-fn view(all: &[Postings], silent: &[NodeId], name: &dyn Fn(NodeId) -> String) -> LedgerView {
+fn view(all: &[Postings], silent: &[NodeId], asked_ms: u64, name: &dyn Fn(NodeId) -> String) -> LedgerView {
     let transfers = transfers(all);
-    let findings = findings(all, &transfers);
+    let findings = findings(all, &transfers, asked_ms);
     let newest = transfers.iter().map(|(tx, seen)| (seen.at_ms, *tx)).collect::<BTreeSet<_>>();
     let shown =
         newest.iter().rev().take(SHOWN_MAX).rev().filter_map(|(_, tx)| transfers.get(tx).map(|seen| (tx, seen)));
@@ -136,7 +147,8 @@ impl Seen {
 
 fn transfers(all: &[Postings]) -> BTreeMap<GrantId, Seen> {
     let mut seen: BTreeMap<GrantId, Seen> = BTreeMap::new();
-    for written in all.iter().flat_map(|postings| &postings.page.lines) {
+    let mut aborted = Vec::new();
+    for (node, written) in all.iter().flat_map(|it| it.page.lines.iter().map(|written| (it.node, written))) {
         match written.line {
             Line::Posted(Posting { triad, half }) => {
                 let seen = seen.entry(triad.tx()).or_default();
@@ -145,42 +157,47 @@ fn transfers(all: &[Postings]) -> BTreeMap<GrantId, Seen> {
                 seen.sender |= half == Half::Sender;
                 seen.receiver |= half == Half::Receiver;
             }
-            Line::Aborted(tx) => seen.entry(tx).or_default().aborted = true,
-            Line::Began => {}
+            Line::Aborted(tx) => aborted.push((node, tx)),
+            Line::Began | Line::Ended => {}
+        }
+    }
+    // Only its sender can take a transfer back.
+    for (node, tx) in aborted {
+        if let Some(seen) = seen.get_mut(&tx) {
+            seen.aborted |= seen.triad.is_some_and(|triad| triad.sender() == node);
         }
     }
     seen
 }
 
-/// A half may be missing where its node did not answer, has forgotten so old ones, or has only just been told.
-fn findings(all: &[Postings], transfers: &BTreeMap<GrantId, Seen>) -> Vec<Finding> {
-    let now_ms = clock::now().wall_ms;
+/// A half may be missing where its node did not answer, has forgotten so old ones, died just then, or has only just been told.
+fn findings(all: &[Postings], transfers: &BTreeMap<GrantId, Seen>, asked_ms: u64) -> Vec<Finding> {
+    let gaps: Vec<(NodeId, u64, u64)> = all.iter().flat_map(gaps).collect();
     let knows = |node: NodeId, at_ms: u64| {
-        all.iter().any(|it| it.node == node && (it.page.since_ms == 0 || it.page.since_ms + CLOCKS_MS < at_ms))
+        let told = |it: &&Postings| it.node == node && it.page.since_ms < at_ms;
+        let lost = |gap: &&(NodeId, u64, u64)| gap.0 == node && (gap.1..=gap.2).contains(&at_ms);
+        all.iter().any(|it| told(&it)) && !gaps.iter().any(|gap| lost(&gap))
     };
-    let lines = || all.iter().flat_map(|it| it.page.lines.iter().map(|written| (it.node, *written)));
-    let began: Vec<(NodeId, u64)> = lines()
-        .filter(|(_, written)| written.line == Line::Began)
-        .map(|(node, written)| (node, written.at_ms))
-        .collect();
     let open = |tx: GrantId| {
         transfers.get(&tx).is_none_or(|seen| {
             let Some(triad) = seen.triad else { return true };
-            let fresh = seen.at_ms + ON_ITS_WAY_MS > now_ms;
-            let cut_short = began.iter().any(|(node, at_ms)| {
-                *node == triad.sender() && (seen.at_ms..seen.at_ms + CUT_SHORT_MS).contains(at_ms)
-            });
-            seen.aborted
-                || fresh
-                || cut_short
-                || ![triad.sender(), triad.receiver()].iter().all(|node| knows(*node, seen.at_ms))
+            let fresh = seen.at_ms.saturating_add(ON_ITS_WAY_MS) > asked_ms;
+            seen.aborted || fresh || ![triad.sender(), triad.receiver()].iter().all(|node| knows(*node, seen.at_ms))
         })
     };
-    let postings = lines().filter_map(|(node, written)| match written.line {
+    let lines = all.iter().flat_map(|it| it.page.lines.iter().map(|written| (it.node, written.line)));
+    let postings = lines.filter_map(|(node, line)| match line {
         Line::Posted(posting) => Some((node, posting)),
-        Line::Aborted(_) | Line::Began => None,
+        Line::Aborted(_) | Line::Began | Line::Ended => None,
     });
     audit(postings, open)
+}
+
+/// Times of which a node may have lines no more: before each start of its agent that followed no end in order.
+fn gaps(it: &Postings) -> Vec<(NodeId, u64, u64)> {
+    let lines = it.page.lines.iter().zip(it.page.lines.iter().skip(1));
+    let starts = lines.filter(|(last, next)| next.line == Line::Began && last.line != Line::Ended);
+    starts.map(|(last, began)| (it.node, last.at_ms.saturating_sub(CUT_SHORT_MS), began.at_ms)).collect()
 }
 
 fn book(postings: &Postings, name: &dyn Fn(NodeId) -> String) -> BookView {
@@ -208,7 +225,9 @@ fn found(finding: &Finding, name: &dyn Fn(NodeId) -> String) -> FindingView {
         Wrong::Forged => {
             ("forged", format!("transfer {tx}: what {node} posted is not its to post, or not what the other side told"))
         }
-        Wrong::Lost => ("lost", format!("transfer {tx}: {node} took part and has not posted its half")),
+        Wrong::Lost => {
+            ("lost", format!("transfer {tx}: by the other side {node} took part, and it has not posted its half"))
+        }
         Wrong::Repeated => ("repeated", format!("transfer {tx}: {node} posted its half more than once")),
     };
     FindingView { tx, wrong: wrong.to_owned(), name: node, node: finding.node.to_string(), text }

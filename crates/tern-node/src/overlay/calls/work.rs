@@ -119,8 +119,10 @@ async fn done(peers: &Peers, ask: WorkAsk) -> Result<WorkAnswer, String> {
         let done = loop_says(peers, |reply| Ask::Command { command, reply }).await?;
         done.map_err(|error| error.to_string())?;
     }
-    if let WorkAsk::Take { from, tasks } = ask {
-        loop_says(peers, |reply| Ask::Offered { from, tasks, reply }).await?;
+    if let WorkAsk::Take { from, tasks } = ask
+        && !loop_says(peers, |reply| Ask::Offered { from, tasks, reply }).await?
+    {
+        return Err("it has no room for them now, or does not reach that node".to_owned());
     }
     if ask == WorkAsk::Flow {
         return Ok(WorkAnswer::Flow(rows(&loop_says(peers, Ask::Flows).await?)));

@@ -39,11 +39,11 @@ fn the_highest_score_comes_first_and_age_alone_makes_no_hog() {
 fn the_table_names_the_band_in_words_and_lets_no_command_speak_to_the_terminal() {
     let rows = judge(vec![sample(21, 800.0, 84)], &ScumSettings::default(), &[]);
     let mut out = Vec::new();
-    print_table(&rows, 1, &mut out).unwrap();
+    print_table(&rows, 1, &Where::default(), &mut out).unwrap();
     let text = String::from_utf8(out).unwrap();
     assert!(text.contains("+1 hog") && text.contains("  3d ") && !text.contains('\x1b'), "{text}");
     let mut json = Vec::new();
-    print_json(&rows, &mut json).unwrap();
+    print_json(&rows, &Where::default(), &mut json).unwrap();
     let json: serde_json::Value = serde_json::from_slice(&json).unwrap();
     assert_eq!(
         (json[0]["band"].as_str(), json[0]["trit"].as_i64(), json[0]["score"].as_f64()),
@@ -52,9 +52,24 @@ fn the_table_names_the_band_in_words_and_lets_no_command_speak_to_the_terminal()
 }
 
 #[test]
+fn the_matrix_says_what_belongs_done_and_leaves_the_protected_alone() {
+    let mut rows = judge(vec![sample(21, 800.0, 84), sample(22, 50.0, 0)], &ScumSettings::default(), &[]);
+    let says = |rows: &[Row], node, taker: Option<&str>| {
+        let at = Where { node, taker: taker.map(str::to_owned) };
+        rows.iter().map(|row| action_word(at.action(row))).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(says(&rows, NodeTrit::Overloaded, Some("attic")), "migrate -");
+    assert_eq!(says(&rows, NodeTrit::Overloaded, None), "throttle -");
+    assert_eq!(says(&rows, NodeTrit::Balanced, Some("attic")), "throttle -");
+    assert_eq!(says(&rows, NodeTrit::Idle, Some("attic")), "allow -");
+    rows[0].protected = Some(Protected::Own);
+    assert_eq!(says(&rows, NodeTrit::Balanced, None), "- -");
+}
+
+#[test]
 fn nothing_to_show_is_said() {
     let mut out = Vec::new();
-    print_table(&[], 12, &mut out).unwrap();
+    print_table(&[], 12, &Where::default(), &mut out).unwrap();
     assert!(String::from_utf8(out).unwrap().contains("no hogs among 12 processes"));
 }
 

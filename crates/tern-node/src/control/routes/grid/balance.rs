@@ -31,7 +31,7 @@ pub async fn apply(State(app): State<App>) -> Result<Json<BalanceView>, Refused>
         let (from, to) = (nodes[shift.from].0.node, nodes[shift.to].0.node);
         let take = WorkAsk::Take { from, tasks: shift.tasks };
         shown.applied = if to == app.handle.node() {
-            app.handle.offered(from, shift.tasks).await.is_ok()
+            app.handle.offered(from, shift.tasks).await.unwrap_or(false)
         } else {
             grid.work(&to, take).await.is_ok()
         };
@@ -58,8 +58,13 @@ fn view(seen: &GridView) -> (BalanceView, Vec<Shift>) {
         }
     };
     let shifts = plan(&nodes.iter().map(as_seen).collect::<Vec<_>>());
-    let takers = nodes.iter().any(|(_, vitals)| vitals.queued == 0 && vitals.running < vitals.slots);
-    let rule = rule(&Picture { signs, takers, deferred: 0 }, Mode::Paired);
+    let takes = |vitals: &Vitals| {
+        let stands_back = vitals.flags.draining || vitals.flags.disk_full;
+        trit(vitals.trit).0 == -1 && !stands_back && vitals.queued == 0 && vitals.running < vitals.slots
+    };
+    let takers = nodes.iter().any(|(_, vitals)| takes(vitals));
+    let waiting = nodes.iter().map(|(_, vitals)| u64::from(vitals.queued)).sum();
+    let rule = rule(&Picture { signs, takers, deferred: 0, waiting }, Mode::Paired);
     let mut idle: Vec<_> = nodes.iter().filter(|(_, vitals)| trit(vitals.trit).0 == -1).collect();
     idle.sort_by_key(|(node, vitals)| {
         (vitals.rho_milli, std::cmp::Reverse(node.facts.as_ref().map_or(0, |facts| facts.cores)), node.node)
