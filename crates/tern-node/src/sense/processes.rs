@@ -157,10 +157,17 @@ mod tests {
             Ends(Command::new(program).arg(argument).stdout(Stdio::null()).spawn().unwrap())
         };
         let (burner, sleeper) = (start("yes", "burn"), start("sleep", "600"));
-        let samples = sample_processes(Duration::from_millis(500)).unwrap();
-        let of = |child: &Ends| samples.iter().find(|s| s.pid == child.0.id() as i32).unwrap().clone();
-        let (burner, sleeper) = (of(&burner), of(&sleeper));
-        // Other programs may keep this machine busy, so that a burner gets less than a core; never more.
+        let find = |samples: &[ProcessSample], child: &Ends| {
+            samples.iter().find(|sample| sample.pid == child.0.id() as i32).unwrap().clone()
+        };
+        // Other programs may keep this machine busy, so that a burner gets less than a core, and for a moment hardly any of it; never
+        // more.
+        let burns = || {
+            let samples = sample_processes(Duration::from_millis(500)).unwrap();
+            (find(&samples, &burner).cpu_percent > 10.0).then_some(samples)
+        };
+        let samples = (0..60).find_map(|_| burns()).expect("a burner gets something of a CPU within half a minute");
+        let (burner, sleeper) = (find(&samples, &burner), find(&samples, &sleeper));
         assert!(burner.cpu_percent > 10.0 && burner.cpu_percent < 110.0, "{burner:?}");
         assert!(sleeper.cpu_percent < 5.0, "{sleeper:?}");
         assert_eq!((burner.name.as_str(), burner.command.as_str()), ("yes", "yes burn"));

@@ -10,7 +10,7 @@
 use std::collections::VecDeque;
 use std::fs::{self, File, OpenOptions};
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -73,6 +73,8 @@ pub struct LedgerLog {
     first: u64,
     /// Rows that are not in the file yet.
     pending: Vec<u8>,
+    /// Rows of earlier agents that could not be read.
+    unread: u64,
 }
 
 impl LedgerLog {
@@ -80,11 +82,22 @@ impl LedgerLog {
     #[must_use]
     pub fn open(home: &Home) -> Self {
         let path = home.ledger();
-        let mut log = Self { path, file: None, bytes: 0, lines: VecDeque::new(), first: 0, pending: Vec::new() };
+        let mut log =
+            Self { path, file: None, bytes: 0, lines: VecDeque::new(), first: 0, pending: Vec::new(), unread: 0 };
         for path in [log.path.with_extension("old"), log.path.clone()] {
             let Ok(file) = File::open(&path) else { continue };
-            let rows = BufReader::new(file).lines().map_while(Result::ok);
-            rows.filter_map(|row| parse(&row)).for_each(|line| log.remember(line));
+            // Bytes that are no text are a row that cannot be read.
+            let rows = BufReader::new(file).split(b'\n').map_while(Result::ok);
+            for row in rows.filter(|row| !row.is_empty()) {
+                match std::str::from_utf8(&row).ok().and_then(parse) {
+                    Some(line) => log.remember(line),
+                    None => log.unread += 1,
+                }
+            }
+        }
+        if log.unread > 0 {
+            let path = log.path.display();
+            tracing::warn!(rows = log.unread, %path, "rows of the ledger cannot be read: an audit will miss them");
         }
         log
     }
@@ -120,6 +133,11 @@ impl LedgerLog {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
                 _ => self.bytes = 0,
             }
+        }
+        // Somebody may have removed it, or put another in its place.
+        let there = fs::metadata(&self.path).ok().map(|meta| meta.ino());
+        if there != self.file.as_ref().and_then(|file| file.metadata().ok()).map(|meta| meta.ino()) {
+            self.file = None;
         }
         let file = match &mut self.file {
             Some(file) => file,
@@ -252,8 +270,12 @@ mod tests {
         let mut log = LedgerLog::open(&home);
         log.add(20_000, Line::Began);
         log.flush().expect("written");
-        let (lines, _) = LedgerLog::open(&home).page(0, LINES_MAX);
-        let last: Vec<u64> = lines.iter().rev().take(2).map(|line| line.at_ms).collect();
-        assert_eq!(last, [20_000, 19_999]);
+        fs::remove_file(home.ledger()).expect("it was there");
+        log.add(20_001, Line::Ended);
+        log.flush().expect("written anew");
+        assert_eq!(fs::read_to_string(home.ledger()).expect("a file").lines().count(), 1);
+        let (lines, _) = log.page(0, LINES_MAX);
+        let last: Vec<u64> = lines.iter().rev().take(3).map(|line| line.at_ms).collect();
+        assert_eq!((last, log.unread), (vec![20_001, 20_000, 19_999], 1 + 1));
     }
 }

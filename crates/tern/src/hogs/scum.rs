@@ -24,8 +24,8 @@ pub struct ScumArgs {
     #[arg(long, value_name = "MS", default_value_t = 1000, value_parser = clap::value_parser!(u64).range(200..=60_000))]
     pub interval: u64,
     /// Show at most so many, the highest scores first
-    #[arg(long, value_name = "N", default_value_t = 20)]
-    pub top: usize,
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..))]
+    pub top: u16,
 }
 
 /// One process, judged.
@@ -77,7 +77,7 @@ pub fn run(
     let rows: Vec<Row> = judge(samples, &config.settings(), &listed)
         .into_iter()
         .filter(|row| args.all || row.band > ProcTrit::Quiet)
-        .take(args.top)
+        .take(args.top.into())
         .collect();
     if json {
         print_json(&rows, at, out)?;

@@ -69,7 +69,7 @@ pub struct ExplainArgs {
 
 #[derive(Debug, Clone, Copy, Args)]
 pub struct BalanceArgs {
-    /// Carry it out: those that would receive tasks ask for them
+    /// Carry it out: those that would receive tasks ask for them; exits 1 where one does not
     #[arg(long)]
     pub apply: bool,
 }

@@ -46,7 +46,7 @@ pub async fn balance(context: &Context, args: BalanceArgs) -> Outcome {
     if context.printer.json {
         context.printer.value(&shown)?;
     } else {
-        context.printer.line(plan(&shown).trim_end())?;
+        context.printer.line(plan(&shown, args.apply).trim_end())?;
     }
     let failed = args.apply && shown.moves.iter().any(|it| !it.applied);
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
@@ -109,10 +109,17 @@ fn idle(node: &HostView) -> String {
     )
 }
 
-fn plan(shown: &BalanceView) -> String {
+fn plan(shown: &BalanceView, apply: bool) -> String {
     let mut text = together(shown);
+    if shown.required {
+        text += "tasks that wait go by free slots, however loaded the machines are:\n";
+    }
     for it in &shown.moves {
-        let done = if it.applied { "were asked for" } else { "would go" };
+        let done = match (apply, it.applied) {
+            (false, _) => "would go",
+            (true, true) => "were asked for",
+            (true, false) => "were not asked for, the receiver has no room now or does not answer",
+        };
         text += &format!("{} tasks {done}: {} -> {} (unevenness falls by {:.1})\n", it.tasks, it.from, it.to, it.falls);
     }
     if !shown.required {
@@ -173,9 +180,9 @@ mod tests {
 
     #[test]
     fn a_plan_says_what_would_go_or_that_nothing_is_required() {
-        assert!(plan(&shown()).contains("nothing is required"));
+        assert!(plan(&shown(), false).contains("nothing is required"));
         let it = MoveView { from: "laptop".to_owned(), to: "pi".to_owned(), tasks: 3, falls: 12.0, applied: false };
         let planned = BalanceView { required: true, moves: vec![it], ..shown() };
-        assert!(plan(&planned).contains("3 tasks would go: laptop -> pi (unevenness falls by 12.0)"));
+        assert!(plan(&planned, false).contains("3 tasks would go: laptop -> pi (unevenness falls by 12.0)"));
     }
 }

@@ -37,7 +37,12 @@ fn table(shown: &LedgerView) -> String {
     if shown.transfers.is_empty() {
         text += "no task has changed its node yet\n";
     }
-    text += "\n";
+    if shown.looked > shown.transfers.len() as u64 {
+        text += &format!("(the newest {} of {})\n", shown.transfers.len(), shown.looked);
+    }
+    if shown.books.iter().any(|book| book.committed + book.aborted > 0 || book.open > 0 || !book.refused.is_empty()) {
+        text += "\n";
+    }
     for book in
         shown.books.iter().filter(|book| book.committed + book.aborted > 0 || book.open > 0 || !book.refused.is_empty())
     {
@@ -69,11 +74,12 @@ fn verdict(shown: &LedgerView) -> String {
     for book in shown.books.iter().filter(|book| !book.adds_up) {
         text += &format!("an epoch of the book of {} does not add up to nothing\n", book.name);
     }
+    let seen = if shown.silent.is_empty() { "" } else { ", as far as can be seen" };
     if shown.sound {
-        text += &format!("{} transfers looked at: all of it adds up\n", shown.looked);
+        text += &format!("{} transfers looked at: all of it adds up{seen}\n", shown.looked);
     }
     if !shown.silent.is_empty() {
-        text += &format!("no answer from {}: what only they posted counts as open\n", shown.silent.join(", "));
+        text += &format!("no answer from {}: transfers with them count as open\n", shown.silent.join(", "));
     }
     text
 }
@@ -130,7 +136,7 @@ mod tests {
         let wrong = LedgerView { sound: false, findings: vec![finding], silent: vec!["nas".to_owned()], ..sound };
         expect![[r"
             repeated: transfer 07-1: pi posted its half more than once
-            no answer from nas: what only they posted counts as open
+            no answer from nas: transfers with them count as open
         "]]
         .assert_eq(&verdict(&wrong));
     }

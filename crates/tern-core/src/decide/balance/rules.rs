@@ -86,7 +86,7 @@ impl Rule {
         let Signs { plus, minus, .. } = signs;
         let then = match self {
             Self::Move => "work moves from overloaded nodes to idle ones",
-            Self::Throttle => "no idle node can take anything: hogs may be held back, and another machine would help",
+            Self::Throttle => "no idle node can take a hog: hogs may be held back, and another machine would help",
             Self::Wake => "work that was put off begins on idle nodes",
             Self::Offer => "nothing waits that was put off: idle machines could sleep",
             Self::Pairs => "nodes with work and idle ones help each other, nothing is woken or sent to sleep",

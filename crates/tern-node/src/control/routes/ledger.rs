@@ -182,7 +182,9 @@ fn findings(all: &[Postings], transfers: &BTreeMap<GrantId, Seen>, asked_ms: u64
         transfers.get(&tx).is_none_or(|seen| {
             let Some(triad) = seen.triad else { return true };
             let fresh = seen.at_ms.saturating_add(ON_ITS_WAY_MS) > asked_ms;
-            seen.aborted || fresh || ![triad.sender(), triad.receiver()].iter().all(|node| knows(*node, seen.at_ms))
+            // Of a sender that posted it counts, too, whether it could have said that it took it back.
+            let missing = if seen.sender { &[triad.sender(), triad.receiver()][..] } else { &[triad.sender()][..] };
+            seen.aborted || fresh || !missing.iter().all(|node| knows(*node, seen.at_ms))
         })
     };
     let lines = all.iter().flat_map(|it| it.page.lines.iter().map(|written| (it.node, written.line)));
@@ -226,7 +228,7 @@ fn found(finding: &Finding, name: &dyn Fn(NodeId) -> String) -> FindingView {
             ("forged", format!("transfer {tx}: what {node} posted is not its to post, or not what the other side told"))
         }
         Wrong::Lost => {
-            ("lost", format!("transfer {tx}: by the other side {node} took part, and it has not posted its half"))
+            ("lost", format!("transfer {tx}: {node} has not posted its half; the other side says that it took part"))
         }
         Wrong::Repeated => ("repeated", format!("transfer {tx}: {node} posted its half more than once")),
     };

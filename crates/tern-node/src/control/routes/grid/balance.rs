@@ -5,6 +5,7 @@ use axum::extract::State;
 use tern_core::decide::balance::even::{Seen, Shift, plan};
 use tern_core::decide::balance::rules::{Mode, Picture, rule};
 use tern_core::machine::mesh::NodeView;
+use tern_core::observe::vitals::{Flags, rho_milli};
 use tern_core::observe::{QueueTrit, Signs, Vitals};
 
 use super::App;
@@ -17,14 +18,34 @@ use crate::overlay::grid::GridView;
 /// How even the load is, and what would move.
 #[utoipa::path(get, path = "/v1/balance", tag = "grid", responses((status = 200, body = BalanceView), (status = 409, body = Refusal)))]
 pub async fn balance(State(app): State<App>) -> Result<Json<BalanceView>, Refused> {
-    Ok(Json(view(&app.meshed()?.grid.view().await?).0))
+    Ok(Json(view(&seen(&app).await?).0))
+}
+
+/// The grid, with what this node knows of itself now: others are told of it only where there are others.
+async fn seen(app: &App) -> Result<GridView, Refused> {
+    let mut view = app.meshed()?.grid.view().await?;
+    let status = app.handle.status().await?;
+    if let Some(here) = view.nodes.iter_mut().find(|node| node.here) {
+        let count = |number: u64| u16::try_from(number).unwrap_or(u16::MAX);
+        here.up = true;
+        here.vitals = Some(Vitals {
+            rho_milli: status.smoothed.and_then(rho_milli),
+            trit: status.trit,
+            queued: count(status.queued),
+            running: count(status.running.into()),
+            slots: count(status.open.into()),
+            flags: Flags { draining: status.draining, disk_full: status.disk_full, ..Flags::default() },
+            ..here.vitals.unwrap_or_default()
+        });
+    }
+    Ok(view)
 }
 
 /// The same, carried out: receivers ask senders for the tasks. Those of which they find none stay where they are.
 #[utoipa::path(post, path = "/v1/balance", tag = "grid", responses((status = 200, body = BalanceView), (status = 409, body = Refusal)))]
 pub async fn apply(State(app): State<App>) -> Result<Json<BalanceView>, Refused> {
     let grid = &app.meshed()?.grid;
-    let seen = grid.view().await?;
+    let seen = seen(&app).await?;
     let (mut shown, shifts) = view(&seen);
     let nodes = reached(&seen);
     for (shift, shown) in shifts.iter().zip(&mut shown.moves) {
