@@ -126,6 +126,7 @@ pub fn random_job(number: u64, dice: &mut fastrand::Rng) -> JobSpec {
     spec.stage = (dice.u32(..4) == 0).then(Stage::default);
     spec.needs.cpus = if dice.u32(..8) == 0 { dice.u16(1..4) } else { 0 };
     spec.needs.gpus = u8::from(dice.u32(..16) == 0);
+    spec.deferred = dice.u32(..8) == 0;
     if dice.u32(..3) == 0 {
         known_lengths(&mut spec, most_ms, dice);
     }

@@ -52,6 +52,9 @@ pub struct TravelArgs {
     /// Never start a task a second time while its first run may go on
     #[arg(long)]
     pub exclusive: bool,
+    /// Begin when there is nothing else to do: on idle nodes, while more nodes are idle than overloaded
+    #[arg(long)]
+    pub defer: bool,
 }
 
 impl TravelArgs {
@@ -84,6 +87,7 @@ impl TravelArgs {
             u64::try_from(due.as_millis()).unwrap_or(u64::MAX)
         });
         request.exclusive = self.exclusive;
+        request.deferred = self.defer;
     }
 }
 

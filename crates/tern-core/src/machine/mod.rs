@@ -9,6 +9,7 @@ pub mod mesh;
 
 mod balance;
 mod commands;
+mod controller;
 mod explain;
 mod history;
 mod lane;

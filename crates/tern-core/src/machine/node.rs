@@ -7,6 +7,7 @@ use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
 
 use super::balance::Balance;
+use super::controller::Controller;
 use super::effect::Effect;
 use super::event::Event;
 use super::history::Runs;
@@ -41,6 +42,7 @@ pub struct Machine {
     pub(super) turn: Option<LaneKey>,
     pub(super) sharing: Sharing,
     pub(super) balance: Balance,
+    pub(super) controller: Controller,
     pub(super) ledgers: Ledgers,
     /// How long tasks took, and may take.
     pub(super) runs: Runs,
@@ -107,6 +109,7 @@ impl Machine {
             turn: None,
             sharing: Sharing::default(),
             balance: Balance::default(),
+            controller: Controller::default(),
             runs: Runs::default(),
             touched: BTreeSet::new(),
             refused: BTreeMap::new(),
@@ -157,6 +160,7 @@ impl Machine {
         self.settle_jobs(now, out);
         self.renew_incarnation();
         self.restart_if_failed(now, out);
+        self.look_at_signs(now);
         self.dispatch(now, out);
         self.return_excess(now, out);
         self.answer_drains(out);

@@ -55,6 +55,8 @@ pub enum Plant {
     CopyExclusive,
     /// Where a message had no room for some tasks of a loan, all of them are taken for unheard of.
     UncarriedAll,
+    /// What was put off begins at once.
+    DeferIgnored,
     /// Of loans with files the borrower posts nothing.
     PostingForgotten,
     /// Mesh: records are taken whatever their sequence.

@@ -209,6 +209,7 @@ impl Machine {
             () if let Some(elsewhere) = self.only_elsewhere(id, job) => elsewhere,
             () if self.here.draining => self.stands_back().unwrap_or(Reason::Draining),
             () if self.here.full => Reason::StorageFull,
+            () if let Some(put_off) = self.put_off(id) => put_off,
             () if !self.here.warden || !self.here.started => Reason::WardenAway,
             () if parallel > 0 && lane.in_hand >= parallel => Reason::AtParallel { parallel },
             () if self.is_lowered() => self.stands_back().unwrap_or(Reason::Busy { ahead, in_hand: self.here.in_hand }),

@@ -1,6 +1,8 @@
 //! What the node decided lately, and why: read afterwards by whoever wonders.
 
 use super::reason::Reason;
+use crate::decide::balance::rules::Rule;
+use crate::decide::balance::wish::Wish;
 use crate::words::{GrantId, JobId, NodeId};
 
 /// Decisions remembered; older ones are forgotten.
@@ -23,7 +25,7 @@ impl Decision {
             Did::Start { job, .. } | Did::Lend { job, .. } | Did::End { job, .. } => Some(job),
             Did::Copy { job, .. } | Did::Reclaim { job, .. } | Did::CameBack { job, .. } => Some(job),
             Did::Offer { .. } | Did::Ask { .. } | Did::Return { .. } => None,
-            Did::Slots { .. } | Did::Drain | Did::Undrain => None,
+            Did::Slots { .. } | Did::Drain | Did::Undrain | Did::Rule(_) | Did::Wish(_) => None,
         }
     }
 }
@@ -51,6 +53,10 @@ pub enum Did {
     Return { grant: GrantId, tasks: u32 },
     /// So many slots are for tasks from now on.
     Slots { from: u32, to: u32 },
+    /// What is to be done for the whole grid is this from now on.
+    Rule(Rule),
+    /// More or fewer machines are wished for from now on, or neither.
+    Wish(Option<Wish>),
     /// The node starts nothing more.
     Drain,
     /// The node starts tasks again.

@@ -3,6 +3,7 @@
 use core::fmt;
 
 use crate::decide::fits::Lack;
+use crate::observe::NodeTrit;
 use crate::words::spec::Discipline;
 use crate::words::{Span, Unfit};
 
@@ -50,6 +51,10 @@ pub enum Reason {
     LongCommands { carried: u32 },
     /// Waits for `release`.
     Held,
+    /// Waits: it was put off. So many nodes are overloaded and idle, and this one is so.
+    PutOff { plus: u32, minus: u32, here: NodeTrit },
+    /// Decided by the trits of all nodes that are heard.
+    Signs { plus: u32, zero: u32, minus: u32 },
     /// Waits for the disk to have room.
     StorageFull,
     /// Waits for the warden.
@@ -112,6 +117,15 @@ impl fmt::Display for Reason {
                 write!(f, "the commands are long: a message had room for {carried} of them")
             }
             Self::Held => f.write_str("held: waits for release"),
+            Self::PutOff { plus, minus, here } => {
+                let here = here.word();
+                write!(
+                    f,
+                    "put off: it starts on idle nodes while more are idle than overloaded and nothing else waits; "
+                )?;
+                write!(f, "{plus} overloaded, {minus} idle, this one {here}")
+            }
+            Self::Signs { plus, zero, minus } => write!(f, "{plus} overloaded, {zero} balanced, {minus} idle"),
             Self::StorageFull => f.write_str("the disk is full"),
             Self::WardenAway => f.write_str("the process that starts tasks is away"),
             Self::Busy { ahead, in_hand } => write!(f, "waits for a slot: {in_hand} of {ahead} places are taken"),

@@ -157,6 +157,8 @@ pub struct JobSpec {
     /// How long each task is expected to run, in [`classes`](super::work): one a task, or one for all of them; empty where
     /// nothing is known.
     pub work: Bytes,
+    /// Put off: its tasks begin on idle nodes while more nodes are idle than overloaded, where nothing else waits.
+    pub deferred: bool,
 }
 
 impl JobSpec {

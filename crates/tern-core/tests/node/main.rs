@@ -3,6 +3,7 @@
 mod attacks;
 mod balance;
 mod comings;
+mod controller;
 mod history;
 mod laws;
 #[path = "../shared/mutated.rs"]

@@ -144,6 +144,7 @@ fn known_keys() -> Vec<String> {
     let simple = ["slots", "keep_jobs", "log", "listen", "peers"];
     let mesh = ["enabled", "name", "zone", "mdns", "port_mapping", "tailscale", "files"];
     let work = ["cache_mib", "drain_below", "yield_to_owner", "leave_one"];
+    let balance = ["mode"];
     let trit = ["hysteresis", "literal", "sample_seconds"];
     let scum = ["cpu_weight", "memory_weight", "age_weight", "cores", "protected"];
     let within = |table: &'static str| move |key: &str| format!("{table}.{key}");
@@ -151,6 +152,7 @@ fn known_keys() -> Vec<String> {
         .map(within("mesh"))
         .into_iter()
         .chain(work.map(within("work")))
+        .chain(balance.map(within("balance")))
         .chain(trit.map(within("trit")))
         .chain(scum.map(within("scum")));
     simple.iter().map(|key| (*key).to_owned()).chain(tables).collect()

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
+use tern_core::decide::balance::rules::Mode;
 use tern_core::decide::scum::ScumSettings;
 
 /// All settings of a node.
@@ -20,6 +21,7 @@ pub struct Config {
     pub listen: Option<SocketAddr>,
     pub mesh: MeshConfig,
     pub work: WorkConfig,
+    pub balance: BalanceConfig,
     pub trit: TritConfig,
     pub scum: ScumConfig,
     /// Where members of the grid may be found, beside where they were last seen. Nobody is let in by this.
@@ -85,6 +87,15 @@ impl Default for WorkConfig {
     }
 }
 
+/// What nodes do for each other by their trits.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct BalanceConfig {
+    /// `paired`: nodes with work and nodes with free slots help each other at any time. `strict`: tasks that could run where they
+    /// are move from overloaded nodes to idle ones only, and only while more are overloaded than idle.
+    pub mode: Mode,
+}
+
 /// When a node is overloaded or idle.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -130,6 +141,7 @@ impl Default for Config {
             listen: None,
             mesh: MeshConfig::default(),
             work: WorkConfig::default(),
+            balance: BalanceConfig::default(),
             trit: TritConfig::default(),
             scum: ScumConfig::default(),
             peers: Vec::new(),

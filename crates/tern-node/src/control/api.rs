@@ -70,6 +70,8 @@ pub struct SubmitRequest {
     pub deadline_ms: Option<u64>,
     /// Never start a task a second time while its first run may go on.
     pub exclusive: bool,
+    /// Put off: begin on idle nodes, while more nodes are idle than overloaded and nothing else waits.
+    pub deferred: bool,
     /// Names and values that travel to other nodes.
     #[schema(value_type = Vec<[shapes::Text; 2]>)]
     pub env: Vec<(Bytes, Bytes)>,

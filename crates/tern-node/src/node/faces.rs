@@ -8,7 +8,7 @@ use tern_core::observe::history::row_key;
 use tern_core::promise::{Record, Refusal};
 use tern_core::wire::Message;
 use tern_core::words::limits::{GRANT_TASKS_MAX, HISTORY_JOB_TASKS_MAX};
-use tern_core::words::{Inputs, JobId};
+use tern_core::words::{Inputs, JobId, Span};
 use tokio::sync::oneshot;
 
 use super::handle::{LedgerPage, NodeError, NodeStatus, PeerStatus, Submission};
@@ -127,6 +127,7 @@ impl Loop {
     }
 
     fn status(&self) -> NodeStatus {
+        let now = clock::now().boot;
         let peers = self.machine.peers().map(|(node, heard)| PeerStatus {
             node: node.to_string(),
             connected: true,
@@ -154,6 +155,9 @@ impl Loop {
             warden_pid: self.wardens.pid(),
             warden_deaths: self.wardens.deaths(),
             notes: self.notes.iter().cloned().chain(self.doubts()).collect(),
+            mode: self.machine.mode(),
+            deferred: self.machine.deferred_tasks(),
+            wish: self.machine.wish().map(|(wish, since)| (wish, Span(now.saturating_sub(since)))),
             peers: peers.collect(),
         }
     }

@@ -7,11 +7,13 @@ use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, TrySendError};
 
 use serde::{Deserialize, Serialize};
+use tern_core::decide::balance::rules::Mode;
+use tern_core::decide::balance::wish::Wish;
 use tern_core::machine::{Answer, Command, Deny, Totals};
 use tern_core::observe::{NodeTrit, Reading};
 use tern_core::promise::ledger::Unposted;
 use tern_core::view::{Explanation, Flow, JobView};
-use tern_core::words::{Bytes, JobId, JobSpec, NodeId};
+use tern_core::words::{Bytes, JobId, JobSpec, NodeId, Span};
 use tokio::sync::oneshot;
 
 use super::input::{Ask, Input};
@@ -104,6 +106,11 @@ pub struct NodeStatus {
     pub warden_deaths: u32,
     /// What recovery had to say at the start, in words.
     pub notes: Vec<String>,
+    pub mode: Mode,
+    /// Tasks that were put off and wait for idle nodes.
+    pub deferred: u64,
+    /// More or fewer machines, where the same sign has asked for it for a minute; and how long it has stood.
+    pub wish: Option<(Wish, Span)>,
     pub peers: Vec<PeerStatus>,
 }
 

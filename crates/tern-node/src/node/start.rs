@@ -199,6 +199,7 @@ fn build(
     let first_job = recovery.state.head().next_job;
     let mut machine = Machine::new(recovery.state);
     machine.set_trit(trit_settings(&options.config));
+    machine.set_mode(options.config.balance.mode);
     machine.set_work(work_settings(options));
     let slots = slots(options);
     let warden =

@@ -24,7 +24,7 @@ impl World {
             Some(grant) => self.borrowed_dispatch(node, dispatch, grant),
         };
         self.judge(found);
-        let found = self.stands_back(node, dispatch);
+        let found = self.stands_back(node, dispatch).or_else(|| self.put_off_waits(node, dispatch));
         self.judge(found);
         let found = self.exact_slots(node, dispatch);
         self.judge(found);

@@ -1,6 +1,8 @@
-//! Oracles for machines that stand back: drained ones start nothing, and who sits at one has it.
+//! Oracles for machines that stand back: drained ones start nothing, who sits at one has it, and what was put off waits for idle
+//! ones.
 
 use tern_core::machine::Dispatch;
+use tern_core::observe::NodeTrit;
 
 use super::Finding;
 use crate::computer::{Link, Run, ToWarden};
@@ -10,6 +12,17 @@ use crate::world::World;
 const RACE_NS: u64 = 2_000_000;
 
 impl World {
+    /// A task that was put off starts on an idle node, while more are idle than overloaded.
+    pub(super) fn put_off_waits(&self, node: usize, dispatch: &Dispatch) -> Finding {
+        let machine = &self.nodes[node].agent.as_ref()?.machine;
+        let deferred = dispatch.grant.is_none() && machine.state().job(dispatch.job).is_some_and(|it| it.spec.deferred);
+        let may = machine.trit() == NodeTrit::Idle && machine.signs().sum() < 0;
+        (deferred && !may).then(|| {
+            let detail = format!("node {} is {} among {:?}: {dispatch:?}", node + 1, machine.trit(), machine.signs());
+            ("anytime_put_off_waits_for_idle_nodes", detail)
+        })
+    }
+
     /// What a machine that stands back wants to start.
     pub(super) fn stands_back(&self, node: usize, dispatch: &Dispatch) -> Finding {
         let computer = &self.nodes[node];

@@ -10,3 +10,4 @@ pub mod pairing;
 pub mod rules;
 pub mod straggler;
 pub mod token;
+pub mod wish;

@@ -126,7 +126,7 @@ impl Machine {
         now: Now,
         out: &mut Vec<Effect>,
     ) -> bool {
-        if self.sharing.peers.get(&to).is_none_or(|peer| now.boot < peer.search_at) {
+        if !self.may_copy() || self.sharing.peers.get(&to).is_none_or(|peer| now.boot < peer.search_at) {
             return false;
         }
         let Some(straggler) = self.straggler_for(to, drain_ms, now) else {

@@ -3,12 +3,15 @@
 //! A free slot that was heard of is a token. Each waiting task takes one and its node is told; who is told asks, and its lease
 //! counts from its own question. No task is told of twice, so that nobody comes in vain.
 
+use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
 use crate::decide::balance::guard::Guard;
 use crate::machine::effect::Effect;
 use crate::machine::lane::LaneKey;
 use crate::machine::node::Machine;
+use crate::machine::share::Peer;
+use crate::observe::NodeTrit;
 use crate::plan::{Did, Reason};
 use crate::promise::Refusal;
 use crate::wire::Message;
@@ -50,6 +53,20 @@ impl Machine {
             .sum()
     }
 
+    /// Whether nothing that waits here may go to nodes that are not idle, as far as the first jobs tell.
+    fn is_for_idle(&self) -> bool {
+        let mut own = self.ready.iter().take(LOOK_JOBS).filter_map(|key| match key {
+            LaneKey::Own(job) => Some(*job),
+            LaneKey::Borrowed(_) => None,
+        });
+        !own.any(|job| self.lets_go(job, NodeTrit::Balanced))
+    }
+
+    fn idle_peers(&self) -> BTreeSet<NodeId> {
+        let idle = |(_, peer): &(&NodeId, &Peer)| peer.heard_at > 0 && peer.heard.trit == NodeTrit::Idle;
+        self.sharing.peers.iter().filter(idle).map(|(id, _)| *id).collect()
+    }
+
     /// Called after dispatch: what still waits may run elsewhere.
     pub(in crate::machine) fn offer(&mut self, now: Now, out: &mut Vec<Effect>) {
         if self.balance.tokens.is_empty() || !self.here.started || !self.here.met || self.here.full {
@@ -69,10 +86,12 @@ impl Machine {
         }
         self.look_around(now);
         let most = TOLD_MAX.min(waiting as usize);
+        let idle = self.is_for_idle().then(|| self.idle_peers());
         while self.balance.told.len() < most {
             let draw = self.draw();
             let (guard, typical_ms) = (self.guard(0.0), self.balance.typical_ms);
-            let may = |_, speed| Guard { speed, ..guard }.allows(typical_ms);
+            let lets = |who: NodeId| idle.as_ref().is_none_or(|idle| idle.contains(&who));
+            let may = |who, speed| lets(who) && Guard { speed, ..guard }.allows(typical_ms);
             let Some(to) = self.balance.tokens.take(may, draw) else { return };
             self.tell_of(to, waiting, now, out);
         }
@@ -87,7 +106,10 @@ impl Machine {
 
     /// Nothing waits: perhaps a task that runs too long is better run twice.
     fn offer_copy(&mut self, now: Now, out: &mut Vec<Effect>) {
-        if now.boot < self.balance.look_at || (self.sharing.loans.is_empty() && self.here.in_hand == 0) {
+        if !self.may_copy()
+            || now.boot < self.balance.look_at
+            || (self.sharing.loans.is_empty() && self.here.in_hand == 0)
+        {
             return;
         }
         self.balance.look_at = now.boot + LOOK_EVERY;

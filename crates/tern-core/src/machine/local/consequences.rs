@@ -24,6 +24,7 @@ impl Machine {
                 let queued = self.state.job(*job).map(Job::pending).unwrap_or_default();
                 self.lanes.insert(LaneKey::Own(*job), Lane::sorted(queued, spec));
                 self.note_heavy(LaneKey::Own(*job));
+                self.note_deferred(*job);
                 self.wake_lane(LaneKey::Own(*job));
             }
             Record::Held { job } => {
@@ -99,6 +100,7 @@ impl Machine {
         let mut tasks = tasks.clone();
         tasks.intersect(&known.pending());
         self.note_heavy(key);
+        self.note_deferred(job);
         let lane = self.lanes.entry(key).or_default();
         lane.queued.union(&tasks);
         lane.called_back = false;

@@ -231,7 +231,7 @@ impl Machine {
         let (most, exact) = match key {
             LaneKey::Own(id) => {
                 let job = self.state.job(id)?;
-                if job.held || job.is_halted() {
+                if job.held || job.is_halted() || !self.may_go(id) {
                     return None;
                 }
                 let most = match job.spec.parallel {
@@ -242,8 +242,10 @@ impl Machine {
                 };
                 // What this machine cannot run waits for another.
                 let here = fits::lack(self.state.node(), Some(&self.here.fit), &job.spec.needs).is_none();
-                let most = if here { most } else { 0 };
-                (most, job.spec.halt.when != HaltWhen::Never && !self.planted(Plant::HaltLate))
+                let most = if here && self.may_begin(id) { most } else { 0 };
+                // What was put off is given to the warden for free slots only: it must not stand before what comes later.
+                let exact = job.spec.deferred || job.spec.halt.when != HaltWhen::Never;
+                (most, exact && !self.planted(Plant::HaltLate))
             }
             LaneKey::Borrowed(grant) => (self.borrowed_parallel(grant, lane.in_hand)?, false),
         };

@@ -35,6 +35,9 @@ impl Machine {
             if !Takes::of(&spec.needs).is_plain() {
                 self.heavy.insert(LaneKey::Own(*id));
             }
+            if spec.deferred {
+                self.controller.defer(*id);
+            }
             self.ready.insert(LaneKey::Own(*id));
             self.touched.insert(*id);
         }
@@ -140,6 +143,7 @@ impl Machine {
         self.heavy.remove(&key);
         if let LaneKey::Own(job) = key {
             self.balance.copies.retain(|(of, _), _| *of != job);
+            self.controller.forget(job);
             self.runs.forget(job);
         }
         if let Some(lane) = self.lanes.remove(&key) {

@@ -208,6 +208,12 @@ impl Machine {
         let unfit = lane.unfit.get(&to).is_some_and(|(until, _)| *until > self.now.boot);
         let fit = self.sharing.peers.get(&to).and_then(|peer| peer.fit.as_ref());
         let fits = !unfit && fits::lack(to, fit, &known.spec.needs).is_none();
+        let forced =
+            self.here.draining || fits::lack(self.state.node(), Some(&self.here.fit), &known.spec.needs).is_some();
+        // A job that this machine cannot run finds its place in any mode.
+        if !self.trits_let(job, to) && (!forced || known.spec.deferred) {
+            return false;
+        }
         let some_go = || lane.moved.is_empty() || self.staying(job, to, self.now).len() < lane.queued.len();
         fits && known.spec.may_leave() && self.may_start(LaneKey::Own(job)) && some_go()
     }

@@ -106,12 +106,14 @@ impl Machine {
             borrowed.resend_at = now.boot;
             borrowed.renew_at = now.boot;
         }
+        self.signs_changed();
         out.push(Effect::Tell(self.told()));
     }
 
     /// Loans stay: only an expired lease says that the other stopped.
     pub(in crate::machine) fn peer_down(&mut self, peer: NodeId, now: Now) {
         self.sharing.peers.remove(&peer);
+        self.signs_changed();
         self.ledgers.balanced.remove(&peer);
         self.sharing.loaded.remove(&peer);
         self.sharing.asking.remove(&peer);
@@ -126,10 +128,14 @@ impl Machine {
     pub(in crate::machine) fn reading(&mut self, reading: &Reading, now: Now, out: &mut Vec<Effect>) {
         let pulse = &mut self.sharing.pulse;
         let smoothed = pulse.smoothed.next(reading.at, trit::load_ratio(reading));
-        pulse.tracker.next(smoothed);
+        let was = pulse.trit();
+        let turned = pulse.tracker.next(smoothed) != was;
         let milli = libm::floor(smoothed * 1000.0);
         // Not a number becomes 0: a load that was not measured is never a reason to act.
         pulse.load_milli = if milli > 0.0 { milli.min(1e9) as u32 } else { 0 };
+        if turned {
+            self.signs_changed();
+        }
         self.look_for_owner(reading, now, out);
     }
 
@@ -142,6 +148,9 @@ impl Machine {
     }
 
     pub(super) fn heard(&mut self, from: NodeId, heard: Heard, now: Now) {
+        if self.trit_of(from) != Some(heard.trit) {
+            self.signs_changed();
+        }
         if let Some(peer) = self.sharing.peers.get_mut(&from) {
             if peer.heard.queued == 0 && heard.queued > 0 {
                 peer.wait = Span::default();

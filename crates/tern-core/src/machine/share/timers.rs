@@ -122,6 +122,7 @@ impl Machine {
             .chain(retry)
             .chain(self.next_ask(now.boot))
             .chain(self.next_offer())
+            .chain(self.next_look())
             .chain(self.next_posting());
         all.min()
     }

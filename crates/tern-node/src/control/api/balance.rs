@@ -21,6 +21,13 @@ pub struct BalanceView {
     /// `move`, `throttle`, `wake`, `offer`, `pairs` or `rest`; and what it means, with its figures.
     pub rule: String,
     pub because: String,
+    /// `paired` or `strict`, as this node is set.
+    pub mode: String,
+    /// Tasks of this node that were put off and wait for idle nodes.
+    pub deferred: u64,
+    /// `more` or `fewer` machines: what the same sign has asked for, for a minute at least; and since how many seconds.
+    pub wish: Option<String>,
+    pub wish_seconds: Option<u64>,
     /// Some task should move.
     pub required: bool,
     pub moves: Vec<MoveView>,

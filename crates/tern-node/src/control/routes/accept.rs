@@ -54,6 +54,7 @@ pub fn submission(request: SubmitRequest, named: Named) -> Result<Submission, Re
         needs,
         stage,
         work: Bytes::default(),
+        deferred: request.deferred,
     };
     Ok(Submission { spec, rows: request.rows.unwrap_or_default(), context })
 }

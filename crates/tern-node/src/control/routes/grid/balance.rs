@@ -12,13 +12,14 @@ use super::App;
 use crate::control::api::balance::{BalanceView, HostView, MoveView};
 use crate::control::api::{Refusal, trit};
 use crate::control::words::Refused;
+use crate::node::NodeStatus;
 use crate::overlay::calls::WorkAsk;
 use crate::overlay::grid::GridView;
 
 /// How even the load is, and what would move.
 #[utoipa::path(get, path = "/v1/balance", tag = "grid", responses((status = 200, body = BalanceView), (status = 409, body = Refusal)))]
 pub async fn balance(State(app): State<App>) -> Result<Json<BalanceView>, Refused> {
-    Ok(Json(view(&seen(&app).await?).0))
+    Ok(Json(view(&seen(&app).await?, &app.handle.status().await?).0))
 }
 
 /// The grid, with what this node knows of itself now: others are told of it only where there are others.
@@ -46,7 +47,7 @@ async fn seen(app: &App) -> Result<GridView, Refused> {
 pub async fn apply(State(app): State<App>) -> Result<Json<BalanceView>, Refused> {
     let grid = &app.meshed()?.grid;
     let seen = seen(&app).await?;
-    let (mut shown, shifts) = view(&seen);
+    let (mut shown, shifts) = view(&seen, &app.handle.status().await?);
     let nodes = reached(&seen);
     for (shift, shown) in shifts.iter().zip(&mut shown.moves) {
         let (from, to) = (nodes[shift.from].0.node, nodes[shift.to].0.node);
@@ -66,7 +67,7 @@ fn reached(view: &GridView) -> Vec<(&NodeView, Vitals)> {
     known.filter_map(|node| Some((node, node.vitals?))).collect()
 }
 
-fn view(seen: &GridView) -> (BalanceView, Vec<Shift>) {
+fn view(seen: &GridView, here: &NodeStatus) -> (BalanceView, Vec<Shift>) {
     let nodes = reached(seen);
     let signs = Signs::of(nodes.iter().map(|(_, vitals)| vitals.trit));
     let as_seen = |(node, vitals): &(&NodeView, Vitals)| {
@@ -78,14 +79,16 @@ fn view(seen: &GridView) -> (BalanceView, Vec<Shift>) {
             speed: speed.map_or(1.0, |speed| f64::from(speed) / 1000.0),
         }
     };
-    let shifts = plan(&nodes.iter().map(as_seen).collect::<Vec<_>>());
     let takes = |vitals: &Vitals| {
         let stands_back = vitals.flags.draining || vitals.flags.disk_full;
         trit(vitals.trit).0 == -1 && !stands_back && vitals.queued == 0 && vitals.running < vitals.slots
     };
     let takers = nodes.iter().any(|(_, vitals)| takes(vitals));
     let waiting = nodes.iter().map(|(_, vitals)| u64::from(vitals.queued)).sum();
-    let rule = rule(&Picture { signs, takers, deferred: 0, waiting }, Mode::Paired);
+    let rule = rule(&Picture { signs, takers, deferred: here.deferred, waiting }, here.mode);
+    // In the strict mode who has tasks gives none away while the sum is 0.
+    let moves = rule.moves(here.mode);
+    let shifts = if moves { plan(&nodes.iter().map(as_seen).collect::<Vec<_>>()) } else { Vec::new() };
     let mut idle: Vec<_> = nodes.iter().filter(|(_, vitals)| trit(vitals.trit).0 == -1).collect();
     idle.sort_by_key(|(node, vitals)| {
         (vitals.rho_milli, std::cmp::Reverse(node.facts.as_ref().map_or(0, |facts| facts.cores)), node.node)
@@ -100,6 +103,10 @@ fn view(seen: &GridView) -> (BalanceView, Vec<Shift>) {
         parity: signs.parity(),
         rule: rule.name().to_owned(),
         because: rule.explain(&signs),
+        mode: (if here.mode == Mode::Strict { "strict" } else { "paired" }).to_owned(),
+        deferred: here.deferred,
+        wish: here.wish.map(|(wish, _)| wish.name().to_owned()),
+        wish_seconds: here.wish.map(|(_, stands)| stands.as_ms() / 1_000),
         required: !shifts.is_empty(),
         moves: shifts.iter().map(|shift| moved(shift, &nodes)).collect(),
         nodes: seen.nodes.iter().map(host).collect(),
