@@ -72,6 +72,8 @@ pub fn event(event: &Event) -> (&'static str, String) {
         Event::Finished(list) => ("warden", format!("reports {}", outcomes(list))),
         Event::Revoked(list) => ("warden", format!("gives back {}", attempts(list))),
         Event::Reading(reading) => ("sense", format!("load {:.2} on {} cpus", reading.load1, reading.cpus)),
+        Event::Processes(seen) => ("sense", format!("{} processes", seen.len())),
+        Event::Unheld(pid) => ("warden", format!("does not hold process {pid}")),
         Event::Power(power) => ("sense", format!("fed by {power:?}")),
         Event::Recalled(known) => ("agent", format!("remembers {} commands", known.commands.len())),
         Event::Fit(fit) => ("agent", format!("has {} cores and {} GPUs", fit.cores, fit.gpus)),
@@ -118,6 +120,8 @@ pub fn effect(effect: &Effect) -> Option<(&'static str, String)> {
                 format!("{half:?} of {}, {} tasks, broker {}", grant(&triad.tx()), triad.tasks(), triad.broker()),
             )
         }
+        Effect::Hold { pid, .. } => ("agent", format!("holds process {pid} back")),
+        Effect::Free { pid, .. } => ("agent", format!("lets process {pid} go")),
         Effect::Log(Line::Aborted(id)) => ("ledger", format!("{} was never taken", grant(id))),
         Effect::Log(Line::Began | Line::Ended) | Effect::WakeAt(_) | Effect::Changed { over: false, .. } => {
             return None;

@@ -4,6 +4,7 @@
 //! admit nobody but each other. The batch is real work: SHA-256 sums of this very program. With `--kill` one of the idle
 //! nodes is killed in the middle, and nothing is lost.
 
+mod grid;
 mod nodes;
 mod table;
 
@@ -16,11 +17,14 @@ use tern_node::control::api::{SubmitRequest, TaskResult};
 use tern_node::control::door::{DoorError, Results};
 use tokio::signal::unix::{SignalKind, signal};
 
+use grid::Grid;
 use nodes::Trio;
 use table::Table;
 
 /// How often the table is drawn.
 const REDRAW: Duration = Duration::from_millis(250);
+/// After the last task.
+const SETTLES: Duration = Duration::from_millis(1_500);
 /// A demo that takes longer has failed, and says so.
 const PATIENCE: Duration = Duration::from_secs(180);
 
@@ -104,7 +108,8 @@ async fn flood(trio: &mut Trio, args: &DemoArgs, json: bool) -> Result<bool, Dem
     let results = trio.door(0)?.results(&job, true, false).await?;
     let quiet = json || !std::io::stdout().is_terminal();
     let mut table = Table::new(args.tasks, quiet);
-    let ran = follow(trio, args, results, &mut table).await?;
+    let mut grid = Grid::default();
+    let ran = follow(trio, args, results, (&mut table, &mut grid)).await?;
     let view = trio.door(0)?.job(&job).await?;
     let counted = ran.values().sum::<u32>();
     let whole = view.tasks.done == args.tasks && counted == args.tasks;
@@ -113,11 +118,13 @@ async fn flood(trio: &mut Trio, args: &DemoArgs, json: bool) -> Result<bool, Dem
             trio.names().map(|(name, tag)| (name, ran.get(tag).copied().unwrap_or(0))).collect();
         let summary = serde_json::json!({
             "job": job, "state": view.state, "tasks": view.tasks, "ran": by_node,
+            "balance": grid.json(),
             "killed": args.kill.then_some("carol"), "seconds": started.elapsed().as_secs_f64(),
         });
         println!("{summary}");
     } else {
         table.summary(trio, &ran, started.elapsed(), args.kill, whole);
+        println!("\nhow the sum of the trits went\n{}\n{}", grid.course(), grid.triads().trim_end());
     }
     Ok(whole)
 }
@@ -127,10 +134,11 @@ async fn follow(
     trio: &mut Trio,
     args: &DemoArgs,
     mut results: Results,
-    table: &mut Table,
+    (table, grid): (&mut Table, &mut Grid),
 ) -> Result<BTreeMap<String, u32>, DemoError> {
     let deadline = tokio::time::Instant::now() + PATIENCE;
     let mut ran = BTreeMap::new();
+    let began = Instant::now();
     let mut redraw = tokio::time::interval(REDRAW);
     let mut to_kill = args.kill;
     loop {
@@ -139,7 +147,10 @@ async fn follow(
                 Some(batch) => count(&mut ran, &batch),
                 None => break,
             },
-            _ = redraw.tick() => table.draw(&trio.statuses().await, &ran),
+            _ = redraw.tick() => {
+                grid.look(trio.door(0)?, began).await;
+                table.draw(&trio.statuses().await, &ran, &grid.text());
+            }
             () = tokio::time::sleep_until(deadline) => {
                 return Err(DemoError::Failed(format!("not done after {} s", PATIENCE.as_secs())));
             }
@@ -149,8 +160,20 @@ async fn follow(
             table.say(&trio.kill(2).await?);
         }
     }
-    table.draw(&trio.statuses().await, &ran);
+    settle(trio, grid, began).await?;
+    table.draw(&trio.statuses().await, &ran, &grid.text());
     Ok(ran)
+}
+
+/// Nothing is left to do: the trits follow within some readings, and the last postings are settled.
+async fn settle(trio: &Trio, grid: &mut Grid, began: Instant) -> Result<(), DemoError> {
+    let until = Instant::now() + SETTLES;
+    while Instant::now() < until {
+        grid.look(trio.door(0)?, began).await;
+        tokio::time::sleep(REDRAW).await;
+    }
+    grid.look_at_ledger(trio.door(0)?).await;
+    Ok(())
 }
 
 fn count(ran: &mut BTreeMap<String, u32>, batch: &[TaskResult]) {

@@ -5,6 +5,7 @@
 //! watching, else it is quiet. CPU counts per core: 100 % is one core kept busy, as `top` shows it, so that a runaway
 //! on one of sixteen cores is seen. Some processes are never acted upon, whatever their score: see [`protection`].
 
+pub mod control;
 pub mod matrix;
 
 use core::fmt;

@@ -58,6 +58,17 @@ pub enum Effect {
     },
     /// Write this down for whoever audits the ledger. Nothing waits for it.
     Log(Line),
+    /// Hold this process back; if that cannot be done: [`Event::Unheld`](super::Event::Unheld). It may be gone, and its number
+    /// another's: the start time tells.
+    Hold {
+        pid: i32,
+        start_time: u64,
+    },
+    /// Let go what was held back.
+    Free {
+        pid: i32,
+        start_time: u64,
+    },
     /// Tell everybody how loaded this node is; the others get it as [`Message::Vitals`], or not at all.
     Tell(Told),
     /// Call again with [`Event::Tick`](super::Event::Tick) at this boot time, if nothing happens before.

@@ -3,6 +3,7 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
+use crate::decide::scum::control::Process;
 use crate::observe::{Fit, Power, Reading, Remembered};
 use crate::promise::Outcome;
 use crate::wire::Message;
@@ -74,6 +75,10 @@ pub enum Event {
     /// Attempts that the warden gave back unstarted.
     Revoked(Vec<Attempt>),
     Reading(Reading),
+    /// The processes of this machine, where the matrix is to act on them.
+    Processes(Vec<Process>),
+    /// What was to be held back could not be.
+    Unheld(i32),
     /// What feeds this machine; after the start, and when it changes.
     Power(Power),
     /// What an earlier life remembered of how long tasks run; before or soon after the start.

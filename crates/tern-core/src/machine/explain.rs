@@ -10,7 +10,7 @@ use super::share::{Borrowed, Peer};
 use crate::decide::fits;
 use crate::plan::{Did, Reason};
 use crate::promise::Job;
-use crate::view::{Candidate, Decided, Explanation, Flow, TaskState};
+use crate::view::{Candidate, Decided, Explanation, Flow, Lately, TaskState};
 use crate::words::{Epoch, GrantId, JobId, NodeId, Span};
 
 /// Decisions of one explanation.
@@ -42,6 +42,15 @@ impl Machine {
         let because = self.because(id).map(|reason| reason.to_string());
         let nodes = job.map_or_else(Vec::new, |job| self.candidates(id, job));
         Some(Explanation { id, job: self.job_view(id), because, estimate, nodes, flows, decisions, again, task })
+    }
+
+    /// What was decided lately about this node as a whole, oldest first.
+    pub fn lately(&self) -> impl Iterator<Item = Lately> {
+        self.standing.iter().map(|decision| Lately {
+            ms_ago: Span(self.now.boot.saturating_sub(decision.at)).as_ms(),
+            what: decision.did.to_string(),
+            because: decision.because.to_string(),
+        })
     }
 
     /// Who has tasks of whom, as far as this node is one of the two.

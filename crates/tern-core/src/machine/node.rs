@@ -17,7 +17,7 @@ use super::local::{Ready, Room};
 use super::share::Sharing;
 use super::staged::Staged;
 use crate::observe::Fit;
-use crate::plan::decision::DECISIONS_MAX;
+use crate::plan::decision::{DECISIONS_MAX, STANDING_MAX};
 use crate::plan::{Decision, Did, Fault, Reason};
 use crate::promise::ledger::Line;
 use crate::promise::{Record, Refusal, State};
@@ -51,6 +51,8 @@ pub struct Machine {
     pub(super) refused: BTreeMap<Refusal, u64>,
     pub(super) fault: Option<Fault>,
     pub(super) decisions: VecDeque<Decision>,
+    /// Those that are about the node: thousands of starts must not push them out.
+    pub(super) standing: VecDeque<Decision>,
     /// The time of the event that is being handled.
     pub(super) now: Now,
     #[cfg(feature = "planted")]
@@ -115,6 +117,7 @@ impl Machine {
             refused: BTreeMap::new(),
             fault: None,
             decisions: VecDeque::new(),
+            standing: VecDeque::new(),
             now: Now::default(),
             #[cfg(feature = "planted")]
             plants: BTreeSet::new(),
@@ -138,6 +141,8 @@ impl Machine {
             Event::Finished(outcomes) => self.finished(outcomes, now, out),
             Event::Revoked(attempts) => self.revoked(&attempts, now, out),
             Event::Reading(reading) => self.reading(&reading, now, out),
+            Event::Processes(seen) => self.processes(&seen, now, out),
+            Event::Unheld(pid) => self.unheld(pid),
             Event::Power(power) => self.power(power, now, out),
             Event::Recalled(remembered) => self.runs.recall(&remembered),
             Event::Fit(fit) => self.own_fit(fit),
@@ -188,10 +193,12 @@ impl Machine {
     }
 
     pub(super) fn decided(&mut self, did: Did, because: Reason) {
-        if self.decisions.len() >= DECISIONS_MAX {
-            self.decisions.pop_front();
+        let (list, most) =
+            if did.is_standing() { (&mut self.standing, STANDING_MAX) } else { (&mut self.decisions, DECISIONS_MAX) };
+        if list.len() >= most {
+            list.pop_front();
         }
-        self.decisions.push_back(Decision { at: self.now.boot, did, because });
+        list.push_back(Decision { at: self.now.boot, did, because });
     }
 
     /// Numbers of dispatches are used up after some thousand million: the node then begins a new incarnation, as after a

@@ -35,9 +35,13 @@ impl Machine {
     pub const fn fault(&self) -> Option<Fault> {
         self.fault
     }
-    /// What was decided lately and why, oldest first.
+    /// What was decided lately about tasks and why, oldest first.
     pub fn decisions(&self) -> impl Iterator<Item = &Decision> {
         self.decisions.iter()
+    }
+    /// The same about the node as a whole: rules, wishes, slots, drains, processes that are held back.
+    pub fn standing(&self) -> impl Iterator<Item = &Decision> {
+        self.standing.iter()
     }
     #[must_use]
     pub const fn is_draining(&self) -> bool {

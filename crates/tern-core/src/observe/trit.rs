@@ -84,6 +84,17 @@ pub fn load_ratio(reading: &Reading) -> f64 {
     reading.load1 / f64::from(reading.cpus)
 }
 
+/// Which load counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LoadSource {
+    /// The load average of the machine over its CPUs.
+    #[default]
+    System,
+    /// Tasks that run or wait here over the slots of this node: for nodes that share one kernel, and so one load average.
+    Tasks,
+}
+
 /// How readings become a trit.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -94,13 +105,15 @@ pub struct TritSettings {
     pub leave_overloaded_below: f64,
     /// An idle node stays idle up to here.
     pub leave_idle_above: f64,
+    pub source: LoadSource,
     /// Time constant of the smoothing; zero: none. Kept short, since the load average is itself a one-minute average.
     pub smoothing: Span,
 }
 
 impl Default for TritSettings {
     fn default() -> Self {
-        Self { literal: false, leave_overloaded_below: 0.7, leave_idle_above: 0.4, smoothing: Span::secs(10) }
+        let source = LoadSource::System;
+        Self { literal: false, leave_overloaded_below: 0.7, leave_idle_above: 0.4, source, smoothing: Span::secs(10) }
     }
 }
 

@@ -1,5 +1,7 @@
 //! What the node decided lately, and why: read afterwards by whoever wonders.
 
+use core::fmt;
+
 use super::reason::Reason;
 use crate::decide::balance::rules::Rule;
 use crate::decide::balance::wish::Wish;
@@ -7,6 +9,8 @@ use crate::words::{GrantId, JobId, NodeId};
 
 /// Decisions remembered; older ones are forgotten.
 pub const DECISIONS_MAX: usize = 256;
+/// The same of those that are about the node and not about single tasks.
+pub const STANDING_MAX: usize = 64;
 
 /// One decision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +30,44 @@ impl Decision {
             Did::Copy { job, .. } | Did::Reclaim { job, .. } | Did::CameBack { job, .. } => Some(job),
             Did::Offer { .. } | Did::Ask { .. } | Did::Return { .. } => None,
             Did::Slots { .. } | Did::Drain | Did::Undrain | Did::Rule(_) | Did::Wish(_) => None,
+            Did::Hold { .. } | Did::Free { .. } => None,
+        }
+    }
+}
+
+impl Did {
+    /// About the node as a whole, and not about tasks of a job or a question to a peer.
+    #[must_use]
+    pub const fn is_standing(&self) -> bool {
+        match self {
+            Self::Hold { .. } | Self::Free { .. } | Self::Rule(_) | Self::Wish(_) => true,
+            Self::Slots { .. } | Self::Drain | Self::Undrain => true,
+            Self::Start { .. } | Self::Ask { .. } | Self::Lend { .. } | Self::Offer { .. } | Self::Copy { .. } => false,
+            Self::Reclaim { .. } | Self::CameBack { .. } | Self::End { .. } | Self::Return { .. } => false,
+        }
+    }
+}
+
+impl fmt::Display for Did {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Start { tasks, .. } => write!(f, "started {tasks} tasks"),
+            Self::Ask { peer, tasks } => write!(f, "asked {peer} for {tasks} tasks"),
+            Self::Lend { to, tasks, .. } => write!(f, "lent {tasks} tasks to {to}"),
+            Self::Offer { to, tasks } => write!(f, "told {to} of {tasks} tasks"),
+            Self::Copy { to, .. } => write!(f, "lent a second copy of a task to {to}"),
+            Self::Reclaim { from, tasks, .. } => write!(f, "took {tasks} tasks back from {from}"),
+            Self::CameBack { from, tasks, .. } => write!(f, "got {tasks} tasks back from {from}"),
+            Self::End { tasks, .. } => write!(f, "ended {tasks} tasks"),
+            Self::Return { tasks, .. } => write!(f, "gave {tasks} tasks back"),
+            Self::Slots { from, to } => write!(f, "{to} slots are for tasks, and not {from}"),
+            Self::Hold { pid, dry } => write!(f, "{} process {pid} back", if *dry { "would hold" } else { "holds" }),
+            Self::Free { pid, dry } => write!(f, "{} process {pid} go", if *dry { "would let" } else { "lets" }),
+            Self::Rule(rule) => write!(f, "rule {}", rule.name()),
+            Self::Wish(Some(wish)) => write!(f, "wishes for {} machines", wish.name()),
+            Self::Wish(None) => f.write_str("wishes for no other number of machines"),
+            Self::Drain => f.write_str("starts nothing more"),
+            Self::Undrain => f.write_str("starts tasks again"),
         }
     }
 }
@@ -53,6 +95,10 @@ pub enum Did {
     Return { grant: GrantId, tasks: u32 },
     /// So many slots are for tasks from now on.
     Slots { from: u32, to: u32 },
+    /// A process is held back, or would be (`dry`).
+    Hold { pid: i32, dry: bool },
+    /// A process that was held back is let go, or would be.
+    Free { pid: i32, dry: bool },
     /// What is to be done for the whole grid is this from now on.
     Rule(Rule),
     /// More or fewer machines are wished for from now on, or neither.

@@ -53,6 +53,8 @@ pub enum Reason {
     Held,
     /// Waits: it was put off. So many nodes are overloaded and idle, and this one is so.
     PutOff { plus: u32, minus: u32, here: NodeTrit },
+    /// By the decision matrix: the score of the process, how loaded this node is, and whether an idle one could take something.
+    Matrix { score_milli: u32, node: NodeTrit, taker: bool },
     /// Decided by the trits of all nodes that are heard.
     Signs { plus: u32, zero: u32, minus: u32 },
     /// Waits for the disk to have room.
@@ -124,6 +126,12 @@ impl fmt::Display for Reason {
                     "put off: it starts on idle nodes while more are idle than overloaded and nothing else waits; "
                 )?;
                 write!(f, "{plus} overloaded, {minus} idle, this one {here}")
+            }
+            Self::Matrix { score_milli, node, taker } => {
+                let (score, node) = (f64::from(score_milli) / 1000.0, node.word());
+                let taker =
+                    if taker { "an idle node could take something" } else { "no idle node could take anything" };
+                write!(f, "it scores {score:.2}, this node is {node}, {taker}")
             }
             Self::Signs { plus, zero, minus } => write!(f, "{plus} overloaded, {zero} balanced, {minus} idle"),
             Self::StorageFull => f.write_str("the disk is full"),

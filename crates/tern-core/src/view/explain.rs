@@ -84,6 +84,14 @@ pub struct Decided {
     pub because: String,
 }
 
+/// One decision about a node as a whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lately {
+    pub ms_ago: u64,
+    pub what: String,
+    pub because: String,
+}
+
 /// One task.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TaskState {

@@ -7,7 +7,7 @@ mod command;
 mod explain;
 
 pub use command::command_text;
-pub use explain::{Candidate, Decided, Estimate, Explanation, Flow, TaskState};
+pub use explain::{Candidate, Decided, Estimate, Explanation, Flow, Lately, TaskState};
 
 /// How far a job has come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -43,7 +43,7 @@ fn because(world: &World, node: usize, job: JobId) -> String {
 }
 
 fn said(world: &World, node: usize) -> String {
-    world.node(node).machine.decisions().last().map(|it| format!("{:?}: {}", it.did, it.because)).unwrap_or_default()
+    world.node(node).machine.standing().last().map(|it| format!("{:?}: {}", it.did, it.because)).unwrap_or_default()
 }
 
 fn count(world: &World, node: usize) -> usize {

@@ -3,7 +3,9 @@
 use crate::world::{World, spec};
 use tern_core::decide::balance::rules::{Mode, Rule};
 use tern_core::decide::balance::wish::Wish;
-use tern_core::machine::{Event, Machine};
+use tern_core::decide::scum::ProcTrit;
+use tern_core::decide::scum::control::{Process, Reach};
+use tern_core::machine::{Effect, Event, Machine};
 use tern_core::observe::trit::TritSettings;
 use tern_core::observe::{Fit, NodeTrit, Reading};
 use tern_core::plan::Did;
@@ -52,7 +54,7 @@ fn loans(world: &World) -> usize {
 
 fn wishes(world: &World, node: usize) -> Vec<Option<Wish>> {
     let wish = |did: Did| if let Did::Wish(wish) = did { Some(wish) } else { None };
-    world.node(node).machine.decisions().filter_map(|it| wish(it.did)).collect()
+    world.node(node).machine.standing().filter_map(|it| wish(it.did)).collect()
 }
 
 fn put_off(tasks: u32) -> JobSpec {
@@ -186,7 +188,7 @@ fn a_load_that_comes_and_goes_causes_no_more_than_was_computed() {
         }
         (0..2).for_each(|node| world.finish(node, 9));
         let machine = &world.node(0).machine;
-        let rules = machine.decisions().filter(|it| it.at > last && matches!(it.did, Did::Rule(_) | Did::Wish(_)));
+        let rules = machine.standing().filter(|it| it.at > last && matches!(it.did, Did::Rule(_) | Did::Wish(_)));
         dids += u32::try_from(rules.count()).expect("few");
         last = world.now.boot;
         assert_eq!(wishes(&world, 0), [], "no sign stands for a minute: cycle {cycle}");
@@ -194,10 +196,65 @@ fn a_load_that_comes_and_goes_causes_no_more_than_was_computed() {
     // One for each change of the sign, and one at the start: the load changes twice a cycle.
     assert!(dids <= 2 * cycles + 1, "{dids} decisions");
     assert_eq!(world.node(1).machine.trit(), NodeTrit::Balanced);
-    let told = world
-        .node(0)
-        .log
-        .iter()
-        .filter(|effect| matches!(effect, tern_core::machine::Effect::Send { message: Message::Offer { .. }, .. }));
+    let told =
+        world.node(0).log.iter().filter(|effect| matches!(effect, Effect::Send { message: Message::Offer { .. }, .. }));
     assert_eq!(told.count(), 0, "nobody is told of work that only an idle node may have");
+}
+
+/// The node looks at its processes: one hog and one that is quiet. Returns what it wants done.
+fn look(world: &mut World, throttled: bool) -> Vec<String> {
+    world.after_ms(31_000);
+    let (node, from) = (0, world.node(0).log.len());
+    let hog = |pid, band, score_milli| Process {
+        pid,
+        start_time: 5,
+        score_milli,
+        band,
+        task: None,
+        protected: false,
+        throttled: throttled && pid == 7,
+    };
+    let seen = vec![hog(7, ProcTrit::Hog, 700), hog(8, ProcTrit::Quiet, 20)];
+    world.event(node, Event::Processes(seen));
+    let steps = world.node(node).log[from..].iter().filter_map(|effect| match effect {
+        Effect::Hold { pid, .. } => Some(format!("hold {pid}")),
+        Effect::Free { pid, .. } => Some(format!("free {pid}")),
+        _ => None,
+    });
+    steps.collect()
+}
+
+#[test]
+fn the_matrix_holds_hogs_while_the_node_is_loaded_and_lets_them_go_when_it_is_idle() {
+    let mut world = prepared(&[2], Mode::Paired);
+    let nothing: [String; 0] = [];
+    load(&mut world, &[PLUS]);
+    assert_eq!(look(&mut world, false), nothing, "nobody asked for it");
+    world.nodes[0].machine.set_reach(Reach::DryRun);
+    assert_eq!(look(&mut world, false), nothing, "it only says so");
+    let said = world
+        .node(0)
+        .machine
+        .standing()
+        .filter(|it| matches!(it.did, Did::Hold { .. }))
+        .last()
+        .map(|it| format!("{:?}: {}", it.did, it.because));
+    let expected =
+        "Hold { pid: 7, dry: true }: it scores 0.70, this node is overloaded, no idle node could take anything";
+    assert_eq!(said.as_deref(), Some(expected));
+    let mut world = prepared(&[2], Mode::Paired);
+    world.nodes[0].machine.set_reach(Reach::All);
+    load(&mut world, &[MINUS]);
+    assert_eq!(look(&mut world, false), nothing, "an idle node can bear it");
+    load(&mut world, &[ZERO]);
+    assert_eq!(look(&mut world, false), ["hold 7"]);
+    assert_eq!(look(&mut world, true), nothing);
+    load(&mut world, &[MINUS]);
+    assert_eq!(look(&mut world, true), ["free 7"]);
+    load(&mut world, &[PLUS]);
+    assert_eq!(look(&mut world, false), ["hold 7"]);
+    world.event(0, Event::Unheld(7));
+    assert_eq!(look(&mut world, false), ["hold 7"], "what was refused is tried again, after a while");
+    assert_eq!(look(&mut world, false), nothing, "somebody let it go");
+    assert_eq!(look(&mut world, false), nothing);
 }

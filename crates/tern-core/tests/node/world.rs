@@ -175,6 +175,8 @@ impl World {
                     it.hand.retain(|attempt| !ends(attempt));
                 }
                 Effect::Log(_)
+                | Effect::Hold { .. }
+                | Effect::Free { .. }
                 | Effect::Stage { .. }
                 | Effect::Counted { .. }
                 | Effect::Changed { .. }

@@ -144,8 +144,8 @@ fn known_keys() -> Vec<String> {
     let simple = ["slots", "keep_jobs", "log", "listen", "peers"];
     let mesh = ["enabled", "name", "zone", "mdns", "port_mapping", "tailscale", "files"];
     let work = ["cache_mib", "drain_below", "yield_to_owner", "leave_one"];
-    let balance = ["mode"];
-    let trit = ["hysteresis", "literal", "sample_seconds"];
+    let balance = ["mode", "hogs", "hold_percent"];
+    let trit = ["hysteresis", "literal", "load", "sample_seconds"];
     let scum = ["cpu_weight", "memory_weight", "age_weight", "cores", "protected"];
     let within = |table: &'static str| move |key: &str| format!("{table}.{key}");
     let tables = mesh

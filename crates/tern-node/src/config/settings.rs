@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 use tern_core::decide::balance::rules::Mode;
 use tern_core::decide::scum::ScumSettings;
+use tern_core::decide::scum::control::Reach;
+use tern_core::observe::trit::LoadSource;
 
 /// All settings of a node.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -88,12 +90,22 @@ impl Default for WorkConfig {
 }
 
 /// What nodes do for each other by their trits.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct BalanceConfig {
     /// `paired`: nodes with work and nodes with free slots help each other at any time. `strict`: tasks that could run where they
     /// are move from overloaded nodes to idle ones only, and only while more are overloaded than idle.
     pub mode: Mode,
+    /// On which processes the decision matrix acts: `off`, `dry-run`, `tasks`, or `all` of this user's.
+    pub hogs: Reach,
+    /// The share of one CPU, in per cent, that a process has while it is held back.
+    pub hold_percent: u8,
+}
+
+impl Default for BalanceConfig {
+    fn default() -> Self {
+        Self { mode: Mode::Paired, hogs: Reach::Off, hold_percent: 50 }
+    }
 }
 
 /// When a node is overloaded or idle.
@@ -104,6 +116,8 @@ pub struct TritConfig {
     pub hysteresis: f64,
     /// The bare bounds on the raw load: no smoothing, no hysteresis.
     pub literal: bool,
+    /// `system`: the machine's load average over its CPUs. `tasks`: tasks that run or wait here over the slots.
+    pub load: LoadSource,
     pub sample_seconds: f64,
 }
 
@@ -151,7 +165,7 @@ impl Default for Config {
 
 impl Default for TritConfig {
     fn default() -> Self {
-        Self { hysteresis: 0.1, literal: false, sample_seconds: 1.0 }
+        Self { hysteresis: 0.1, literal: false, load: LoadSource::System, sample_seconds: 1.0 }
     }
 }
 

@@ -26,6 +26,7 @@ use super::{api, routes};
         routes::jobs::cancel,
         routes::jobs::retry,
         routes::work::explain,
+        routes::work::decisions,
         routes::outputs::results,
         routes::outputs::output,
         routes::files::copy,

@@ -72,6 +72,7 @@ pub(crate) fn table() -> Vec<Route> {
         ("/v1/jobs/{job}/cancel", &["post"], post(jobs::cancel)),
         ("/v1/jobs/{job}/retry", &["post"], post(jobs::retry)),
         ("/v1/jobs/{job}/explain", &["get"], get(work::explain)),
+        ("/v1/decisions", &["get"], get(work::decisions)),
         ("/v1/status", &["get"], get(node::status)),
         ("/v1/throttles", &["get", "post"], get(node::throttles).post(node::throttle)),
         ("/v1/throttles/{pid}", &["delete"], delete(node::release_throttle)),

@@ -18,7 +18,8 @@ use super::run::Loop;
 use super::wardens::orders::in_frames;
 use crate::clock;
 use crate::files::names;
-use crate::process::protocol::{Grant, ToWarden};
+use crate::process::protocol::{Grant, Throttle, ToWarden};
+use crate::sense::{Stat, stat};
 use crate::stage;
 use crate::store;
 
@@ -101,6 +102,8 @@ impl Loop {
             Effect::Stage { grant, tasks } => self.bring(grant, &tasks),
             Effect::Revoke { job, tasks } => self.wardens.send(&ToWarden::Revoke { job, tasks }),
             Effect::End { job, tasks } => self.wardens.send(&ToWarden::End { job, tasks }),
+            Effect::Hold { pid, start_time } => self.hold(pid, start_time),
+            Effect::Free { pid, .. } => self.wardens.free(pid),
             Effect::Log(line) => self.ledger.add(clock::now().wall_ms, line),
             Effect::Send { to, message } => self.send(to, message),
             Effect::Tell(told) => self.tell(&told),
@@ -108,6 +111,14 @@ impl Loop {
             Effect::WakeAt(at) => self.wake_at = Some(at),
             Effect::Counted { job, outcomes } => self.counted(job, &outcomes),
             Effect::Discard { job } => self.discard(job),
+        }
+    }
+
+    /// Its number may be another's by now. What the warden refuses comes back as an event.
+    fn hold(&mut self, pid: i32, start_time: u64) {
+        let same = |stat: &Stat| stat.start_time == start_time;
+        if stat(pid).is_ok_and(|found| found.as_ref().is_some_and(same)) {
+            self.wardens.hold(Throttle { pid, percent: self.hold_percent, method: None });
         }
     }
 

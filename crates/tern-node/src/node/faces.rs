@@ -37,6 +37,7 @@ impl Loop {
             Ask::Watch { job, reply } => drop(reply.send(self.watch(job))),
             Ask::Status(reply) => drop(reply.send(self.status())),
             Ask::Explain { job, task, reply } => drop(reply.send(self.machine.explain(job, task))),
+            Ask::Lately(reply) => drop(reply.send(self.machine.lately().collect())),
             Ask::Flows(reply) => drop(reply.send(self.machine.flows().collect())),
             Ask::Offered { from, tasks, reply } => {
                 // As if it had said so itself; it lends or has nothing.

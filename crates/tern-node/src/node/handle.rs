@@ -12,7 +12,7 @@ use tern_core::decide::balance::wish::Wish;
 use tern_core::machine::{Answer, Command, Deny, Totals};
 use tern_core::observe::{NodeTrit, Reading};
 use tern_core::promise::ledger::Unposted;
-use tern_core::view::{Explanation, Flow, JobView};
+use tern_core::view::{Explanation, Flow, JobView, Lately};
 use tern_core::words::{Bytes, JobId, JobSpec, NodeId, Span};
 use tokio::sync::oneshot;
 
@@ -187,6 +187,11 @@ impl Handle {
     /// Why a job stands where it stands, and one of its tasks, from 0. None: nothing of it is known here.
     pub async fn explain(&self, job: JobId, task: Option<u32>) -> Result<Option<Explanation>, NodeError> {
         self.ask(|reply| Ask::Explain { job, task, reply }).await
+    }
+
+    /// What was decided lately about this node as a whole, oldest first.
+    pub async fn lately(&self) -> Result<Vec<Lately>, NodeError> {
+        self.ask(Ask::Lately).await
     }
 
     /// Who has tasks of whom, as far as this node is one of the two.

@@ -2,7 +2,7 @@
 
 use tern_core::machine::{Answer, Command};
 use tern_core::observe::Fit;
-use tern_core::view::{Explanation, Flow, JobView};
+use tern_core::view::{Explanation, Flow, JobView, Lately};
 use tern_core::wire::Message;
 use tern_core::words::{GrantId, JobId, NodeId, Unfit};
 use tokio::sync::oneshot;
@@ -96,6 +96,7 @@ pub enum Ask {
     },
     /// Who has tasks of whom.
     Flows(oneshot::Sender<Vec<Flow>>),
+    Lately(oneshot::Sender<Vec<Lately>>),
     /// Somebody who sees all nodes says that tasks wait at this one.
     Offered {
         from: NodeId,

@@ -20,6 +20,7 @@ use crate::clock;
 use crate::home::Home;
 use crate::overlay::ToMesh;
 use crate::sense::Conditions;
+use crate::sense::hogs::Hogs;
 use crate::stage::Stager;
 use crate::store::{Journal, LedgerLog};
 
@@ -49,6 +50,9 @@ pub struct Loop {
     pub(super) sampler: Sampler,
     /// What feeds this machine, and how hot it is.
     pub(super) conditions: Conditions,
+    /// Processes for the matrix, and what it leaves them.
+    pub(super) hogs: Hogs,
+    pub(super) hold_percent: u8,
     pub(super) to_peers: Option<ToPeers>,
     pub(super) to_mesh: Option<ToMesh>,
     /// Moves files of tasks; None: it is in no grid.
@@ -156,6 +160,11 @@ impl Loop {
         if self.conditions.has_changed().unwrap_or(false) {
             let power = self.conditions.borrow_and_update().power;
             self.handle(Event::Power(power), effects);
+        }
+        if self.hogs.has_changed().unwrap_or(false) {
+            let mut seen = self.hogs.borrow_and_update().clone();
+            seen.iter_mut().for_each(|process| process.throttled = self.wardens.holds(process.pid, process.start_time));
+            self.handle(Event::Processes(seen), effects);
         }
         if let Some(reading) = self.sampler.due(now) {
             self.handle(Event::Reading(reading), effects);

@@ -7,6 +7,7 @@ use std::ffi::OsString;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
+use tern_core::decide::scum::control::Reach;
 use tern_core::machine::{Effect, Event, Machine, WorkSettings};
 use tern_core::observe::trit::{IDLE_BELOW, OVERLOADED_ABOVE, TritSettings};
 use tern_core::observe::{Class, Fit};
@@ -28,6 +29,7 @@ use crate::overlay::{Grid, OUTBOUND_MAX, Overlay, OverlayError, Tailnet};
 use crate::process::warden;
 use crate::sense::condition::{self, Condition, Conditions};
 use crate::sense::facts::{self, Root};
+use crate::sense::hogs::{self, Hogs};
 use crate::stage::Stager;
 use crate::store::{self, Journal, LedgerLog, StoreError};
 
@@ -200,6 +202,7 @@ fn build(
     let mut machine = Machine::new(recovery.state);
     machine.set_trit(trit_settings(&options.config));
     machine.set_mode(options.config.balance.mode);
+    machine.set_reach(options.config.balance.hogs);
     machine.set_work(work_settings(options));
     let slots = slots(options);
     let warden =
@@ -215,6 +218,8 @@ fn build(
         wardens: Wardens::new(home.clone(), plan, to_loop),
         sampler: Sampler::new(&options.config),
         conditions,
+        hogs: hogs(&home, options),
+        hold_percent: options.config.balance.hold_percent,
         to_peers: None,
         to_mesh: None,
         stager: None,
@@ -252,6 +257,19 @@ fn conditions(options: &StartOptions) -> Conditions {
     })
 }
 
+/// Only an agent acts on processes, and only where it is set so.
+fn hogs(home: &Home, options: &StartOptions) -> Hogs {
+    let config = &options.config;
+    if options.private || options.idle || config.balance.hogs == Reach::Off {
+        return hogs::never();
+    }
+    let followed = hogs::follow(home.clone(), config.scum.settings(), config.scum.protected.clone());
+    followed.unwrap_or_else(|error| {
+        tracing::warn!(%error, "no thread to look at processes: the matrix does nothing");
+        hogs::never()
+    })
+}
+
 /// When the machine stands back: an agent's, not a command's own node, which was started to work now. Machines at which people
 /// sit give them slots unless told otherwise.
 fn work_settings(options: &StartOptions) -> WorkSettings {
@@ -275,6 +293,7 @@ fn work_settings(options: &StartOptions) -> WorkSettings {
 fn trit_settings(config: &Config) -> TritSettings {
     TritSettings {
         literal: config.trit.literal,
+        source: config.trit.load,
         leave_overloaded_below: OVERLOADED_ABOVE - config.trit.hysteresis,
         leave_idle_above: IDLE_BELOW + config.trit.hysteresis,
         ..TritSettings::default()

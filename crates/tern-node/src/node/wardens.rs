@@ -161,6 +161,20 @@ impl Wardens {
         self.send(&ToWarden::Throttle(wish));
     }
 
+    /// Asked by the matrix: nobody waits for the answer.
+    pub fn hold(&mut self, wish: Throttle) {
+        self.send(&ToWarden::Throttle(wish));
+    }
+
+    /// Whether the warden said last that it holds this process back.
+    pub fn holds(&self, pid: i32, start_time: u64) -> bool {
+        self.throttles.holds(pid, start_time)
+    }
+
+    pub fn free(&mut self, pid: i32) {
+        self.send(&ToWarden::ReleaseThrottle { pid });
+    }
+
     /// Answered with the warden's word: it may hold what an earlier agent asked for.
     pub fn release_throttle(&mut self, pid: i32, reply: oneshot::Sender<Result<bool, String>>) {
         if self.link.is_none() {
@@ -256,7 +270,11 @@ impl Loop {
             FromWarden::Full(full) => self.handle(Event::WardenFull(full), effects),
             FromWarden::Lost(attempts) => self.lost(&attempts),
             FromWarden::Throttles(held) => self.wardens.throttles.are(held),
-            FromWarden::ThrottleRefused { pid, why } => self.wardens.throttles.refused(pid, &why),
+            FromWarden::ThrottleRefused { pid, why } => {
+                tracing::warn!(pid, why, "a process is not held back");
+                self.wardens.throttles.refused(pid, &why);
+                self.handle(Event::Unheld(pid), effects);
+            }
         }
     }
 

@@ -3,6 +3,7 @@
 pub mod condition;
 mod error;
 pub mod facts;
+pub mod hogs;
 #[cfg(target_os = "linux")]
 mod linux;
 #[cfg(target_os = "macos")]

@@ -34,6 +34,8 @@ impl World {
             Effect::Stage { grant, tasks } => self.fetch_inputs(node, grant, &tasks),
             Effect::Revoke { job, tasks } => self.tell_warden(node, ToWarden::Revoke { job, tasks }),
             Effect::End { job, tasks } => self.tell_warden(node, ToWarden::End { job, tasks }),
+            // No processes are looked at here.
+            Effect::Hold { .. } | Effect::Free { .. } => {}
             Effect::Send { to, mut message } => {
                 self.check_message(node, to, &message);
                 self.shorten(node, &mut message);

@@ -21,13 +21,19 @@ impl Table {
         Self { tasks, quiet, drawn: 0, last_done: 0 }
     }
 
-    pub fn draw(&mut self, statuses: &[(&'static str, String, Option<StatusView>)], ran: &BTreeMap<String, u32>) {
+    pub fn draw(
+        &mut self,
+        statuses: &[(&'static str, String, Option<StatusView>)],
+        ran: &BTreeMap<String, u32>,
+        grid: &str,
+    ) {
         let done = ran.values().sum::<u32>();
         if self.quiet {
             // A tenth of the work is news enough for a log.
             if done >= self.last_done + self.tasks.div_ceil(10) {
                 self.last_done = done;
                 eprintln!("{done}/{} done", self.tasks);
+                eprint!("{grid}");
             }
             return;
         }
@@ -40,6 +46,7 @@ impl Table {
             text.push_str(&row(name, status.as_ref(), ran.get(tag).copied().unwrap_or(0), self.tasks));
         }
         text.push_str(&format!("{done}/{} done\n", self.tasks));
+        text.push_str(grid);
         self.drawn = text.lines().count();
         print!("{text}");
         flush();

@@ -6,10 +6,11 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use tern_core::decide::scum::matrix::{Action, action};
-use tern_core::decide::scum::{ProcTrit, ProcessFacts, Protected, ScumSettings, Usage, band, protection, score};
+use tern_core::decide::scum::{ProcTrit, Protected, ScumSettings};
 use tern_core::observe::NodeTrit;
 use tern_node::config::ScumConfig;
-use tern_node::sense::{ProcessSample, own_and_ancestors, sample_processes};
+use tern_node::sense::hogs::{self, Judged};
+use tern_node::sense::{ProcessSample, sample_processes};
 
 use super::Trouble;
 use super::escape::plain;
@@ -90,35 +91,12 @@ pub fn run(
 
 /// Scores processes, the highest first. `listed` names processes that are off limits beside the usual ones.
 pub fn judge(samples: Vec<ProcessSample>, settings: &ScumSettings, listed: &[&str]) -> Vec<Row> {
-    let (own, user) = (own_and_ancestors(), nix::unistd::geteuid().as_raw());
     let mut names = BTreeMap::new();
-    let mut rows: Vec<Row> = samples
-        .into_iter()
-        .map(|sample| {
-            let score = score(&usage(&sample), settings);
-            let facts = ProcessFacts {
-                pid: sample.pid,
-                uid: sample.uid,
-                kernel_thread: sample.kernel_thread,
-                same_program: sample.same_program,
-                own: own.contains(&sample.pid),
-                name: &sample.name,
-            };
-            let protected = protection(&facts, user, listed);
-            let user = names.entry(sample.uid).or_insert_with(|| user_name(sample.uid)).clone();
-            Row { user, score, band: band(score, settings), protected, sample }
-        })
-        .collect();
-    rows.sort_by(|one, other| other.score.total_cmp(&one.score).then(one.sample.pid.cmp(&other.sample.pid)));
-    rows
-}
-
-fn usage(sample: &ProcessSample) -> Usage {
-    Usage {
-        cpu_percent: sample.cpu_percent,
-        memory_percent: sample.memory_percent.unwrap_or(0.0),
-        age_hours: sample.age.as_secs_f64() / 3600.0,
-    }
+    let judged = hogs::judge(samples, settings, listed).into_iter().map(|Judged { sample, score, band, protected }| {
+        let user = names.entry(sample.uid).or_insert_with(|| user_name(sample.uid)).clone();
+        Row { sample, user, score, band, protected }
+    });
+    judged.collect()
 }
 
 fn user_name(uid: u32) -> String {

@@ -62,9 +62,9 @@ pub struct UndrainArgs {
 
 #[derive(Debug, Args)]
 pub struct ExplainArgs {
-    /// A job, as 12 or 12-3f9a1c2b, or one of its tasks, as 12/7
+    /// A job, as 12 or 12-3f9a1c2b, or one of its tasks, as 12/7 [default: what this node decided lately for itself]
     #[arg(value_name = "JOB[/TASK]", value_parser = place)]
-    pub place: Place,
+    pub place: Option<Place>,
 }
 
 #[derive(Debug, Clone, Copy, Args)]

@@ -122,6 +122,13 @@ fn plan(shown: &BalanceView, apply: bool) -> String {
         };
         text += &format!("{} tasks {done}: {} -> {} (unevenness falls by {:.1})\n", it.tasks, it.from, it.to, it.falls);
     }
+    if shown.deferred > 0 {
+        text += &format!("{} tasks of this node were put off until nodes are idle\n", shown.deferred);
+    }
+    if let (Some(wish), Some(seconds)) = (&shown.wish, shown.wish_seconds) {
+        let what = if wish == "more" { "another machine would help" } else { "an idle machine could sleep" };
+        text += &format!("{what}: so it has been for {seconds} s\n");
+    }
     if !shown.required {
         text += "nothing is required: no task would be done earlier elsewhere\n";
     }

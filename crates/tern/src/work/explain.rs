@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use tern_node::control::api::work::{DecisionView, EstimateView, ExplainView, TaskView};
+use tern_node::control::api::work::{DecisionView, EstimateView, ExplainView, LatelyView, TaskView};
 use tern_node::control::{Door, Entry};
 
 use super::args::ExplainArgs;
@@ -12,8 +12,9 @@ use crate::cli::{Context, Outcome};
 use crate::grid::table::Table;
 
 pub async fn explain(context: &Context, args: ExplainArgs) -> Outcome {
+    let Some(place) = args.place else { return lately(context).await };
     let door = Door::open(&context.home, Entry::AgentOrLook, None).await?;
-    let explained = door.explain(&args.place.job, args.place.task).await;
+    let explained = door.explain(&place.job, place.task).await;
     door.close(true).await?;
     let explained = explained?;
     if context.printer.json {
@@ -22,6 +23,25 @@ pub async fn explain(context: &Context, args: ExplainArgs) -> Outcome {
         let mut out = context.printer.out();
         write(context, &explained, &mut out)?;
         out.flush()?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What the node decided for itself.
+async fn lately(context: &Context) -> Outcome {
+    let door = Door::open(&context.home, Entry::Agent, None).await?;
+    let decisions = door.decisions().await;
+    door.close(true).await?;
+    let decisions = decisions?;
+    if context.printer.json {
+        context.printer.value(&decisions)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    for LatelyView { ms_ago, what, because } in &decisions {
+        context.printer.line(&format!("{:>8.1} s ago  {what}: {because}", *ms_ago as f64 / 1_000.0))?;
+    }
+    if decisions.is_empty() {
+        context.printer.remark("nothing was decided since the agent began but where tasks run: `tern explain JOB`");
     }
     Ok(ExitCode::SUCCESS)
 }

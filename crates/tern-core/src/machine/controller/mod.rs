@@ -1,10 +1,11 @@
 //! One controller: what this node does by the trits of all the nodes that it hears, and in which order.
 //!
 //! What starts here and what moves between queues comes first. Work that was put off begins only where nothing else waits, on idle
-//! nodes, and only while more nodes are idle than overloaded. A wish for more machines or for fewer comes last: it is spoken when the
+//! nodes, and only while more nodes are idle than overloaded. Processes that take much are held back by the matrix. A wish for more machines or for fewer comes last: it is spoken when the
 //! same sign has stood for a minute, by which time the others had their turn. So no two of them work against each other.
 
 mod defer;
+mod hogs;
 
 use alloc::collections::BTreeSet;
 
@@ -27,6 +28,7 @@ pub(super) struct Controller {
     counted: Option<u64>,
     rule: Option<Rule>,
     wish: Standing,
+    hogs: hogs::Hogs,
     /// Own jobs that were put off and are not over.
     deferred: BTreeSet<JobId>,
     /// Some of their tasks may start somewhere, and here, now.

@@ -9,7 +9,7 @@ use crate::machine::effect::{Effect, Told};
 use crate::machine::lane::LaneKey;
 use crate::machine::node::Machine;
 use crate::machine::plant::Plant;
-use crate::observe::trit::{self, Smoothed, TritSettings, TritTracker};
+use crate::observe::trit::{self, LoadSource, Smoothed, TritSettings, TritTracker};
 use crate::observe::{Fit, NodeTrit, QueueTrit, Reading};
 use crate::promise::Refusal;
 use crate::words::limits::{PEERS_MAX, RUNNING_PER_SLOT_MAX, SLOTS_MAX, VITALS_GAP, VITALS_INTERVAL};
@@ -54,6 +54,7 @@ pub struct Heard {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(in crate::machine) struct Pulse {
     tracker: TritTracker,
+    source: LoadSource,
     pub smoothed: Smoothed,
     load_milli: u32,
     told: Option<(NodeTrit, QueueTrit)>,
@@ -67,6 +68,7 @@ impl Pulse {
     pub(super) fn new(settings: TritSettings) -> Self {
         Self {
             tracker: TritTracker::new(settings),
+            source: settings.source,
             smoothed: Smoothed::new(if settings.literal { Span::default() } else { settings.smoothing }),
             load_milli: 0,
             told: None,
@@ -126,8 +128,12 @@ impl Machine {
     }
 
     pub(in crate::machine) fn reading(&mut self, reading: &Reading, now: Now, out: &mut Vec<Effect>) {
+        let ratio = match self.sharing.pulse.source {
+            LoadSource::System => trit::load_ratio(reading),
+            LoadSource::Tasks => self.task_ratio(),
+        };
         let pulse = &mut self.sharing.pulse;
-        let smoothed = pulse.smoothed.next(reading.at, trit::load_ratio(reading));
+        let smoothed = pulse.smoothed.next(reading.at, ratio);
         let was = pulse.trit();
         let turned = pulse.tracker.next(smoothed) != was;
         let milli = libm::floor(smoothed * 1000.0);
@@ -175,6 +181,12 @@ impl Machine {
             }
             self.count_tokens(from);
         }
+    }
+
+    /// Tasks that run or wait here over the slots. Not a number where there are none.
+    fn task_ratio(&self) -> f64 {
+        let tasks = u64::from(self.here.in_hand) + self.waiting();
+        if self.here.slots == 0 { f64::NAN } else { tasks as f64 / f64::from(self.here.slots) }
     }
 
     /// Tasks that wait here and that nothing but a free place keeps from starting.

@@ -145,6 +145,14 @@ pub struct DecisionView {
     pub because: String,
 }
 
+/// One decision about this node as a whole.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct LatelyView {
+    pub ms_ago: u64,
+    pub what: String,
+    pub because: String,
+}
+
 /// One task of the job.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct TaskView {

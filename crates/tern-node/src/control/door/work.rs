@@ -6,7 +6,7 @@ use super::{Door, DoorError, NOTHING, segment};
 use crate::control::api::Done;
 use crate::control::api::balance::BalanceView;
 use crate::control::api::ledger::LedgerView;
-use crate::control::api::work::{ExplainView, FlowView, StandingView};
+use crate::control::api::work::{ExplainView, FlowView, LatelyView, StandingView};
 
 impl Door {
     /// Starts nothing more on this node. With `wait` it returns when nothing runs here any more.
@@ -42,6 +42,10 @@ impl Door {
 
     pub async fn ledger(&self) -> Result<LedgerView, DoorError> {
         self.get("/v1/ledger").await
+    }
+
+    pub async fn decisions(&self) -> Result<Vec<LatelyView>, DoorError> {
+        self.get("/v1/decisions").await
     }
 
     /// `task` from 1.

@@ -6,15 +6,15 @@ use axum::Json;
 use axum::extract::{Path, State};
 use tern_core::machine::Command;
 use tern_core::machine::mesh::NodeView;
-use tern_core::view::{Estimate, Explanation, TaskState};
+use tern_core::view::{Estimate, Explanation, Lately, TaskState};
 use tern_core::words::{JobId, NodeId};
 
 use super::grid::view_and_node;
 use super::{App, Asked};
 use crate::control::api::grid::Names;
 use crate::control::api::work::{
-    CandidateView, DecisionView, DrainQuery, EstimateView, ExplainQuery, ExplainView, FlowEntry, FlowView, LoanView,
-    StandingView, TaskView,
+    CandidateView, DecisionView, DrainQuery, EstimateView, ExplainQuery, ExplainView, FlowEntry, FlowView, LatelyView,
+    LoanView, StandingView, TaskView,
 };
 use crate::control::api::{Done, Refusal};
 use crate::control::words::Refused;
@@ -146,6 +146,13 @@ async fn others(grid: &Grid, view: &GridView) -> Vec<(NodeId, Option<Vec<FlowRow
     let mut answers = asked.join_all().await;
     answers.sort_by_key(|(node, _)| *node);
     answers
+}
+
+/// What was decided lately about this node as a whole, oldest first: rules, wishes, slots, processes that are held back.
+#[utoipa::path(get, path = "/v1/decisions", tag = "node", responses((status = 200, body = Vec<LatelyView>)))]
+pub async fn decisions(State(app): State<App>) -> Result<Json<Vec<LatelyView>>, Refused> {
+    let lately = app.handle.lately().await?.into_iter();
+    Ok(Json(lately.map(|Lately { ms_ago, what, because }| LatelyView { ms_ago, what, because }).collect()))
 }
 
 /// Why a job stands where it stands, and one of its tasks.

@@ -34,6 +34,10 @@ impl Throttles {
         self.held.is_empty()
     }
 
+    pub fn holds(&self, pid: i32, start_time: u64) -> bool {
+        self.held.iter().any(|state| state.pid == pid && state.start_time == start_time)
+    }
+
     /// The warden's list. Answers come in the order of questions, so what the list before still named was released.
     pub fn are(&mut self, held: Vec<ThrottleState>) {
         for state in &held {

@@ -1,0 +1,235 @@
+//! What the matrix makes of one process after another: which are held back, which are let go again.
+//!
+//! A process that is held uses little, and would be let go by its score at once: it is let go when its machine is idle, not when it
+//! is quiet. Between two steps with the same process there is a pause, so that a load around a bound cannot play with it.
+
+use alloc::vec::Vec;
+
+use serde::{Deserialize, Serialize};
+
+use super::ProcTrit;
+use super::matrix::{Action, action};
+use crate::observe::NodeTrit;
+use crate::words::{JobId, Span};
+
+/// The least time between two steps with one process.
+pub const PAUSE: Span = Span::secs(30);
+/// Processes that are held by this at the same time.
+pub const HELD_MAX: usize = 64;
+
+/// On which processes the matrix acts. Others are for people: `tern throttle` and `tern migrate`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reach {
+    /// None: nobody looks at them but who asks for it.
+    #[default]
+    Off,
+    /// None; what would be done to which is decided and said.
+    DryRun,
+    /// Those of tasks.
+    Tasks,
+    /// Those of this user, too, that Tern did not start.
+    All,
+}
+
+/// A process that was looked at.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Process {
+    pub pid: i32,
+    /// With the number its identity.
+    pub start_time: u64,
+    /// In thousandths.
+    pub score_milli: u32,
+    pub band: ProcTrit,
+    /// The task that it belongs to.
+    pub task: Option<(JobId, u32)>,
+    /// One never acts upon it.
+    pub protected: bool,
+    /// Somebody holds it back now.
+    pub throttled: bool,
+}
+
+/// What is remembered of a process with which something was done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// Held back now; else it was.
+    pub held: bool,
+    /// Boot time of the last step.
+    pub at: u64,
+    /// Somebody let it go that the matrix had held: it is not held again.
+    pub spared: bool,
+}
+
+impl Mark {
+    /// As it is after a look: what was held and is not any more, a person let go.
+    #[must_use]
+    pub fn looked(self, throttled: bool, now: u64) -> Self {
+        let let_go = self.held && !throttled && now >= self.at + PAUSE;
+        Self { held: self.held && !let_go, spared: self.spared || let_go, ..self }
+    }
+}
+
+/// What is to be done with one process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// To an idle node, where it is a task that can move; else it is held back.
+    Move,
+    Hold,
+    Free,
+}
+
+/// What is known when it is decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Around {
+    pub node: NodeTrit,
+    /// An idle node could take something.
+    pub taker: bool,
+    pub reach: Reach,
+    pub now: u64,
+}
+
+/// The step with one process; none: as it is.
+#[must_use]
+pub fn step(process: &Process, mark: Option<Mark>, around: &Around) -> Option<Step> {
+    let held = mark.is_some_and(|mark| mark.held);
+    let reached = match around.reach {
+        Reach::Off => false,
+        Reach::Tasks => process.task.is_some(),
+        Reach::DryRun | Reach::All => true,
+    };
+    if !reached || process.protected {
+        return held.then_some(Step::Free);
+    }
+    // What a person holds or let go is the person's.
+    let theirs = mark.map_or(process.throttled, |mark| mark.spared || (!mark.held && process.throttled));
+    if theirs || mark.is_some_and(|mark| around.now < mark.at + PAUSE) {
+        return None;
+    }
+    if held {
+        return (around.node == NodeTrit::Idle).then_some(Step::Free);
+    }
+    match action(process.band, around.node, around.taker) {
+        Action::Migrate => Some(Step::Move),
+        Action::Throttle => Some(Step::Hold),
+        Action::Allow | Action::Nothing => None,
+    }
+}
+
+/// The steps with all of them, those with the highest scores first; at most one process is moved at a time, since the next look
+/// may find the node relieved.
+#[must_use]
+pub fn steps(
+    processes: &[Process],
+    mark: impl Fn(&Process) -> Option<Mark>,
+    around: &Around,
+    held: usize,
+) -> Vec<(Process, Step)> {
+    let mut sorted = processes.to_vec();
+    sorted.sort_by_key(|process| (core::cmp::Reverse(process.score_milli), process.pid));
+    let (mut moved, mut room) = (false, HELD_MAX.saturating_sub(held));
+    let mut all = Vec::new();
+    for process in sorted {
+        let Some(step) = step(&process, mark(&process), around) else { continue };
+        let does = match step {
+            Step::Move => !core::mem::replace(&mut moved, true),
+            Step::Hold => room > 0,
+            Step::Free => true,
+        };
+        if does {
+            room -= usize::from(step == Step::Hold);
+            all.push((process, step));
+        }
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const SECOND: u64 = 1_000_000_000;
+
+    fn process(band: ProcTrit, task: bool) -> Process {
+        let job = JobId::new(1, 1);
+        Process {
+            pid: 7,
+            start_time: 1,
+            score_milli: 600,
+            band,
+            task: task.then_some((job, 0)),
+            protected: false,
+            throttled: false,
+        }
+    }
+
+    fn around(node: NodeTrit, reach: Reach) -> Around {
+        Around { node, taker: false, reach, now: 100 * SECOND }
+    }
+
+    #[test]
+    fn every_cell_of_the_matrix_is_a_step() {
+        use NodeTrit::{Balanced, Idle, Overloaded};
+        let of = |band, node, taker| step(&process(band, true), None, &Around { taker, ..around(node, Reach::Tasks) });
+        assert_eq!(of(ProcTrit::Hog, Overloaded, true), Some(Step::Move));
+        assert_eq!(of(ProcTrit::Hog, Overloaded, false), Some(Step::Hold));
+        assert_eq!(of(ProcTrit::Hog, Balanced, true), Some(Step::Hold));
+        assert_eq!(of(ProcTrit::Hog, Idle, true), None);
+        for node in [Idle, Balanced, Overloaded] {
+            assert_eq!(of(ProcTrit::Watch, node, true), None);
+            assert_eq!(of(ProcTrit::Quiet, node, true), None);
+        }
+    }
+
+    #[test]
+    fn only_what_is_reached_is_touched() {
+        let hog = process(ProcTrit::Hog, false);
+        let of = |process: &Process, reach| step(process, None, &around(NodeTrit::Overloaded, reach));
+        assert_eq!((of(&hog, Reach::Off), of(&hog, Reach::Tasks)), (None, None));
+        assert_eq!((of(&hog, Reach::All), of(&hog, Reach::DryRun)), (Some(Step::Hold), Some(Step::Hold)));
+        assert_eq!(of(&Process { protected: true, ..hog }, Reach::All), None);
+    }
+
+    #[test]
+    fn what_is_held_stays_so_until_its_machine_is_idle() {
+        let quiet = process(ProcTrit::Quiet, true);
+        let mark = Some(Mark { held: true, at: 10 * SECOND, spared: false });
+        let of = |node| step(&quiet, mark, &around(node, Reach::Tasks));
+        assert_eq!(of(NodeTrit::Overloaded), None);
+        assert_eq!(of(NodeTrit::Balanced), None);
+        assert_eq!(of(NodeTrit::Idle), Some(Step::Free));
+        let fresh = Some(Mark { held: true, at: 99 * SECOND, spared: false });
+        assert_eq!(step(&quiet, fresh, &around(NodeTrit::Idle, Reach::Tasks)), None, "not at once");
+        assert_eq!(step(&quiet, fresh, &around(NodeTrit::Balanced, Reach::Off)), Some(Step::Free), "who asks for it");
+    }
+
+    #[test]
+    fn what_a_person_holds_or_lets_go_is_the_persons() {
+        let hog = process(ProcTrit::Hog, true);
+        let loaded = around(NodeTrit::Overloaded, Reach::Tasks);
+        assert_eq!(step(&Process { throttled: true, ..hog }, None, &loaded), None);
+        let held = Mark { held: true, at: 10 * SECOND, spared: false };
+        assert_eq!(held.looked(true, 100 * SECOND), held);
+        assert_eq!(held.looked(false, 12 * SECOND), held, "the warden may not have done it yet");
+        let spared = held.looked(false, 60 * SECOND);
+        assert_eq!(spared, Mark { held: false, spared: true, ..held });
+        assert_eq!(step(&hog, Some(spared), &loaded), None);
+    }
+
+    proptest! {
+        /// Whatever the loads are: with one process there is at most one step for each pause.
+        #[test]
+        fn steps_with_one_process_are_bounded(trits in proptest::collection::vec(0u8..3, 1..600)) {
+            let (mut mark, mut count) = (None, 0u64);
+            for (second, trit) in trits.iter().enumerate() {
+                let node = [NodeTrit::Idle, NodeTrit::Balanced, NodeTrit::Overloaded][usize::from(*trit)];
+                let at = Around { now: second as u64 * SECOND, ..around(node, Reach::Tasks) };
+                if let Some(step) = step(&process(ProcTrit::Hog, true), mark, &at) {
+                    mark = Some(Mark { held: step != Step::Free, at: at.now, spared: false });
+                    count += 1;
+                }
+                prop_assert!(count <= at.now / PAUSE.0 + 1);
+            }
+        }
+    }
+}
