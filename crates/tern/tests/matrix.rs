@@ -60,7 +60,7 @@ fn hogs_are_left_alone_on_an_idle_node_and_held_on_a_loaded_one() {
     let second = tern.submit(&BURNS);
     let more = sleepers(&tern, 4);
     tern.until(|| held(&tern) == 2);
-    assert!(written(&tern).contains("\"pid\""), "{}", written(&tern));
+    assert!(written(&tern).contains("\"percent\""), "{}", written(&tern));
     assert!(trit(&tern) == 1 && holds(&tern, "this node is overloaded"), "{:?}", decisions(&tern));
     std::thread::sleep(LOOKS);
     assert_eq!(held(&tern), 2, "{:?}", decisions(&tern));
@@ -68,7 +68,7 @@ fn hogs_are_left_alone_on_an_idle_node_and_held_on_a_loaded_one() {
         tern.good(&["cancel", &job]);
     }
     tern.good(&["down"]);
-    assert!(!written(&tern).contains("\"pid\""), "{}", written(&tern));
+    assert!(!written(&tern).contains("\"percent\""), "{}", written(&tern));
 }
 
 #[test]

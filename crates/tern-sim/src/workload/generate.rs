@@ -132,7 +132,19 @@ fn draw_task(arrival: f64, sigma: f64, origins: &[usize], dice: &mut Dice) -> Ta
     let bytes = (INPUT_BYTES * (1.5 * dice.normal()).exp()).min(250.0 * INPUT_BYTES);
     let estimate = Some(work * (sigma * dice.normal() - 0.5 * sigma * sigma).exp());
     let origin = origins[dice.below(origins.len())];
-    TaskSpec { arrival, work, estimate, bytes, origin, cores: 1, memory_mib: 0, deadline: None, job: 0, class: None }
+    TaskSpec {
+        arrival,
+        work,
+        estimate,
+        bytes,
+        origin,
+        cores: 1,
+        memory_mib: 0,
+        deadline: None,
+        job: 0,
+        class: None,
+        deferred: false,
+    }
 }
 
 /// Work for `wanted` cores of the reference machine: a base rate, and six times as much in bursts of ten seconds a minute.

@@ -18,7 +18,7 @@ mod report;
 
 pub use bound::lower_bound;
 pub use generate::{Kind, Recipe, generate};
-pub use grid::{Settings, run};
+pub use grid::{Course, Noted, Settings, run, watched};
 pub use input::{Refused, nodes, workload};
 pub use model::{NodeSpec, TaskSpec, Workload};
 pub use reference::{central, control};

@@ -47,6 +47,8 @@ pub struct TaskSpec {
     pub job: usize,
     /// The lane that it asks for itself; none: that of the whole run.
     pub class: Option<tern_core::words::spec::Discipline>,
+    /// Put off until there is nothing else to do.
+    pub deferred: bool,
 }
 
 /// Machines and tasks; the tasks are in the order of their arrival.

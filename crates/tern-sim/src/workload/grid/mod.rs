@@ -4,12 +4,14 @@ mod agent;
 mod perform;
 mod step;
 mod trace;
+mod watch;
 
 use tern_core::machine::Event;
 use tern_core::wire::Message;
 use tern_core::words::spec::Discipline;
 
-pub use step::run;
+pub use step::{run, watched};
+pub use watch::{Course, Noted};
 
 /// How the world around the machines is, and what they are told.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -51,6 +53,8 @@ enum What {
     Inputs(usize),
     /// The owner of the machine comes or goes.
     Owner(usize),
+    /// A watched node reads its load.
+    Sample(usize),
 }
 
 #[derive(Debug)]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use tern_core::machine::{Command, Effect, Event, WorkSettings};
-use tern_core::observe::{Fit, Reading};
+use tern_core::observe::Fit;
 use tern_core::promise::Exit;
 use tern_core::wire::Message;
 use tern_core::words::template::Template;
@@ -11,6 +11,7 @@ use tern_core::words::{Bytes, JobId, JobSpec, NodeId, Now, Span, work};
 
 use super::agent::{Agent, Job};
 use super::trace::Trace;
+use super::watch::{self, Course as Decided, Watch};
 use super::{Settings, What};
 use crate::workload::agenda::Agenda;
 use crate::workload::model::{NodeSpec, Workload};
@@ -28,30 +29,56 @@ pub(super) struct Grid<'a> {
     /// Which submission an accepted job is.
     pub jobs: BTreeMap<JobId, usize>,
     pub trace: Trace,
+    pub watch: Option<Watch>,
     effects: Vec<Effect>,
 }
 
 /// Replays the workload through machines.
 #[must_use]
 pub fn run(workload: &Workload, settings: &Settings) -> Report {
-    let mut grid = Grid::new(workload, *settings);
-    let ends = workload.tasks.last().map_or(0.0, |task| task.arrival) + settings.ends_s;
-    while grid.trace.left > 0 && grid.seconds() <= ends {
-        let Some(what) = grid.agenda.next() else { break };
-        grid.happen(what);
-    }
-    let now = grid.seconds();
-    let used = |agent: &mut Agent| {
-        agent.host.advance(now);
-        agent.host.done / agent.host.capacity.max(1e-9)
-    };
-    let used: Vec<f64> = grid.agents.iter_mut().map(used).collect();
-    let courses: Vec<Option<Course>> = grid.trace.places.iter().map(|place| place.course).collect();
-    Report::new(workload, &courses, &used, &grid.trace.counts)
+    let mut grid = Grid::new(workload, *settings, None);
+    grid.live();
+    grid.report()
+}
+
+/// The same with nodes that read their loads every `sample_s` seconds. Returns also what they decided for themselves.
+#[must_use]
+pub fn watched(workload: &Workload, settings: &Settings, sample_s: f64) -> (Report, Decided) {
+    let mut grid = Grid::new(workload, *settings, Some(Watch::new(sample_s)));
+    grid.live();
+    let report = grid.report();
+    let fresh = (0..workload.nodes.len()).map(|index| {
+        let mut agent = Agent::new(index, workload.nodes[index].clone());
+        watch::prepare(&mut agent.machine);
+        agent.machine
+    });
+    let watch = grid.watch.take().unwrap_or_default();
+    (report, Decided::of(&watch, fresh.collect()))
 }
 
 impl<'a> Grid<'a> {
-    fn new(workload: &'a Workload, settings: Settings) -> Self {
+    /// From the first event to the last.
+    fn live(&mut self) {
+        let ends = self.workload.tasks.last().map_or(0.0, |task| task.arrival) + self.settings.ends_s;
+        // A watched run goes on to its end: what happens when nothing is left to do is a part of it.
+        while (self.trace.left > 0 || self.watch.is_some()) && self.seconds() <= ends {
+            let Some(what) = self.agenda.next() else { break };
+            self.happen(what);
+        }
+    }
+
+    fn report(&mut self) -> Report {
+        let now = self.seconds();
+        let used = |agent: &mut Agent| {
+            agent.host.advance(now);
+            agent.host.done / agent.host.capacity.max(1e-9)
+        };
+        let used: Vec<f64> = self.agents.iter_mut().map(used).collect();
+        let courses: Vec<Option<Course>> = self.trace.places.iter().map(|place| place.course).collect();
+        Report::new(self.workload, &courses, &used, &self.trace.counts)
+    }
+
+    fn new(workload: &'a Workload, settings: Settings, watch: Option<Watch>) -> Self {
         let agents: Vec<Agent> =
             workload.nodes.iter().enumerate().map(|(index, spec)| Agent::new(index, spec.clone())).collect();
         let places = agents.iter().enumerate().map(|(index, agent)| (agent.id, index)).collect();
@@ -69,6 +96,7 @@ impl<'a> Grid<'a> {
             parts,
             jobs: BTreeMap::new(),
             trace: Trace::new(workload.tasks.len()),
+            watch,
             effects: Vec::new(),
         };
         grid.begin();
@@ -88,9 +116,15 @@ impl<'a> Grid<'a> {
             let incarnation = self.settings.seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ node as u64;
             let slots = self.agents[node].host.spec.cores;
             let fit = fit(&self.agents[node].host.spec);
+            if self.watch.is_some() {
+                watch::prepare(&mut self.agents[node].machine);
+                self.plan(0.5, What::Sample(node));
+            }
             self.feed(node, Event::Fit(fit));
             let work = WorkSettings { yield_to_owner: true, load_average: Span::default(), ..WorkSettings::default() };
-            self.agents[node].machine.set_work(work);
+            if self.watch.is_none() {
+                self.agents[node].machine.set_work(work);
+            }
             self.feed(node, Event::Start { incarnation, slots });
             self.feed(node, Event::WardenUp { running: Vec::new(), queued: Vec::new() });
         }
@@ -120,7 +154,11 @@ impl<'a> Grid<'a> {
         let at = self.agenda.now;
         let now = Now { boot: at, mono: at, wall_ms: at / 1_000_000 };
         let mut effects = std::mem::take(&mut self.effects);
+        let kept = self.watch.is_some().then(|| event.clone());
         self.agents[node].machine.handle(event, now, &mut effects);
+        if let (Some(watch), Some(event)) = (&mut self.watch, kept) {
+            watch.note(node, event, now, &self.agents[node], &effects);
+        }
         for effect in effects.drain(..) {
             self.perform(node, effect);
         }
@@ -151,6 +189,7 @@ impl<'a> Grid<'a> {
             What::Ends(node, version) => self.ends(node, version),
             What::Inputs(node) => self.start_waiting(node),
             What::Owner(node) => self.owner(node),
+            What::Sample(node) => self.sample(node),
         }
     }
 
@@ -168,6 +207,7 @@ impl<'a> Grid<'a> {
             work: Bytes(tasks.iter().map(class).collect()),
             ..JobSpec::default()
         };
+        spec.deferred = first.deferred;
         spec.needs.cpus = if first.cores > 1 { first.cores.min(u32::from(u16::MAX)) as u16 } else { 0 };
         spec.needs.memory_mib = first.memory_mib;
         let command = Command::Submit(Box::new(spec));
@@ -221,11 +261,7 @@ impl<'a> Grid<'a> {
         }
         self.start_waiting(node);
         self.replan(node);
-        let host = &self.agents[node].host;
-        // As the machine itself would find if all that it counts as running ran.
-        let load = host.owner + f64::from(self.agents[node].machine.running_slots());
-        let reading = Reading { at: self.agenda.now, load1: load, cpus: host.spec.cores, ..Reading::default() };
-        self.feed(node, Event::Reading(reading));
+        self.read_load(node);
     }
 }
 

@@ -67,5 +67,6 @@ fn task(file: &str, at: usize, line: &str) -> Result<Option<TaskSpec>, Refused> 
         deadline: None,
         job: at,
         class: None,
+        deferred: false,
     }))
 }

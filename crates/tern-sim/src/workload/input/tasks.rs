@@ -21,14 +21,17 @@ pub(super) fn tasks(file: &str, text: &str) -> Result<Vec<TaskSpec>, Refused> {
 }
 
 fn task(row: &Row<'_>) -> Result<TaskSpec, Refused> {
+    let deferred = row.text("class") == "deferred";
     let class = match row.text("class") {
-        "" => None,
+        "" | "deferred" => None,
         "fifo" => Some(Discipline::Fifo),
         "interactive" => Some(Discipline::Interactive),
         "batch" => Some(Discipline::Batch),
         "deadline" => Some(Discipline::Deadline),
         other => {
-            return Err(row.refuse("class", &format!("{other:?} is none of fifo, interactive, batch, deadline")));
+            return Err(
+                row.refuse("class", &format!("{other:?} is none of fifo, interactive, batch, deadline, deferred"))
+            );
         }
     };
     let missing = |name: &str| row.refuse(name, "is missing");
@@ -52,5 +55,6 @@ fn task(row: &Row<'_>) -> Result<TaskSpec, Refused> {
         // Its line, until tasks are numbered: what is wrong with it later can still be said.
         job: row.line,
         class,
+        deferred,
     })
 }
