@@ -1,12 +1,12 @@
 //! Replays the built-in workloads and prints one line a policy.
 //!
 //! `batch|open`, `--nodes N` (100), `--seeds N` (3), `--from K` (1000), `--sigma S` (0.3), `--per-core T` (30), `--load L` (0.85), `--seconds S` (600),
-//! `--lane fifo|interactive|batch|deadline`, `--only machines|control|central`, `--threads T`.
+//! `--lane fifo|interactive|batch|deadline`, `--only machines|control|literal|central`, `--threads T`.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use tern_core::words::spec::Discipline;
-use tern_sim::workload::{Kind, Recipe, Report, Settings, central, control, generate, run};
+use tern_sim::workload::{Kind, Recipe, Report, Settings, central, control, generate, literal, run};
 
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -40,6 +40,9 @@ fn main() {
         if wanted("control") {
             lines.push(("control", control(&workload, seed)));
         }
+        if wanted("literal") {
+            lines.push(("literal", literal(&workload, seed)));
+        }
         if wanted("machines") {
             lines.push(("machines", run(&workload, &Settings { discipline, seed, ..Settings::default() })));
         }
@@ -68,7 +71,7 @@ fn print_all(all: &[(u64, Vec<(&str, Report)>)]) {
     println!(
         "policy    makespan/LB          p50     p95     p99   slowdown  moves   msgs   renew  jain  waste  clones unfinished faults Mevents"
     );
-    for name in ["central", "control", "machines"] {
+    for name in ["central", "control", "literal", "machines"] {
         let reports: Vec<&Report> =
             all.iter().flat_map(|(_, lines)| lines).filter(|line| line.0 == name).map(|line| &line.1).collect();
         if !reports.is_empty() {

@@ -2,8 +2,8 @@
 //!
 //! Each node is a real machine of the core, with an honest agent, a disk that takes its time for an fsync, a warden, and a
 //! line that sends one thing after another. Nothing goes wrong here (that is what the rest of this crate is for): what is
-//! measured is how well work is spread. Beside it stand two references without machines: one queue for all, without
-//! any delay, and a scheduler without tokens. [`run`] replays a workload through machines.
+//! measured is how well work is spread. Beside it stand references without machines: one queue for all, without
+//! any delay, a scheduler without tokens, and the three rules of balance to the letter. [`run`] replays a workload through machines.
 
 mod agenda;
 mod bound;
@@ -21,5 +21,5 @@ pub use generate::{Kind, Recipe, generate};
 pub use grid::{Course, Noted, Settings, run, watched};
 pub use input::{Refused, nodes, workload};
 pub use model::{NodeSpec, TaskSpec, Workload};
-pub use reference::{central, control};
+pub use reference::{central, control, literal};
 pub use report::Report;

@@ -2,9 +2,11 @@
 
 mod central;
 mod control;
+mod literal;
 
 pub use central::central;
 pub use control::control;
+pub use literal::literal;
 
 use super::agenda::Agenda;
 use super::host::Host;
