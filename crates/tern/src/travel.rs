@@ -46,6 +46,9 @@ pub struct TravelArgs {
     /// The order in which tasks start: fifo, interactive (short and long-waiting ones first), batch (longest first), deadline
     #[arg(long, value_name = "ORDER", value_parser = lane)]
     pub lane: Option<Discipline>,
+    /// How order and sharing are chosen: adaptive (by measured lengths, deadline and cost of travelling; `tern explain` says why), or an order as in --lane
+    #[arg(long, value_name = "STRATEGY", value_parser = strategy, conflicts_with = "lane")]
+    pub strategy: Option<Strategy>,
     /// When all should be over, from now: 10m, 2h
     #[arg(long, value_name = "TIME", value_parser = crate::cli::tree::duration)]
     pub deadline: Option<Duration>,
@@ -81,7 +84,12 @@ impl TravelArgs {
             arch: self.arch.clone().unwrap_or_default(),
         };
         let named = self.deadline.map(|_| Discipline::Deadline);
-        request.lane = self.lane.or(named).unwrap_or(lane);
+        let strategy = match self.strategy {
+            Some(Strategy::Order(order)) => Some(order),
+            Some(Strategy::Adaptive) | None => None,
+        };
+        request.adaptive = self.strategy == Some(Strategy::Adaptive);
+        request.lane = self.lane.or(strategy).or(named).unwrap_or(lane);
         request.deadline_ms = self.deadline.map(|after| {
             let due = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default() + after;
             u64::try_from(due.as_millis()).unwrap_or(u64::MAX)
@@ -89,6 +97,18 @@ impl TravelArgs {
         request.exclusive = self.exclusive;
         request.deferred = self.defer;
     }
+}
+
+/// Who chooses the order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Strategy {
+    Adaptive,
+    Order(Discipline),
+}
+
+fn strategy(text: &str) -> Result<Strategy, String> {
+    let order = || lane(text).map(Strategy::Order);
+    if text == "adaptive" { Ok(Strategy::Adaptive) } else { order().map_err(|error| format!("adaptive, or {error}")) }
 }
 
 fn lane(text: &str) -> Result<Discipline, String> {

@@ -9,5 +9,6 @@ pub mod presence;
 pub mod route;
 pub mod scum;
 pub mod steal;
+pub mod strategy;
 pub mod target;
 pub mod zones;

@@ -24,8 +24,8 @@ use crate::words::{Inputs, JobId, JobSpec, Now, TaskSet};
 impl Machine {
     pub(super) fn command(&mut self, ticket: u64, command: Command, now: Now, out: &mut Vec<Effect>) {
         let records = match command {
-            Command::Submit(spec) => self.submit(spec, Vec::new(), now),
-            Command::SubmitNamed { spec, rows } => self.submit(spec, rows, now),
+            Command::Submit(spec) => self.submit(spec, Vec::new(), false, now),
+            Command::SubmitNamed { spec, rows, adaptive } => self.submit(spec, rows, adaptive, now),
             Command::Hold(job) => self.change(job, Answer::Done, Record::Held { job }),
             Command::Release(job) => self.change(job, Answer::Done, Record::Released { job }),
             Command::Cancel(job) => {
@@ -44,7 +44,13 @@ impl Machine {
         }
     }
 
-    fn submit(&mut self, mut spec: Box<JobSpec>, rows: Vec<u64>, now: Now) -> Result<(Answer, Vec<Record>), Deny> {
+    fn submit(
+        &mut self,
+        mut spec: Box<JobSpec>,
+        rows: Vec<u64>,
+        adaptive: bool,
+        now: Now,
+    ) -> Result<(Answer, Vec<Record>), Deny> {
         if let Some(deny) = self.refuses(&spec).filter(|_| !self.planted(Plant::DenyTooLate)) {
             return Err(deny);
         }
@@ -68,6 +74,9 @@ impl Machine {
         })?;
         let job = JobId::new(self.state.node().tag(), number);
         self.estimate(job, &mut spec, rows);
+        if adaptive {
+            self.adapt(job, &mut spec);
+        }
         records.push(Record::Accepted { job, spec, at_ms: now.wall_ms });
         Ok((Answer::Accepted(job), records))
     }

@@ -19,6 +19,8 @@ pub enum Command {
     SubmitNamed {
         spec: Box<JobSpec>,
         rows: Vec<u64>,
+        /// The order is Tern's to choose.
+        adaptive: bool,
     },
     Hold(JobId),
     Release(JobId),

@@ -5,7 +5,7 @@ use core::fmt;
 use super::reason::Reason;
 use crate::decide::balance::rules::Rule;
 use crate::decide::balance::wish::Wish;
-use crate::words::{GrantId, JobId, NodeId};
+use crate::words::{Discipline, GrantId, JobId, NodeId};
 
 /// Decisions remembered; older ones are forgotten.
 pub const DECISIONS_MAX: usize = 256;
@@ -27,6 +27,7 @@ impl Decision {
     pub const fn job(&self) -> Option<JobId> {
         match self.did {
             Did::Start { job, .. } | Did::Lend { job, .. } | Did::End { job, .. } => Some(job),
+            Did::Order { job, .. } => Some(job),
             Did::Copy { job, .. } | Did::Reclaim { job, .. } | Did::CameBack { job, .. } => Some(job),
             Did::Offer { .. } | Did::Ask { .. } | Did::Return { .. } => None,
             Did::Slots { .. } | Did::Drain | Did::Undrain | Did::Rule(_) | Did::Wish(_) => None,
@@ -43,6 +44,7 @@ impl Did {
             Self::Hold { .. } | Self::Free { .. } | Self::Rule(_) | Self::Wish(_) => true,
             Self::Slots { .. } | Self::Drain | Self::Undrain => true,
             Self::Start { .. } | Self::Ask { .. } | Self::Lend { .. } | Self::Offer { .. } | Self::Copy { .. } => false,
+            Self::Order { .. } => false,
             Self::Reclaim { .. } | Self::CameBack { .. } | Self::End { .. } | Self::Return { .. } => false,
         }
     }
@@ -61,6 +63,10 @@ impl fmt::Display for Did {
             Self::End { tasks, .. } => write!(f, "ended {tasks} tasks"),
             Self::Return { tasks, .. } => write!(f, "gave {tasks} tasks back"),
             Self::Slots { from, to } => write!(f, "{to} slots are for tasks, and not {from}"),
+            Self::Order { order, stay, .. } => {
+                let stay = if *stay { ", and its tasks stay here" } else { "" };
+                write!(f, "chose the order {}{stay}", order.name())
+            }
             Self::Hold { pid, dry } => write!(f, "{} process {pid} back", if *dry { "would hold" } else { "holds" }),
             Self::Free { pid, dry } => write!(f, "{} process {pid} go", if *dry { "would let" } else { "lets" }),
             Self::Rule(rule) => write!(f, "rule {}", rule.name()),
@@ -95,6 +101,8 @@ pub enum Did {
     Return { grant: GrantId, tasks: u32 },
     /// So many slots are for tasks from now on.
     Slots { from: u32, to: u32 },
+    /// A job left its order to Tern: this one; and its tasks stay here, or may leave.
+    Order { job: JobId, order: Discipline, stay: bool },
     /// A process is held back, or would be (`dry`).
     Hold { pid: i32, dry: bool },
     /// A process that was held back is let go, or would be.

@@ -3,6 +3,7 @@
 use core::fmt;
 
 use crate::decide::fits::Lack;
+use crate::decide::strategy::Why;
 use crate::observe::NodeTrit;
 use crate::words::spec::Discipline;
 use crate::words::{Span, Unfit};
@@ -53,6 +54,9 @@ pub enum Reason {
     Held,
     /// Waits: it was put off. So many nodes are overloaded and idle, and this one is so.
     PutOff { plus: u32, minus: u32, here: NodeTrit },
+    /// The order was left to Tern: so many slots, the mean length of tasks, by how much of it they differ in per cent, and what
+    /// lent tasks took beside their runs.
+    Strategy { why: Why, slots: u32, mean: Span, percent: u32, carry: Option<Span> },
     /// By the decision matrix: the score of the process, how loaded this node is, and whether an idle one could take something.
     Matrix { score_milli: u32, node: NodeTrit, taker: bool },
     /// Decided by the trits of all nodes that are heard.
@@ -127,6 +131,11 @@ impl fmt::Display for Reason {
                 )?;
                 write!(f, "{plus} overloaded, {minus} idle, this one {here}")
             }
+            Self::Strategy { why, slots, mean, percent, carry } => {
+                strategy(f, why, slots, mean, percent)?;
+                let Some(carry) = carry else { return Ok(()) };
+                write!(f, "; lent tasks took {} ms beside their runs", carry.as_ms())
+            }
             Self::Matrix { score_milli, node, taker } => {
                 let (score, node) = (f64::from(score_milli) / 1000.0, node.word());
                 let taker =
@@ -152,6 +161,19 @@ impl fmt::Display for Reason {
             Self::Lent { tasks } => write!(f, "{tasks} of its tasks are with other nodes"),
             Self::Ending { tasks } => write!(f, "{tasks} of its tasks are being ended"),
         }
+    }
+}
+
+fn strategy(f: &mut fmt::Formatter<'_>, why: Why, slots: u32, mean: Span, percent: u32) -> fmt::Result {
+    let mean = mean.as_ms();
+    match why {
+        Why::Deadline => f.write_str("it has a deadline"),
+        Why::Batch => {
+            write!(f, "a batch that fills the {slots} slots, about {mean} ms a task, which differ by {percent} %")
+        }
+        Why::Few => write!(f, "few tasks, or fewer than the {slots} slots, about {mean} ms each"),
+        Why::Alike => write!(f, "about {mean} ms each, which differ by {percent} % only"),
+        Why::Unknown => f.write_str("nothing is known yet of how long its tasks run"),
     }
 }
 

@@ -76,7 +76,7 @@ pub struct Flow {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decided {
     pub ms_ago: u64,
-    /// `started`, `lent`, `copied`, `ended`, `taken back`, `given back`.
+    /// `started`, `lent`, `copied`, `ended`, `taken back`, `given back`; `ordered` and the order that was chosen.
     pub what: &'static str,
     pub tasks: u32,
     /// To whom it was lent or copied, or from whom it came back.

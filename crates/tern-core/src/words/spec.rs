@@ -71,6 +71,18 @@ pub enum Discipline {
     Deadline,
 }
 
+impl Discipline {
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Fifo => "fifo",
+            Self::Interactive => "interactive",
+            Self::Batch => "batch",
+            Self::Deadline => "deadline",
+        }
+    }
+}
+
 /// What a machine must have, or be, to run a task. What is empty or 0 asks for nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]

@@ -258,3 +258,23 @@ fn the_matrix_holds_hogs_while_the_node_is_loaded_and_lets_them_go_when_it_is_id
     assert_eq!(look(&mut world, false), nothing, "somebody let it go");
     assert_eq!(look(&mut world, false), nothing);
 }
+
+#[test]
+fn a_wish_that_falls_due_wakes_the_node_once() {
+    let mut world = prepared(&[2], Mode::Paired);
+    world.after_ms(1_000);
+    let read = |world: &mut World, load1: f64| {
+        let at = world.now.boot;
+        world.event(0, Event::Reading(Reading { at, load1, cpus: 4, ..Reading::default() }));
+    };
+    read(&mut world, 8.0);
+    let due = world.now.boot + 60_000_000_000;
+    assert_eq!(world.node(0).wake, Some(due));
+    // The signs are counted shortly before, and are still fresh when the wish falls due.
+    world.after_ms(59_950);
+    read(&mut world, 8.0);
+    world.tick(50);
+    assert_eq!(world.now.boot, due);
+    assert_eq!(wishes(&world, 0), [Some(Wish::More)]);
+    assert!(world.node(0).wake.is_none_or(|wake| wake > due), "{:?}", world.node(0).wake);
+}

@@ -54,14 +54,14 @@ fn rows_are_told_apart_by_what_stands_in_them() {
     let named = |names: &[&str]| {
         let spec = Box::new(JobSpec { inputs: Inputs::Rows, ..sims(names.len() as u32) });
         let rows = names.iter().map(|name| row_key(&[Bytes::from(*name)])).collect();
-        Command::SubmitNamed { spec, rows }
+        Command::SubmitNamed { spec, rows, adaptive: false }
     };
     world.ask(0, named(&["a", "b", "c"])).expect("accepted");
     world.run(0);
     let Ok(Answer::Accepted(second)) = world.ask(0, named(&["x", "c", "a", "b"])) else { panic!("not accepted") };
     world.run(0);
     assert_eq!(started(&world, 0, second)[0], 3, "b, wherever it stands");
-    let command = Command::SubmitNamed { spec: Box::new(sims(4)), rows: vec![1] };
+    let command = Command::SubmitNamed { spec: Box::new(sims(4)), rows: vec![1], adaptive: false };
     world.ask(0, command).expect("names that do not fit are no names");
 }
 

@@ -66,6 +66,8 @@ pub struct SubmitRequest {
     /// The order in which tasks start.
     #[schema(value_type = shapes::Lane)]
     pub lane: Discipline,
+    /// Let Tern choose the order, and whether tasks leave this node, by what was measured.
+    pub adaptive: bool,
     /// When all should be over, Unix milliseconds.
     pub deadline_ms: Option<u64>,
     /// Never start a task a second time while its first run may go on.

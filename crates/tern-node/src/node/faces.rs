@@ -85,7 +85,7 @@ impl Loop {
 
     /// The machine names the job and stages its record; its inputs are made durable before that record is.
     fn submit(&mut self, submission: Submission, reply: Reply, effects: &mut Vec<Effect>) {
-        let Submission { spec, rows, context } = submission;
+        let Submission { spec, rows, context, adaptive } = submission;
         if matches!(spec.inputs, Inputs::Rows) && rows.len() != spec.tasks as usize {
             let why = format!("{} rows for {} tasks", rows.len(), spec.tasks);
             let _ = reply.send(Err(NodeError::Inputs(why)));
@@ -95,7 +95,7 @@ impl Loop {
         let mut staged = Vec::new();
         let told_apart = spec.tasks <= HISTORY_JOB_TASKS_MAX;
         let names = rows.iter().filter(|_| told_apart).map(|row| row_key(row)).collect();
-        let command = Command::SubmitNamed { spec: Box::new(spec), rows: names };
+        let command = Command::SubmitNamed { spec: Box::new(spec), rows: names, adaptive };
         self.handle(Event::Command { ticket, command }, &mut staged);
         let Some((sequence, job)) = accepted(&staged) else { return effects.append(&mut staged) };
         if let Err(error) = store::write_inputs(&self.home, job, &rows, &context) {

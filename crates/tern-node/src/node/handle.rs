@@ -30,6 +30,8 @@ pub struct Submission {
     /// One row of columns a task where `spec.inputs` is `Rows`; else empty.
     pub rows: Vec<Vec<Bytes>>,
     pub context: Context,
+    /// The order of its tasks is Tern's to choose.
+    pub adaptive: bool,
 }
 
 /// Why the node could not answer. In every case nothing was changed.

@@ -4,6 +4,7 @@
 //! nodes, and only while more nodes are idle than overloaded. Processes that take much are held back by the matrix. A wish for more machines or for fewer comes last: it is spoken when the
 //! same sign has stood for a minute, by which time the others had their turn. So no two of them work against each other.
 
+mod adapt;
 mod defer;
 mod hogs;
 
@@ -29,6 +30,8 @@ pub(super) struct Controller {
     rule: Option<Rule>,
     wish: Standing,
     hogs: hogs::Hogs,
+    /// What loans of one task took beside its run, lately, in milliseconds: without files, and with.
+    carry_ms: [Option<f64>; 2],
     /// Own jobs that were put off and are not over.
     deferred: BTreeSet<JobId>,
     /// Some of their tasks may start somewhere, and here, now.
@@ -84,7 +87,9 @@ impl Machine {
     /// Called before anything starts or moves: what the trits say now.
     pub(super) fn look_at_signs(&mut self, now: Now) {
         let fresh = self.controller.counted.is_some_and(|counted| now.boot < counted + SIGNS_LAST);
-        if !fresh {
+        // What falls due is looked at then: else the node would be woken for it again and again.
+        let due = self.controller.wish.due().is_some_and(|due| due <= now.boot);
+        if !fresh || due {
             self.count_signs(now);
         }
         self.wake_deferred();
@@ -107,6 +112,7 @@ impl Machine {
         }
         self.controller.signs = signs;
         if signs == Signs::default() {
+            (self.controller.rule, self.controller.wish) = (None, Standing::default());
             return;
         }
         let picture = Picture { signs, takers, deferred: self.deferred_tasks(), waiting };

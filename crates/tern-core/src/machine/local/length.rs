@@ -10,7 +10,7 @@ use crate::machine::balance::speed_of;
 use crate::machine::lane::LaneKey;
 use crate::machine::node::Machine;
 use crate::promise::{Exit, Outcome};
-use crate::words::{Bytes, GrantId, JobId, JobSpec, NodeId, work};
+use crate::words::{Bytes, GrantId, JobId, JobSpec, NodeId, Span, work};
 
 /// What all tasks of a job are expected to take on the reference core, nanoseconds.
 pub(in crate::machine) fn expected(spec: &JobSpec) -> Option<u64> {
@@ -35,8 +35,19 @@ impl Machine {
     /// Runs of own tasks on the node that holds this loan.
     pub(in crate::machine) fn measure_loan(&mut self, grant: GrantId, outcomes: &[Outcome]) {
         let to = self.sharing.loans.get(&grant).map(|clock| clock.to);
+        self.measure_way(grant, outcomes);
         let speed = to.and_then(|to| self.sharing.peers.get(&to)).map_or(0, |peer| peer.speed);
         self.measure_lanes(outcomes, speed, |_, _| true);
+    }
+
+    /// Of a loan of one task it is known what it took beside its run.
+    fn measure_way(&mut self, grant: GrantId, outcomes: &[Outcome]) {
+        let left = self.sharing.loans.get(&grant).map_or(0, |clock| clock.left);
+        let [outcome] = outcomes else { return };
+        let alone = self.state.lent().get(&grant).is_none_or(|loan| loan.tasks.len() == 1);
+        let Some(known) = self.state.job(outcome.attempt.job).filter(|_| left > 0 && alone) else { return };
+        let staged = known.spec.stage.is_some();
+        self.carried(staged, Span(self.now.boot.saturating_sub(left)), outcome.ran_ns);
     }
 
     fn measure_lanes(&mut self, outcomes: &[Outcome], speed: u16, own: impl Fn(&Self, &Outcome) -> bool) {

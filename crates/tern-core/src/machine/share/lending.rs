@@ -40,12 +40,14 @@ pub(in crate::machine) struct LoanClock {
     pub since_ms: f64,
     /// The borrower gave a sign that it has it.
     pub taken: bool,
+    /// When it left, boot time; 0: in an earlier life.
+    pub left: u64,
 }
 
 impl LoanClock {
     pub(in crate::machine) fn new(to: NodeId, asked: u64, ends: u64, since_ms: f64) -> Self {
         let (staged, uncarried) = (TaskSet::new(), TaskSet::new());
-        Self { to, asked, ends, closing: false, staged, uncarried, since_ms, taken: false }
+        Self { to, asked, ends, closing: false, staged, uncarried, since_ms, taken: false, left: 0 }
     }
 }
 
@@ -224,6 +226,7 @@ impl Machine {
         let epoch = Epoch { incarnation: grant.incarnation, ..self.epoch() };
         let Some(clock) = self.sharing.loans.get_mut(&grant) else { return };
         clock.ends = ends;
+        clock.left = now.boot;
         let Some(Loan { job, round, n, to, tasks, .. }) = self.state.lent().get(&grant).cloned() else { return };
         if let Some(lane) = self.lanes.get_mut(&LaneKey::Own(job)) {
             lane.lending.subtract(&tasks);

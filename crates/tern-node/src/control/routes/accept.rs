@@ -56,7 +56,7 @@ pub fn submission(request: SubmitRequest, named: Named) -> Result<Submission, Re
         work: Bytes::default(),
         deferred: request.deferred,
     };
-    Ok(Submission { spec, rows: request.rows.unwrap_or_default(), context })
+    Ok(Submission { spec, rows: request.rows.unwrap_or_default(), context, adaptive: request.adaptive })
 }
 
 /// The nodes that a request names.

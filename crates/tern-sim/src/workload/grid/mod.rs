@@ -26,11 +26,14 @@ pub struct Settings {
     pub seed: u64,
     /// Stop so long after the last task has come, whatever is left.
     pub ends_s: f64,
+    /// The order of each job is the machines' to choose.
+    pub adaptive: bool,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { discipline: Discipline::Fifo, fsync_s: 0.001, vitals_s: 0.1, seed: 1, ends_s: 5_000_000.0 }
+        let discipline = Discipline::Fifo;
+        Self { discipline, fsync_s: 0.001, vitals_s: 0.1, seed: 1, ends_s: 5_000_000.0, adaptive: false }
     }
 }
 

@@ -210,7 +210,12 @@ impl<'a> Grid<'a> {
         spec.deferred = first.deferred;
         spec.needs.cpus = if first.cores > 1 { first.cores.min(u32::from(u16::MAX)) as u16 } else { 0 };
         spec.needs.memory_mib = first.memory_mib;
-        let command = Command::Submit(Box::new(spec));
+        let spec = Box::new(spec);
+        let command = if self.settings.adaptive {
+            Command::SubmitNamed { spec, rows: Vec::new(), adaptive: true }
+        } else {
+            Command::Submit(spec)
+        };
         self.feed(origin, Event::Command { ticket: part as u64, command });
     }
 
