@@ -139,7 +139,7 @@ fn all_disks(root: &Root, before: &Look, after: &Look, seconds: f64) -> Measured
         let rotating = root.number(format!("sys/block/{name}/queue/rotational")).map(|number| number != 0);
         Some(Disk { name: name.clone(), rotating, work: disks::work(*then, *now, seconds) })
     };
-    some(after.iter().filter_map(disk).collect())
+    some(after.iter().filter(|(_, now)| !now.is_unused()).filter_map(disk).collect())
 }
 
 fn all_links(root: &Root, before: &Look, after: &Look, seconds: f64) -> Measured<Vec<Link>> {
@@ -151,7 +151,7 @@ fn all_links(root: &Root, before: &Look, after: &Look, seconds: f64) -> Measured
         let speed_mbit = speed.filter(|speed| *speed > 0).ok_or(Absent::SpeedUnknown);
         Some(Link { name: name.clone(), speed_mbit, traffic: links::traffic(*then, *now, seconds) })
     };
-    some(after.iter().filter_map(link).collect())
+    some(after.iter().filter(|(_, now)| !now.is_unused()).filter_map(link).collect())
 }
 
 fn some<T>(all: Vec<T>) -> Measured<Vec<T>> {

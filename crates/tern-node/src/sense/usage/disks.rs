@@ -1,7 +1,7 @@
 //! The disks, as `/proc/diskstats` counts them.
 //!
 //! Whole disks only: a partition's work is its disk's, and what is stacked upon disks (`dm-`, `md`) or lies in memory or in a
-//! file (`ram`, `zram`, `loop`) would name the same trouble twice. Disks that never did anything are left out.
+//! file (`ram`, `zram`, `loop`) would name the same trouble twice. Disks that never did anything are not shown.
 
 use std::collections::BTreeMap;
 
@@ -26,13 +26,20 @@ pub(super) struct Counters {
     in_flight_ms: u64,
 }
 
+impl Counters {
+    /// It never did anything: an empty drive, or a name that nothing is behind.
+    pub(super) fn is_unused(&self) -> bool {
+        self.done.iter().all(|count| *count == 0) && self.in_flight_ms == 0
+    }
+}
+
 /// Whole disks by name; none where no line has the known form.
 pub(super) fn parse(text: &str) -> Option<BTreeMap<String, Counters>> {
     let all: BTreeMap<&str, Counters> = text.lines().filter_map(line).collect();
     let whole = |name: &str| !all.keys().any(|other| is_partition(name, other));
-    let wanted = all.iter().filter(|(name, counters)| {
+    let wanted = all.iter().filter(|(name, _)| {
         let other_kind = NO_DISKS.iter().any(|kind| name.starts_with(kind));
-        !other_kind && counters.done.iter().any(|count| *count > 0) && whole(name)
+        !other_kind && whole(name)
     });
     (!all.is_empty()).then(|| wanted.take(DISKS_MAX).map(|(name, it)| ((*name).to_owned(), *it)).collect())
 }
@@ -111,7 +118,8 @@ mod tests {
         assert_eq!(names(&text).unwrap(), ["nvme0n1", "sda", "sdb"]);
         // A partition without its disk, as some containers show it, is all that there is.
         assert_eq!(names(&format!("8 1 sda1 {WORK}\n")).unwrap(), ["sda1"]);
-        assert_eq!(names(&format!("8 0 sdq {}\n", "0 ".repeat(17))).unwrap(), [""; 0], "it never did anything");
+        let unused = parse(&format!("8 0 sdq {}\n", "0 ".repeat(17))).unwrap();
+        assert!(unused["sdq"].is_unused() && !parse(&text).unwrap()["sda"].is_unused());
     }
 
     #[test]

@@ -21,11 +21,17 @@ pub(super) struct Counters {
     dropped: [u64; 2],
 }
 
-/// Interfaces by name, without the loopback and without those that never carried anything; none where no line has the
-/// known form.
+impl Counters {
+    /// It never carried anything.
+    pub(super) fn is_unused(&self) -> bool {
+        self.packets == [0, 0] && self.errors == [0, 0] && self.dropped == [0, 0]
+    }
+}
+
+/// Interfaces by name, without the loopback; none where no line has the known form.
 pub(super) fn parse(text: &str) -> Option<BTreeMap<String, Counters>> {
     let all: BTreeMap<&str, Counters> = text.lines().filter_map(line).collect();
-    let wanted = all.iter().filter(|(name, it)| **name != "lo" && it.packets.iter().any(|packets| *packets > 0));
+    let wanted = all.iter().filter(|(name, _)| **name != "lo");
     (!all.is_empty()).then(|| wanted.take(LINKS_MAX).map(|(name, it)| ((*name).to_owned(), *it)).collect())
 }
 
@@ -75,7 +81,8 @@ mod tests {
             "{HEAD}    lo: 9 9 9 9 0 0 0 0 9 9 9 9 0 0 0 0\n  eth0:100 2 3 4 0 0 0 0 500 6 7 8 0 0 0 0\nwlan0: 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0\n"
         );
         let links = parse(&text).unwrap();
-        assert_eq!(links.keys().collect::<Vec<_>>(), ["eth0"]);
+        assert_eq!(links.keys().collect::<Vec<_>>(), ["eth0", "wlan0"]);
+        assert!(links["wlan0"].is_unused() && !links["eth0"].is_unused());
         let eth0 = links["eth0"];
         assert_eq!((eth0.bytes, eth0.packets, eth0.errors, eth0.dropped), ([100, 500], [2, 6], [3, 7], [4, 8]));
     }
