@@ -37,7 +37,7 @@ fn named(tern: &Tern, component: &str) -> Vec<Value> {
 fn burners_on_all_processors_are_named_as_what_holds_back() {
     let tern = Tern::new();
     let cpus = std::thread::available_parallelism().unwrap().get();
-    let _burners: Vec<Burner> = (0..2 * cpus + 1).map(|_| Burner::start()).collect();
+    let _burners: Vec<Burner> = (0..=2 * cpus).map(|_| Burner::start()).collect();
     tern.until(|| named(&tern, "cpu") == [json!([null, "saturation", "holds"])]);
     // Also among all others, and to whoever asks for it by exit code.
     let all = tern.run(&["bottlenecks", "--seconds", "1"]);
