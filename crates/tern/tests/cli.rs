@@ -246,9 +246,15 @@ fn the_socket_and_its_folder_are_closed_to_others() {
 #[test]
 fn a_closed_pipe_ends_a_command_quietly() {
     let tern = Tern::new();
-    for words in
-        [&["completion", "bash"][..], &["man"], &["--help"], &["doctor"], &["config", "show"], &["jobs", "--json"]]
-    {
+    for words in [
+        &["completion", "bash"][..],
+        &["man"],
+        &["--help"],
+        &["doctor"],
+        &["config", "show"],
+        &["jobs", "--json"],
+        &["bottlenecks", "--component", "cpu", "--seconds", "1"],
+    ] {
         let mut command = tern.command(words);
         let (reader, writer) = std::io::pipe().unwrap();
         drop(reader);

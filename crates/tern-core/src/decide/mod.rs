@@ -1,6 +1,7 @@
 //! Free functions from a picture to a proposal. Siblings never import one another.
 
 pub mod balance;
+pub mod bottleneck;
 pub mod dispatch;
 pub mod fits;
 pub mod lend;

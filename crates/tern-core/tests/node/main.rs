@@ -11,5 +11,6 @@ mod mutated;
 mod one_node;
 mod storms;
 mod two_nodes;
+mod waits;
 mod wire;
 mod world;

@@ -57,6 +57,7 @@ use super::{api, routes};
         routes::work::drain_node,
         routes::work::undrain_node,
         routes::work::flow,
+        routes::work::queue,
         routes::ledger::ledger,
         routes::grid::balance::balance,
         routes::grid::balance::apply,

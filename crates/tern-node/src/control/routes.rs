@@ -74,6 +74,7 @@ pub(crate) fn table() -> Vec<Route> {
         ("/v1/jobs/{job}/explain", &["get"], get(work::explain)),
         ("/v1/decisions", &["get"], get(work::decisions)),
         ("/v1/status", &["get"], get(node::status)),
+        ("/v1/queue", &["get"], get(work::queue)),
         ("/v1/throttles", &["get", "post"], get(node::throttles).post(node::throttle)),
         ("/v1/throttles/{pid}", &["delete"], delete(node::release_throttle)),
         ("/v1/members", &["get"], get(grid::members)),

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeSet;
 
+use tern_core::decide::bottleneck::{Cause, Queue, Wait};
 use tern_core::machine::Deny;
 use tern_core::observe::NodeTrit;
 use tern_core::promise::Exit;
 use tern_core::view::{JobState, JobView, TaskCounts};
 use tern_core::words::JobId;
 
+use super::api::work::QueueView;
 use super::api::{SubmitRequest, trit};
 use super::document::{self, shapes};
 use super::routes::{self, accept};
@@ -25,6 +27,16 @@ fn every_route_is_in_the_document_and_nothing_else_is() {
         .flat_map(|(path, methods, _)| methods.iter().map(|method| (path.replace("{*", "{"), (*method).to_owned())))
         .collect();
     assert_eq!(described, served);
+}
+
+#[test]
+fn a_queue_comes_through_the_door_as_it_is_and_a_cause_that_is_not_known_is_not_guessed() {
+    let wait = |cause| Wait { cause, tasks: 7, jobs: 2, oldest_ms: None };
+    let queue = Queue { slots: 4, open: 3, running: 3, waits: Cause::ALL.map(wait).to_vec() };
+    let mut view = QueueView::from(&queue);
+    assert_eq!(view.queue(), Some(queue));
+    "of a later version".clone_into(&mut view.waits[1].cause);
+    assert_eq!(view.queue(), None);
 }
 
 #[test]

@@ -38,6 +38,7 @@ impl Loop {
             Ask::Status(reply) => drop(reply.send(self.status())),
             Ask::Explain { job, task, reply } => drop(reply.send(self.machine.explain(job, task))),
             Ask::Lately(reply) => drop(reply.send(self.machine.lately().collect())),
+            Ask::Queue(reply) => drop(reply.send(self.machine.waits(clock::now().wall_ms))),
             Ask::Flows(reply) => drop(reply.send(self.machine.flows().collect())),
             Ask::Offered { from, tasks, reply } => {
                 // As if it had said so itself; it lends or has nothing.

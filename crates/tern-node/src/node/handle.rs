@@ -9,6 +9,7 @@ use std::sync::mpsc::{SyncSender, TrySendError};
 use serde::{Deserialize, Serialize};
 use tern_core::decide::balance::rules::Mode;
 use tern_core::decide::balance::wish::Wish;
+use tern_core::decide::bottleneck::Queue;
 use tern_core::machine::{Answer, Command, Deny, Totals};
 use tern_core::observe::{NodeTrit, Reading};
 use tern_core::promise::ledger::Unposted;
@@ -194,6 +195,11 @@ impl Handle {
     /// What was decided lately about this node as a whole, oldest first.
     pub async fn lately(&self) -> Result<Vec<Lately>, NodeError> {
         self.ask(Ask::Lately).await
+    }
+
+    /// What waits here, and why.
+    pub async fn queue(&self) -> Result<Queue, NodeError> {
+        self.ask(Ask::Queue).await
     }
 
     /// Who has tasks of whom, as far as this node is one of the two.

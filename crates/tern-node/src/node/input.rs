@@ -1,5 +1,6 @@
 //! Everything that can reach the loop: questions of faces, the warden's words, peers, and the end.
 
+use tern_core::decide::bottleneck::Queue;
 use tern_core::machine::{Answer, Command};
 use tern_core::observe::Fit;
 use tern_core::view::{Explanation, Flow, JobView, Lately};
@@ -94,6 +95,8 @@ pub enum Ask {
         task: Option<u32>,
         reply: oneshot::Sender<Option<Explanation>>,
     },
+    /// What waits, and why.
+    Queue(oneshot::Sender<Queue>),
     /// Who has tasks of whom.
     Flows(oneshot::Sender<Vec<Flow>>),
     Lately(oneshot::Sender<Vec<Lately>>),

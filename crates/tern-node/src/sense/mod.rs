@@ -10,6 +10,7 @@ mod linux;
 mod macos;
 mod processes;
 mod stat;
+pub mod usage;
 
 pub use condition::{Condition, Conditions};
 pub use error::SenseError;

@@ -1,15 +1,18 @@
-//! The doors that trit, scum and throttle need: an agent where one runs, none for what this machine knows by itself.
+//! The doors that trit, bottlenecks, scum and throttle need: an agent where one runs, none for what this machine knows by itself.
 
 use std::io::{IsTerminal, Write};
 use std::time::Duration;
 
+use tern_core::decide::bottleneck::{Absent, Measured, Queue};
 use tern_core::observe::NodeTrit;
 use tern_core::observe::trit::load_ratio;
 use tern_node::config::{self, Flags};
-use tern_node::control::{Door, Entry};
-use tern_node::sense;
+use tern_node::control::{Door, DoorError, Entry};
+use tern_node::sense::facts::Root;
+use tern_node::sense::{self, usage};
 
 use super::{Context, Outcome};
+use crate::hogs::bottlenecks::BottlenecksArgs;
 use crate::hogs::scum::{ScumArgs, Where};
 use crate::hogs::throttle::{Ask, ThrottleArgs};
 use crate::hogs::trit::{Together, Tracked, TritArgs};
@@ -56,6 +59,24 @@ async fn tracked(context: &Context) -> Option<Tracked> {
         1.. => NodeTrit::Overloaded,
     };
     Some(Tracked { trit, smoothed: status.load_ratio_smoothed })
+}
+
+pub async fn bottlenecks(context: &Context, args: BottlenecksArgs) -> Outcome {
+    let mut sample = usage::sample(&Root::system(), Duration::from_secs(args.seconds));
+    sample.queue = queue(context).await;
+    Ok(crate::hogs::bottlenecks::run(&args, &sample, context.printer.json, &mut context.printer.out())?)
+}
+
+/// The queue of the agent of this state folder. The machine can be judged without one.
+async fn queue(context: &Context) -> Measured<Queue> {
+    let door = Door::open(&context.home, Entry::Agent, None).await.map_err(|error| match error {
+        DoorError::Unreachable { kind: "no_agent", .. } => Absent::NoAgent,
+        _ => Absent::AgentSilent,
+    })?;
+    let view = door.queue().await;
+    // The agent's end is not this command's: what it said counts.
+    let _closed = door.close(true).await;
+    view.ok().and_then(|view| view.queue()).ok_or(Absent::AgentSilent)
 }
 
 pub async fn scum(context: &Context, args: ScumArgs) -> Outcome {

@@ -72,6 +72,7 @@ fn dispatch(context: &Context, command: Command) -> Outcome {
         Command::Files(FilesCommand::Cp(args)) => block_on(crate::files::cp(context, args)),
         Command::Files(FilesCommand::Share(args)) => block_on(crate::files::share(context, args)),
         Command::Trit(args) => block_on(hogs::trit(context, args)),
+        Command::Bottlenecks(args) => block_on(hogs::bottlenecks(context, args)),
         Command::Scum(args) => block_on(hogs::scum(context, args)),
         Command::Throttle(args) => block_on(hogs::throttle(context, args)),
         Command::Cancel(args) => block_on(order::cancel(context, args)),

@@ -68,6 +68,8 @@ pub enum Command {
     Work(WorkCommand),
     /// Say whether this machine is overloaded, balanced or idle
     Trit(crate::hogs::trit::TritArgs),
+    /// Name what holds this machine and its tasks back, with the figures that say so
+    Bottlenecks(crate::hogs::bottlenecks::BottlenecksArgs),
     /// List the processes that take most of this machine
     Scum(crate::hogs::scum::ScumArgs),
     /// Hold a process back, and let it go again

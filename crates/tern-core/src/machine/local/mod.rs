@@ -7,6 +7,7 @@ mod length;
 mod order;
 mod room;
 mod waiting;
+mod waits;
 mod warden;
 
 pub(super) use length::expected;

@@ -1,6 +1,7 @@
 //! Work as it moves: who stands back, who has tasks of whom, and why a job waits.
 
 use serde::{Deserialize, Serialize};
+use tern_core::decide::bottleneck::{Cause, Queue, Wait};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::control::document::shapes;
@@ -31,6 +32,57 @@ pub struct StandingView {
     pub running: u32,
     /// Why it starts nothing, or less than it could.
     pub because: Option<String>,
+}
+
+/// `GET /v1/queue`: what waits on this node.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(default)]
+pub struct QueueView {
+    pub slots: u32,
+    /// Slots that are for tasks now; fewer while the owner uses the machine.
+    pub slots_open: u32,
+    pub running: u32,
+    /// One entry a cause.
+    pub waits: Vec<WaitView>,
+}
+
+/// Tasks that wait for the same cause.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(default)]
+pub struct WaitView {
+    /// `slots` (all are taken), `together`, `elsewhere`, `no_machine`, `drained`, `battery`, `owner`, `disk_full` (also where
+    /// no task waits for it), `warden_away`, `held`, `at_parallel` or `put_off`.
+    pub cause: String,
+    pub tasks: u64,
+    /// Jobs of this node to which they belong.
+    pub jobs: u32,
+    /// Since the oldest of these jobs was accepted; null for tasks of other nodes' jobs.
+    pub oldest_ms: Option<u64>,
+}
+
+impl From<&Queue> for QueueView {
+    fn from(queue: &Queue) -> Self {
+        let waits = queue.waits.iter().map(|wait| WaitView {
+            cause: wait.cause.word().to_owned(),
+            tasks: wait.tasks,
+            jobs: wait.jobs,
+            oldest_ms: wait.oldest_ms,
+        });
+        Self { slots: queue.slots, slots_open: queue.open, running: queue.running, waits: waits.collect() }
+    }
+}
+
+impl QueueView {
+    /// As it is judged. None: a cause that this version does not know.
+    #[must_use]
+    pub fn queue(&self) -> Option<Queue> {
+        let wait = |wait: &WaitView| {
+            let cause = Cause::of(&wait.cause)?;
+            Some(Wait { cause, tasks: wait.tasks, jobs: wait.jobs, oldest_ms: wait.oldest_ms })
+        };
+        let waits = self.waits.iter().map(wait).collect::<Option<_>>()?;
+        Some(Queue { slots: self.slots, open: self.slots_open, running: self.running, waits })
+    }
 }
 
 /// `GET /v1/flow`: who has tasks of whom.

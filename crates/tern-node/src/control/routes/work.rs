@@ -14,7 +14,7 @@ use super::{App, Asked};
 use crate::control::api::grid::Names;
 use crate::control::api::work::{
     CandidateView, DecisionView, DrainQuery, EstimateView, ExplainQuery, ExplainView, FlowEntry, FlowView, LatelyView,
-    LoanView, StandingView, TaskView,
+    LoanView, QueueView, StandingView, TaskView,
 };
 use crate::control::api::{Done, Refusal};
 use crate::control::words::Refused;
@@ -99,6 +99,12 @@ async fn standing(grid: &Grid, node: &NodeView, ask: WorkAsk) -> Result<Standing
 fn shown(name: &str, node: &NodeId, standing: Standing) -> StandingView {
     let Standing { draining, running, because } = standing;
     StandingView { name: name.to_owned(), node: node.to_string(), draining, running, because }
+}
+
+/// What waits on this node, counted by why it waits.
+#[utoipa::path(get, path = "/v1/queue", tag = "node", responses((status = 200, body = QueueView)))]
+pub async fn queue(State(app): State<App>) -> Result<Json<QueueView>, Refused> {
+    Ok(Json(QueueView::from(&app.handle.queue().await?)))
 }
 
 /// Who has tasks of whom, in the whole grid. A node that does not answer in time is named.

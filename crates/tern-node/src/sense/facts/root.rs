@@ -38,21 +38,21 @@ impl Root {
     }
 
     /// `path` without a leading slash.
-    pub(super) fn path(&self, path: impl AsRef<Path>) -> PathBuf {
+    pub(in crate::sense) fn path(&self, path: impl AsRef<Path>) -> PathBuf {
         self.0.join(path)
     }
 
-    pub(super) fn has(&self, path: impl AsRef<Path>) -> bool {
+    pub(in crate::sense) fn has(&self, path: impl AsRef<Path>) -> bool {
         self.path(path).exists()
     }
 
     /// Whether this user may do that with the file.
-    pub(super) fn may(&self, path: impl AsRef<Path>, what: AccessFlags) -> bool {
+    pub(in crate::sense) fn may(&self, path: impl AsRef<Path>, what: AccessFlags) -> bool {
         access(&self.path(path), what).is_ok()
     }
 
     /// The text of a file, without blanks, line ends and NULs around it; none where there is no text in it.
-    pub(super) fn text(&self, path: impl AsRef<Path>) -> Option<String> {
+    pub(in crate::sense) fn text(&self, path: impl AsRef<Path>) -> Option<String> {
         let mut bytes = Vec::new();
         File::open(self.path(path)).ok()?.take(FILE_BYTES_MAX).read_to_end(&mut bytes).ok()?;
         let text = String::from_utf8_lossy(&bytes);
@@ -61,12 +61,12 @@ impl Root {
     }
 
     /// The number that is all of a file.
-    pub(super) fn number(&self, path: impl AsRef<Path>) -> Option<i64> {
+    pub(in crate::sense) fn number(&self, path: impl AsRef<Path>) -> Option<i64> {
         self.text(path)?.parse().ok()
     }
 
     /// The names in a folder, in their order; none where it cannot be listed.
-    pub(super) fn names(&self, path: impl AsRef<Path>) -> Option<Vec<String>> {
+    pub(in crate::sense) fn names(&self, path: impl AsRef<Path>) -> Option<Vec<String>> {
         let entries = fs::read_dir(self.path(path)).ok()?.take(ENTRIES_MAX);
         let mut names: Vec<String> = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect();
         names.sort_unstable();
@@ -74,12 +74,12 @@ impl Root {
     }
 
     /// The last part of what a link points to.
-    pub(super) fn link_name(&self, path: impl AsRef<Path>) -> Option<String> {
+    pub(in crate::sense) fn link_name(&self, path: impl AsRef<Path>) -> Option<String> {
         fs::read_link(self.path(path)).ok()?.file_name()?.to_str().map(str::to_owned)
     }
 
     /// The value behind `NAME=` in a file of such lines.
-    pub(super) fn value(&self, path: impl AsRef<Path>, name: &str) -> Option<String> {
+    pub(in crate::sense) fn value(&self, path: impl AsRef<Path>, name: &str) -> Option<String> {
         let text = self.text(path)?;
         text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('=').map(|value| value.trim().to_owned()))
     }
