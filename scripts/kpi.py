@@ -111,10 +111,9 @@ class Log:
         self.awake += ns
         if self.open is not None:
             self.capacity += self.open * ns
-            if self.me is not None:
-                self.entitled[self.me] = self.entitled.get(self.me, 0) + self.open * ns
-        for tag, _rho, _running, slots, _speed in self.peers:
-            self.entitled[tag] = self.entitled.get(tag, 0) + slots * ns
+        nodes = [] if None in (self.me, self.open) else [(self.me, self.open)]
+        for tag, slots in nodes + [(peer[0], peer[3]) for peer in self.peers]:
+            self.entitled[tag] = self.entitled.get(tag, 0) + (slots * ns if self.left else 0)
         self.system.hold(self.left, ns)
         if self.spread:
             self.variance.hold(self.spread[0], ns)
@@ -147,7 +146,7 @@ class Log:
         for task, started_ms, ran, _cpu, how, over in body["tasks"]:
             if counts:
                 took = min(ran, lived) * body["slots"]
-                self.allocated[body["on"]] = self.allocated.get(body["on"], 0) + took
+                self.allocated[body["on"]] = self.allocated.get(body["on"], 0) + (took if own else 0)
                 self.busy += took if here else 0
                 self.tasks["foreign"] += not own
             if own:
@@ -235,7 +234,7 @@ class Log:
             "lives": self.lives,
             "lines": self.lines,
             "unreadable": self.unreadable,
-            "nodes": len(shares),
+            "nodes": len(self.entitled),
             "clock_steps": self.clock_steps,
             "jobs_measured": len(self.ratios),
             "tasks": self.tasks,

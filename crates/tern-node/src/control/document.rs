@@ -220,7 +220,7 @@ pub mod shapes {
         /// Of jobs that began and ended in this time: their time over max(Σ work / Σ capacity, longest task).
         pub makespan_over_bound: Option<f64>,
         pub makespan_over_bound_worst: Option<f64>,
-        /// Jain's index over nodes: what tasks known here took of each, over the slots that it had.
+        /// Jain's index over nodes: what own tasks took of each, over the slots that it had while there were any.
         pub jain: Option<f64>,
         /// Own tasks that were over, a second.
         pub throughput: Option<f64>,

@@ -67,7 +67,7 @@ pub struct Gather {
     /// Slots times nanoseconds: what there was, and what tasks took of it.
     pub(super) capacity: u128,
     pub(super) busy: u128,
-    /// The same of each node, as far as is known here.
+    /// The same of each node that is known, of own tasks, and of the time in which there were any.
     pub(super) entitled: BTreeMap<Tag, u128>,
     pub(super) allocated: BTreeMap<Tag, u128>,
     pub(super) in_system: Held,
@@ -130,14 +130,11 @@ impl Gather {
     fn elapse(&mut self, ns: u64) {
         self.awake_ns = self.awake_ns.saturating_add(ns);
         let slot_ns = |slots: u32| u128::from(slots) * u128::from(ns);
-        if let Some(open) = self.open {
-            self.capacity += slot_ns(open);
-            if let Some(me) = self.me {
-                *self.entitled.entry(me).or_default() += slot_ns(open);
-            }
-        }
-        for Peer(tag, _, _, slots, _) in &self.peers {
-            *self.entitled.entry(*tag).or_default() += slot_ns(*slots);
+        self.capacity += self.open.map_or(0, slot_ns);
+        let works = self.left.is_some_and(|left| left > 0);
+        let here = self.me.zip(self.open);
+        for (tag, slots) in here.into_iter().chain(self.peers.iter().map(|peer| (peer.0, peer.3))) {
+            *self.entitled.entry(tag).or_default() += if works { slot_ns(slots) } else { 0 };
         }
         self.in_system.elapse(self.left.map(|left| left as f64), ns);
         self.variance.elapse(self.spread.0, ns);
@@ -203,7 +200,7 @@ impl Gather {
             if counts {
                 // What it did before the time began, or in an earlier life, is no part of it.
                 let took = u128::from(ran_ns.min(since_life)) * u128::from(*slots);
-                *self.allocated.entry(*on).or_default() += took;
+                *self.allocated.entry(*on).or_default() += if own { took } else { 0 };
                 if self.me == Some(*on) {
                     self.busy += took;
                 }
@@ -233,7 +230,6 @@ impl Gather {
         if !counts {
             return;
         }
-        let failed = matches!(how, How::Failed | How::TimedOut);
         if is_over {
             match how {
                 How::Done => self.tasks.done += 1,
@@ -243,8 +239,10 @@ impl Gather {
         } else {
             self.tasks.again += 1;
         }
-        if !failed && !(how == How::Done && is_over) {
-            return;
+        match how {
+            How::Failed | How::TimedOut => {}
+            How::Done if is_over => {}
+            How::Done | How::Cancelled | How::Void => return,
         }
         if let Some(since) = again.or(queued_ms) {
             match started_ms.checked_sub(since) {

@@ -54,7 +54,7 @@ pub struct Figures {
     /// Of jobs that began and ended in this time: their time over max(Σ work / Σ capacity, longest task).
     pub makespan_over_bound: Option<f64>,
     pub makespan_over_bound_worst: Option<f64>,
-    /// Jain's index over nodes: what tasks known here took of each, over the slots that it had.
+    /// Jain's index over nodes: what own tasks took of each, over the slots that it had while there were any.
     pub jain: Option<f64>,
     /// Own tasks that were over, a second.
     pub throughput: Option<f64>,
@@ -97,6 +97,7 @@ pub struct Kpi {
 const SECOND: f64 = 1e9;
 const NO_TIME: &str = "the log spans no time yet";
 const ONE_NODE: &str = "no second node was known: there is nothing to compare";
+const NO_SHARES: &str = "no second node was known while this node had tasks";
 const NO_START: &str = "no task was started and ended in this time";
 const NO_SLOTS: &str = "there were no slots for tasks";
 const NO_JOB: &str = "no job was both accepted and over in this time, on nodes whose slots are known";
@@ -130,7 +131,7 @@ impl Gather {
             lives: self.lives,
             lines: self.lines,
             unreadable: self.unreadable,
-            nodes: u32::try_from(shares.len()).unwrap_or(u32::MAX),
+            nodes: u32::try_from(self.entitled.len()).unwrap_or(u32::MAX),
             clock_steps: self.clock_steps,
             jobs_measured: self.jobs.measured,
             tasks: self.tasks,
@@ -172,7 +173,7 @@ impl Gather {
             utilisation: absent.or("utilisation", used, NO_SLOTS),
             makespan_over_bound: absent.or("makespan_over_bound", bound, NO_JOB),
             makespan_over_bound_worst: absent.or("makespan_over_bound_worst", measured(jobs.worst), NO_JOB),
-            jain: absent.or("jain", (shares.len() > 1).then(|| jain(shares)), ONE_NODE),
+            jain: absent.or("jain", (shares.len() > 1).then(|| jain(shares)), NO_SHARES),
             throughput: absent.or("throughput", throughput, NO_TIME),
             task_latency_mean: absent.or("task_latency_mean", latency, NO_END),
             tasks_in_system: absent.or("tasks_in_system", in_system, NO_TIME),
@@ -181,7 +182,7 @@ impl Gather {
         }
     }
 
-    /// Of each node with slots the share of them that tasks took, as far as is known here.
+    /// Of each node that had slots while there were own tasks the share of them that these took.
     fn shares(&self) -> Vec<f64> {
         let able = self.entitled.iter().filter(|(_, entitled)| **entitled > 0);
         let share = |(tag, entitled): (_, &u128)| {

@@ -6,6 +6,9 @@ use tern_core::promise::ledger::Unposted;
 
 use super::*;
 
+/// Names and values.
+type Labels = Vec<(String, String)>;
+
 /// One family as a strict reader of OpenMetrics 1.0 takes it.
 #[derive(Debug, Default)]
 struct Family {
@@ -13,7 +16,7 @@ struct Family {
     unit: Option<String>,
     help: Option<String>,
     /// Suffix, labels, value.
-    samples: Vec<(String, Vec<(String, String)>, f64)>,
+    samples: Vec<(String, Labels, f64)>,
 }
 
 /// Reads a page and refuses whatever the format does not allow.
@@ -64,7 +67,7 @@ fn is_name(name: &str) -> bool {
     name.starts_with(first) && name.chars().all(|c| first(c) || c.is_ascii_digit())
 }
 
-type Sample<'a> = (&'a str, Vec<(String, String)>, f64);
+type Sample<'a> = (&'a str, Labels, f64);
 
 fn sample(line: &str) -> Result<Sample<'_>, String> {
     let wrong = || format!("{line:?} is no sample");

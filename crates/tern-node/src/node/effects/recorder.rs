@@ -91,7 +91,9 @@ impl Loop {
             let queued_ms = self.queued_ms(job, round);
             let (on, own) = (Tag(on), job.owner_tag() == self.recorder.me.0);
             let here = on == self.recorder.me;
-            tasks.iter().for_each(|end| self.recorder.tally.ended(end, slots, own, here, queued_ms));
+            for end in &tasks {
+                self.recorder.tally.ended(end, slots, own, here, queued_ms);
+            }
             self.recorder.write(now, Event::Ended { job, round, on, slots, queued_ms, tasks, left });
         }
     }

@@ -34,7 +34,9 @@ fn load(seconds: f64, rho: f64, peers: Vec<Peer>, left: u64) -> Line {
 
 fn report(since_ms: u64, lines: &[Line]) -> Kpi {
     let mut gather = Gather::since(since_ms);
-    lines.iter().for_each(|line| gather.take(line));
+    for line in lines {
+        gather.take(line);
+    }
     gather.report()
 }
 
@@ -78,8 +80,8 @@ fn each_figure_is_what_its_formula_says() {
     // Work of four seconds on three slots, over after 2.5 s.
     is(figures.makespan_over_bound, 2.5 / (4.0 / 3.0));
     assert_eq!((kpi.jobs_measured, figures.makespan_over_bound), (1, figures.makespan_over_bound_worst));
-    // Half of two slots here, a quarter of one there.
-    is(figures.jain, 0.75 * 0.75 / (2.0 * (0.25 + 0.0625)));
+    // In the two and a half seconds in which there were tasks: four of five here, one of two and a half there.
+    is(figures.jain, 1.2 * 1.2 / (2.0 * (0.64 + 0.16)));
     is(figures.throughput, 1.0);
     // 1, 1, 2 and 2.5 seconds after the acceptance.
     is(figures.task_latency_mean, 6.5 / 4.0);

@@ -20,6 +20,6 @@ pub async fn kpi(State(app): State<App>, Asked(query): Asked<KpiQuery>) -> Resul
     let home = app.handle.home().clone();
     let read = tokio::task::spawn_blocking(move || events::read(&home, query.since));
     let read = read.await.map_err(|error| error.to_string()).and_then(|read| read.map_err(|error| error.to_string()));
-    let gather = read.map_err(|why| NodeError::Events(why))?;
+    let gather = read.map_err(NodeError::Events)?;
     Ok(Json(gather.report()))
 }
