@@ -106,6 +106,27 @@ mod tests {
             unreadable: 1,
             ..Kpi::default()
         };
-        expect![[r""]].assert_eq(&table(&shown));
+        expect![[r#"
+            12 seconds, 1 life of the agent, 1 node
+            24 tasks accepted, 20 done, 4 failed, 2 runs repeated; 3 lent, 0 came back, 0 borrowed
+
+            load variance         -  
+              over its mean       -  
+            migrations            -  
+            queue latency, mean   0.020 s
+              p50                 -  
+              p95                 -  
+              p99                 -  
+            utilisation           50.0 %
+            makespan over bound   -  
+              worst               -  
+            fairness (Jain)       -  no second node was known
+            throughput            12.000/s
+            task latency, mean    -  
+            tasks in system, L    -  
+              by rate, λW         -  
+
+            1 lines could not be read and are left out
+        "#]].assert_eq(&table(&shown));
     }
 }
