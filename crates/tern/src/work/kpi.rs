@@ -127,6 +127,7 @@ mod tests {
               by rate, λW         -  
 
             1 lines could not be read and are left out
-        "#]].assert_eq(&table(&shown));
+        "#]]
+        .assert_eq(&table(&shown));
     }
 }
