@@ -6,6 +6,7 @@
 //!   config.toml       settings of this node
 //!   speed             how fast this machine was measured to be
 //!   history           how long tasks of earlier jobs took
+//!   ledger, events    what was posted of transfers, and what happened, line by line; ledger.old, events.old: what stood before
 //!   agent.lock        held by the agent, or by an in-process node, for its life
 //!   control.sock      the control API, 0600
 //!   runs/ID/          one state folder of the same shape for each `tern map` without an agent
@@ -177,6 +178,10 @@ impl Home {
     #[must_use]
     pub fn ledger(&self) -> PathBuf {
         self.0.join("ledger")
+    }
+    #[must_use]
+    pub fn events(&self) -> PathBuf {
+        self.0.join("events")
     }
     #[must_use]
     pub fn outputs(&self) -> PathBuf {

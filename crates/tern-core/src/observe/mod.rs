@@ -3,6 +3,7 @@
 pub mod facts;
 pub mod fit;
 pub mod history;
+pub mod kpi;
 pub mod link;
 pub mod queue;
 pub mod reading;

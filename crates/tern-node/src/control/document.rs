@@ -59,6 +59,8 @@ use super::{api, routes};
         routes::work::flow,
         routes::work::queue,
         routes::ledger::ledger,
+        routes::figures::kpi::kpi,
+        routes::figures::metrics::metrics,
         routes::grid::balance::balance,
         routes::grid::balance::apply,
         routes::node::stop,
@@ -174,6 +176,90 @@ pub mod shapes {
         pub start_time: u64,
         pub percent: u8,
         pub method: Method,
+    }
+
+    /// What became of tasks.
+    #[derive(Serialize, ToSchema)]
+    pub struct KpiTasks {
+        pub accepted: u64,
+        pub done: u64,
+        /// Those that ran out of time among them.
+        pub failed: u64,
+        /// Ended while they ran, because their job was cancelled.
+        pub cancelled: u64,
+        /// Ends after which the task runs again, or of a copy that came second.
+        pub again: u64,
+        /// Ends here of tasks of other nodes.
+        pub foreign: u64,
+    }
+
+    /// Tasks that changed their node.
+    #[derive(Serialize, ToSchema)]
+    pub struct KpiMoves {
+        pub lent: u64,
+        /// Back without having run.
+        pub returned: u64,
+        pub borrowed: u64,
+    }
+
+    /// The figures. Seconds are seconds, rates are for one second; null: not measured, and `not_measured` says why.
+    #[derive(Serialize, ToSchema)]
+    pub struct KpiFigures {
+        /// σ² of ρ over the nodes that are known, mean over time.
+        pub load_variance: Option<f64>,
+        /// σ / ρ̄ of the same, mean over time.
+        pub load_variation: Option<f64>,
+        /// Own tasks that left this node, or came back without having run.
+        pub migration_rate: Option<f64>,
+        /// From acceptance (or the end of the try before) to the start of a run that ended well or failed.
+        pub queue_latency_mean: Option<f64>,
+        /// Nearest rank: the ⌈0.50 n⌉-th of n, and so on.
+        pub queue_latency_p50: Option<f64>,
+        pub queue_latency_p95: Option<f64>,
+        pub queue_latency_p99: Option<f64>,
+        /// Σ slots × time that tasks took here, over Σ slots × time that there were for tasks.
+        pub utilisation: Option<f64>,
+        /// Of jobs that began and ended in this time: their time over max(Σ work / Σ capacity, longest task).
+        pub makespan_over_bound: Option<f64>,
+        pub makespan_over_bound_worst: Option<f64>,
+        /// Jain's index over nodes: what own tasks took of each, over the slots that it had while there were any.
+        pub jain: Option<f64>,
+        /// Own tasks that were over, a second.
+        pub throughput: Option<f64>,
+        /// W: from acceptance to end.
+        pub task_latency_mean: Option<f64>,
+        /// L: own tasks in the system, mean over time.
+        pub tasks_in_system: Option<f64>,
+        /// λW; λ is `throughput`.
+        pub little_lambda_w: Option<f64>,
+        /// |L − λW| of the greater.
+        pub little_apart: Option<f64>,
+    }
+
+    /// What the event log says of a time.
+    #[derive(Serialize, ToSchema)]
+    pub struct Kpi {
+        /// Unix milliseconds of the first and the last line.
+        pub from_ms: Option<u64>,
+        pub to_ms: Option<u64>,
+        /// That the agent was there and the machine awake.
+        pub seconds: f64,
+        /// Lives of the agent.
+        pub lives: u32,
+        pub lines: u64,
+        /// Lines that could not be read.
+        pub unreadable: u64,
+        /// Nodes of whose slots something was known.
+        pub nodes: u32,
+        /// Starts that seem to lie before their task was accepted; they are no part of any figure.
+        pub clock_steps: u64,
+        /// Jobs behind `makespan_over_bound`.
+        pub jobs_measured: u64,
+        pub tasks: KpiTasks,
+        pub moves: KpiMoves,
+        pub figures: KpiFigures,
+        /// Why a figure is absent, by its name.
+        pub not_measured: std::collections::BTreeMap<String, String>,
     }
 
     #[derive(Serialize, ToSchema)]

@@ -6,6 +6,7 @@
 pub mod api;
 pub mod document;
 pub mod door;
+pub mod metrics;
 pub mod results;
 pub mod routes;
 pub mod serve;

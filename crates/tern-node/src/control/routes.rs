@@ -3,6 +3,7 @@
 //! One table names each path with its methods; the router and the test of the OpenAPI document are made from it.
 
 pub mod accept;
+pub mod figures;
 pub mod files;
 pub mod grid;
 pub mod jobs;
@@ -86,6 +87,8 @@ pub(crate) fn table() -> Vec<Route> {
         ("/v1/flow", &["get"], get(work::flow)),
         ("/v1/balance", &["get", "post"], get(grid::balance::balance).post(grid::balance::apply)),
         ("/v1/ledger", &["get"], get(ledger::ledger)),
+        ("/v1/kpi", &["get"], get(figures::kpi::kpi)),
+        ("/v1/metrics", &["get"], get(figures::metrics::metrics)),
         ("/v1/zones", &["get"], get(grid::zones)),
         // A zone inside another has a slash in its name.
         ("/v1/zones/{*zone}", &["get"], get(grid::zone)),

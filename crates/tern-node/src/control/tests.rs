@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use tern_core::decide::bottleneck::{Cause, Queue, Wait};
 use tern_core::machine::Deny;
 use tern_core::observe::NodeTrit;
+use tern_core::observe::kpi::Kpi;
 use tern_core::promise::Exit;
 use tern_core::view::{JobState, JobView, TaskCounts};
 use tern_core::words::JobId;
@@ -90,6 +91,18 @@ fn shapes_in_the_document_write_what_the_core_writes() {
         deadline_ms: None,
     };
     same(json(&view), json(&shape));
+}
+
+#[test]
+fn the_figures_in_the_document_are_those_that_are_made() {
+    let document: serde_json::Value = serde_json::from_str(&document::json()).unwrap();
+    let keys = |value: &serde_json::Value| value.as_object().unwrap().keys().cloned().collect::<BTreeSet<_>>();
+    let made = serde_json::to_value(Kpi::default()).unwrap();
+    for (shape, made) in
+        [("Kpi", &made), ("KpiTasks", &made["tasks"]), ("KpiMoves", &made["moves"]), ("KpiFigures", &made["figures"])]
+    {
+        assert_eq!(keys(&document["components"]["schemas"][shape]["properties"]), keys(made), "{shape}");
+    }
 }
 
 /// `serde::Serialize` behind a reference.

@@ -64,6 +64,12 @@ impl From<NodeError> for Refused {
                 format!("the results could not be read: {error}"),
                 "Nothing was changed. See to the disk of the state folder (`tern doctor`), then ask again.",
             ),
+            NodeError::Events(error) => Self::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "events_not_read",
+                format!("the event log could not be read: {error}"),
+                "Nothing was changed. See to the files `events` and `events.old` of the state folder, then ask again.",
+            ),
             NodeError::Busy => Self::new(
                 StatusCode::TOO_MANY_REQUESTS,
                 "busy",

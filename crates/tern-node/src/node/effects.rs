@@ -3,7 +3,9 @@
 mod ends;
 mod frames;
 pub(super) mod history;
+pub(super) mod recorder;
 mod sharing;
+pub mod tally;
 
 use std::collections::BTreeSet;
 
@@ -47,7 +49,11 @@ impl Loop {
             }
             if let Some(first) = first {
                 let event = self.commit(first, last, &records);
+                let durable = matches!(event, Event::Persisted(_));
                 self.handle(event, &mut effects);
+                if durable {
+                    self.note_durable(&records, &effects);
+                }
             }
             for (grant, tasks) in std::mem::take(&mut self.uncarried) {
                 self.handle(Event::Uncarried { grant, tasks }, &mut effects);
@@ -82,13 +88,16 @@ impl Loop {
             Record::Reclaimed { grant } => Some((*grant, lent.get(grant)?)),
             _ => None,
         });
-        let notes = loans.filter_map(|(grant, loan)| {
-            let (node, count, job) = (loan.to, self.machine.runs_again(grant, loan).len(), loan.job);
-            let note = format!(
+        let back = loans.map(|(grant, loan)| (loan.to, self.machine.runs_again(grant, loan).len(), loan.job));
+        let back: Vec<(NodeId, u32, JobId)> = back.filter(|(_, count, _)| *count > 0).collect();
+        for (node, count, job) in &back {
+            self.note_back(*job, node.tag(), *count);
+        }
+        let notes = back.iter().map(|(node, count, job)| {
+            format!(
                 "node {node} was not heard of in time: {count} task(s) of job {job} that it had run again; what it had \
                  begun may still run there"
-            );
-            (count > 0).then_some(note)
+            )
         });
         let notes: Vec<String> = notes.collect();
         self.note(notes);
@@ -104,7 +113,10 @@ impl Loop {
             Effect::End { job, tasks } => self.wardens.send(&ToWarden::End { job, tasks }),
             Effect::Hold { pid, start_time } => self.hold(pid, start_time),
             Effect::Free { pid, .. } => self.wardens.free(pid),
-            Effect::Log(line) => self.ledger.add(clock::now().wall_ms, line),
+            Effect::Log(line) => {
+                self.note_transfer(&line);
+                self.ledger.add(clock::now().wall_ms, line);
+            }
             Effect::Send { to, message } => self.send(to, message),
             Effect::Tell(told) => self.tell(&told),
             // Each replaces the one before: the machine names the earliest of all that it waits for.
@@ -124,6 +136,7 @@ impl Loop {
 
     fn dispatch(&mut self, dispatch: Dispatch) {
         let Dispatch { job, round, epoch, n, tasks, grant } = dispatch;
+        self.note_given(job, round, &tasks);
         let attempt = |task| Attempt { job, task, round, epoch, n };
         let orders = match grant {
             Some(grant) => self.orders.lent(grant, &tasks, attempt),

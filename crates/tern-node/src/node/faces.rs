@@ -11,7 +11,8 @@ use tern_core::words::limits::{GRANT_TASKS_MAX, HISTORY_JOB_TASKS_MAX};
 use tern_core::words::{Inputs, JobId, Span};
 use tokio::sync::oneshot;
 
-use super::handle::{LedgerPage, NodeError, NodeStatus, PeerStatus, Submission};
+use super::effects::recorder::sign;
+use super::handle::{LedgerPage, MetricsPage, NodeError, NodeStatus, PeerStatus, Submission};
 use super::input::Ask;
 use super::run::{Loop, Stopping};
 use super::watch::Live;
@@ -47,6 +48,11 @@ impl Loop {
                 let _gone = reply.send(self.machine.has_asked(from));
             }
             Ask::Ledger { from, reply } => drop(reply.send(self.ledger_page(from))),
+            Ask::Metrics(reply) => drop(reply.send(Box::new(self.metrics()))),
+            Ask::Written(reply) => {
+                self.write_events();
+                let _gone = reply.send(());
+            }
             Ask::Begun(reply) => self.wardens.begun(reply),
             Ask::Throttle { wish, reply } => match self.protected(wish.pid) {
                 Some(why) => drop(reply.send(Err(why))),
@@ -178,6 +184,30 @@ impl Loop {
             since_ms: self.ledger.since_ms(),
             lines,
             next,
+        }
+    }
+
+    fn metrics(&self) -> MetricsPage {
+        let own = self.machine.trit();
+        let mut trits = [0; 3];
+        for trit in self.machine.loads().map(|(_, heard, _)| heard.trit).chain([own]) {
+            trits[usize::from(1i8.saturating_sub(sign(trit)).unsigned_abs())] += 1;
+        }
+        MetricsPage {
+            tally: self.recorder.tally.clone(),
+            trit: sign(own),
+            load: self.machine.load(),
+            slots: self.machine.slots(),
+            open: self.machine.open_slots(),
+            running: self.machine.running_slots(),
+            queued: self.machine.queued(),
+            left: self.machine.left(),
+            draining: self.machine.is_draining(),
+            trits,
+            refused: self.machine.refused().iter().map(|(why, count)| (*why, *count)).collect(),
+            totals: *self.machine.ledger_totals(),
+            transfers_open: self.machine.book().open().count() as u64,
+            unposted: self.machine.unposted().iter().map(|(why, count)| (*why, *count)).collect(),
         }
     }
 

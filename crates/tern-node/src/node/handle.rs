@@ -12,11 +12,13 @@ use tern_core::decide::balance::wish::Wish;
 use tern_core::decide::bottleneck::Queue;
 use tern_core::machine::{Answer, Command, Deny, Totals};
 use tern_core::observe::{NodeTrit, Reading};
+use tern_core::promise::Refusal;
 use tern_core::promise::ledger::Unposted;
 use tern_core::view::{Explanation, Flow, JobView, Lately};
 use tern_core::words::{Bytes, JobId, JobSpec, NodeId, Span};
 use tokio::sync::oneshot;
 
+use super::effects::tally::Tally;
 use super::input::{Ask, Input};
 use super::watch::{Live, Watch};
 use crate::home::Home;
@@ -47,6 +49,9 @@ pub enum NodeError {
     /// Results or outputs on the disk could not be read.
     #[error("the results could not be read: {0}")]
     Results(String),
+    /// The event log could not be read.
+    #[error("the event log could not be read: {0}")]
+    Events(String),
     /// Too many questions wait; ask again in a moment.
     #[error("the node is busy")]
     Busy,
@@ -79,6 +84,30 @@ pub struct LedgerPage {
     pub lines: Vec<Written>,
     /// The next line, if there are more.
     pub next: Option<u64>,
+}
+
+/// What is told to those who measure: counts since the start, and how the node stands.
+#[derive(Clone, Debug, Default)]
+pub struct MetricsPage {
+    pub tally: Tally,
+    pub trit: i8,
+    /// ρ as the trit sees it; none: not measured.
+    pub load: Option<f64>,
+    pub slots: u32,
+    pub open: u32,
+    /// Slots that tasks take.
+    pub running: u32,
+    pub queued: u64,
+    /// Own tasks that are not over.
+    pub left: u64,
+    pub draining: bool,
+    /// Nodes whose trit is known, this one among them: overloaded, balanced, idle.
+    pub trits: [u64; 3],
+    pub refused: Vec<(Refusal, u64)>,
+    pub totals: Totals,
+    /// Transfers of which one side has not posted yet.
+    pub transfers_open: u64,
+    pub unposted: Vec<(Unposted, u64)>,
 }
 
 /// This node at one instant. What was not measured is absent.
@@ -215,6 +244,15 @@ impl Handle {
     /// What it posted of transfers, from this line on.
     pub async fn ledger(&self, from: u64) -> Result<LedgerPage, NodeError> {
         self.ask(|reply| Ask::Ledger { from, reply }).await
+    }
+
+    pub async fn metrics(&self) -> Result<Box<MetricsPage>, NodeError> {
+        self.ask(Ask::Metrics).await
+    }
+
+    /// Returns when all that happened so far is in the event log, as far as the disk takes it.
+    pub async fn written(&self) -> Result<(), NodeError> {
+        self.ask(Ask::Written).await
     }
 
     /// Waits for the first warden. The inner error says why none can be had.

@@ -8,7 +8,7 @@ use tern_core::wire::Message;
 use tern_core::words::{GrantId, JobId, NodeId, Unfit};
 use tokio::sync::oneshot;
 
-use super::handle::{LedgerPage, NodeError, NodeStatus, Submission};
+use super::handle::{LedgerPage, MetricsPage, NodeError, NodeStatus, Submission};
 use super::watch::Live;
 use crate::process::protocol::{FromWarden, Throttle, ThrottleState};
 use crate::stage::Inputs;
@@ -112,6 +112,10 @@ pub enum Ask {
         from: u64,
         reply: oneshot::Sender<LedgerPage>,
     },
+    /// Its counts, and how it stands.
+    Metrics(oneshot::Sender<Box<MetricsPage>>),
+    /// All that happened so far is in the event log, or the disk does not take it.
+    Written(oneshot::Sender<()>),
     /// Whether a warden stands; the error says why none can be had.
     Begun(oneshot::Sender<Result<(), String>>),
     Throttle {

@@ -15,7 +15,8 @@ mod sampler;
 mod start;
 mod wardens;
 
-pub use handle::{Handle, NodeError, NodeStatus, PeerStatus, Submission};
+pub use effects::tally::{Tally, WAIT_CLASSES_MS};
+pub use handle::{Handle, MetricsPage, NodeError, NodeStatus, PeerStatus, Submission};
 pub use input::Peer;
 pub use run::ToPeers;
 pub use start::{Running, StartError, StartOptions, start};

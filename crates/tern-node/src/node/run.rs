@@ -10,6 +10,7 @@ use tern_core::words::{GrantId, JobId, NodeId, Now, Span, TaskSet};
 use tokio::sync::{mpsc, oneshot};
 
 use super::effects::history::History;
+use super::effects::recorder::{Ends, Recorder};
 use super::handle::NodeError;
 use super::input::{Input, Peer};
 use super::sampler::Sampler;
@@ -61,6 +62,8 @@ pub struct Loop {
     pub(super) files: bool,
     /// What was written down of transfers.
     pub(super) ledger: LedgerLog,
+    /// What is written down of all that happens.
+    pub(super) recorder: Recorder,
     /// Tasks of loans for which messages had no room.
     pub(super) uncarried: Vec<(GrantId, TaskSet)>,
     pub(super) tickets: BTreeMap<u64, oneshot::Sender<Result<Answer, NodeError>>>,
@@ -147,7 +150,15 @@ impl Loop {
             Event::Revoked(attempts) => attempts.iter().for_each(|attempt| self.orders.devices.give_back(attempt)),
             _ => {}
         }
+        let ends = if let Event::Finished(outcomes) = &event { self.weigh(outcomes) } else { Ends::new() };
+        let looked = matches!(event, Event::Reading(_));
+        let before = effects.len();
         self.machine.handle(event, clock::now(), effects);
+        self.note_ends(ends, &effects[before..]);
+        if looked {
+            self.note_load();
+        }
+        self.note_standing();
     }
 
     /// What is due without anybody asking: a reading, a new warden, the machine's own timer, a checkpoint.
@@ -179,6 +190,9 @@ impl Loop {
             }
         }
         self.tend_history(now);
+        if self.recorder.log.due().is_some_and(|due| due <= now.boot) {
+            self.write_events();
+        }
         if self.dirty_since.is_some_and(|since| since + CHECKPOINT_EVERY <= now.boot) {
             self.checkpoint();
             self.forget_old(effects);
@@ -189,8 +203,9 @@ impl Loop {
     fn patience(&self) -> Duration {
         let now = clock::now();
         let checkpoint = self.dirty_since.map(|since| since + CHECKPOINT_EVERY);
-        let due = [self.wake_at, checkpoint, self.wardens.retry_at(), Some(self.sampler.next_at()), self.history.due];
-        let next = due.into_iter().flatten().min().unwrap_or(u64::MAX).min(now.boot + IDLE_WAKE);
+        let own = [self.history.due, self.recorder.log.due(), Some(self.sampler.next_at())];
+        let due = [self.wake_at, checkpoint, self.wardens.retry_at()];
+        let next = due.into_iter().chain(own).flatten().min().unwrap_or(u64::MAX).min(now.boot + IDLE_WAKE);
         Duration::from_nanos(next.saturating_sub(now.boot))
     }
 
@@ -234,6 +249,7 @@ impl Loop {
     fn end(mut self) {
         self.checkpoint();
         self.keep_history();
+        self.note_stopped();
         self.ledger.add(clock::now().wall_ms, Line::Ended);
         if let Err(error) = self.ledger.flush() {
             tracing::warn!(%error, "the last lines of the ledger are lost");

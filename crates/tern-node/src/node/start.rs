@@ -15,6 +15,7 @@ use tern_core::words::NodeId;
 use tokio::sync::{mpsc, watch};
 
 use super::effects::history::History;
+use super::effects::recorder::Recorder;
 use super::handle::{Handle, NodeError};
 use super::input::{INPUTS_MAX, Input};
 
@@ -225,6 +226,7 @@ fn build(
         stager: None,
         files: options.config.mesh.files,
         ledger: LedgerLog::open(&home),
+        recorder: Recorder::new(&home, node, !options.private && !options.idle),
         uncarried: Vec::new(),
         tickets: BTreeMap::new(),
         last_ticket: 0,
@@ -305,7 +307,7 @@ fn slots(options: &StartOptions) -> u32 {
 }
 
 /// CPUs that this process may use.
-fn cpus() -> u32 {
+pub(super) fn cpus() -> u32 {
     std::thread::available_parallelism().map_or(1, |cpus| u32::try_from(cpus.get()).unwrap_or(1))
 }
 

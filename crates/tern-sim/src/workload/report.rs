@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::Serialize;
+use tern_core::observe::kpi::figures::{jain, percentile};
 
 use super::bound::lower_bound;
 use super::model::Workload;
@@ -67,15 +68,9 @@ pub struct Report {
     pub faults: u64,
 }
 
-/// The smallest value that so much of the sorted list does not exceed: the nearest rank, as for measured times.
-fn share(sorted: &[f64], part: f64) -> f64 {
-    let rank = (sorted.len() as f64 * part).ceil() as usize;
-    sorted.get(rank.saturating_sub(1)).copied().unwrap_or(0.0)
-}
-
-fn jain(used: &[f64]) -> f64 {
-    let (sum, squares) = used.iter().fold((0.0, 0.0), |(sum, squares), one| (sum + one, squares + one * one));
-    if squares > 0.0 { sum * sum / (used.len() as f64 * squares) } else { 1.0 }
+/// Of nothing: 0.
+fn share(sorted: &[f64], percent: u32) -> f64 {
+    percentile(sorted, percent).unwrap_or(0.0)
 }
 
 impl Report {
@@ -108,11 +103,11 @@ impl Report {
             makespan_s: makespan,
             lower_bound_s: bound,
             makespan_over_bound: if bound > 0.0 { makespan / bound } else { 1.0 },
-            wait_p50_s: share(&waits, 0.5),
-            wait_p95_s: share(&waits, 0.95),
-            wait_p99_s: share(&waits, 0.99),
+            wait_p50_s: share(&waits, 50),
+            wait_p95_s: share(&waits, 95),
+            wait_p99_s: share(&waits, 99),
             mean_slowdown: slow.iter().sum::<f64>() / slow.len().max(1) as f64,
-            p99_slowdown: share(&slow, 0.99),
+            p99_slowdown: share(&slow, 99),
             moves_per_task: each(counts.moves),
             messages_per_task: each(counts.messages),
             renewals_per_task: each(counts.renewals),
@@ -144,17 +139,5 @@ impl fmt::Display for Report {
         writeln!(f, "fairness    Jain's index {:.3}", self.jain)?;
         writeln!(f, "wasted      {:.2} % of the work, {} copies", self.wasted_share * 100.0, self.clones)?;
         writeln!(f, "deadlines   {} missed", self.deadlines_missed)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_percentile_is_the_value_at_its_rank() {
-        let ten: Vec<f64> = (1..=10).map(f64::from).collect();
-        assert_eq!([0.5, 0.9, 0.95, 0.99].map(|part| share(&ten, part)), [5.0, 9.0, 10.0, 10.0]);
-        assert_eq!((share(&[7.0], 0.99), share(&[], 0.5)), (7.0, 0.0));
     }
 }

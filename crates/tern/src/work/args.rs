@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
-use super::{balance, benchmark, drain, explain, ledger};
+use super::{balance, benchmark, drain, explain, kpi, ledger};
 use crate::cli::tree::duration;
 use crate::cli::{Context, Outcome, block_on};
 
@@ -24,6 +24,8 @@ pub enum WorkCommand {
     Balance(BalanceArgs),
     /// Show which tasks went from whom to whom, and whether all of it adds up
     Ledger(LedgerArgs),
+    /// Show how well this node worked: latency, use, balance and fairness, from what it wrote down
+    Kpi(KpiArgs),
     /// Measure the grid with tiny tasks: throughput, latency, makespan, fairness
     Benchmark(BenchmarkArgs),
 }
@@ -38,9 +40,17 @@ impl WorkCommand {
             Self::FindMinus => block_on(balance::minus(context)),
             Self::Balance(args) => block_on(balance::balance(context, args)),
             Self::Ledger(args) => block_on(ledger::ledger(context, args)),
+            Self::Kpi(args) => block_on(kpi::kpi(context, args)),
             Self::Benchmark(args) => block_on(benchmark::benchmark(context, args)),
         }
     }
+}
+
+#[derive(Debug, Args)]
+pub struct KpiArgs {
+    /// Only of the last: 90, 10m, 1h, 7d [default: all that is kept]
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub since: Option<Duration>,
 }
 
 #[derive(Debug, Args)]

@@ -8,12 +8,13 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use serde_json::json;
+use tern_core::observe::kpi::figures::{apart, jain, lower_bound, mean, percentile};
 use tern_node::control::api::grid::NodesView;
 use tern_node::control::api::{SubmitRequest, TaskResult};
 use tern_node::control::{Door, DoorError, Entry};
 
 use super::args::BenchmarkArgs;
-use super::measure::{Census, apart, jain, lower_bound, mean, quantile};
+use super::measure::Census;
 use crate::cli::{Context, Failure, Outcome};
 use crate::grid::table::Table;
 
@@ -227,7 +228,7 @@ fn report(batch: &'static str, seen: &[Seen], census: &Census, machines: &[Machi
     let capacity: f64 = machines.iter().map(|machine| f64::from(machine.slots) * machine.speed).sum();
     let longest = seen.iter().map(|task| task.ran_ms / 1e3).fold(0.0, f64::max);
     let bound = lower_bound(work, capacity, longest);
-    let (little_l, little_lambda_w) = (census.mean(), rate * mean(&latencies));
+    let (little_l, little_lambda_w) = (census.mean(), rate * mean(&latencies).unwrap_or(0.0));
     let little_apart = apart(little_l, little_lambda_w);
     let able: Vec<f64> =
         shares.iter().filter(|share| share.slots > 0).map(|share| share.tasks_per_weighted_slot).collect();
@@ -237,9 +238,9 @@ fn report(batch: &'static str, seen: &[Seen], census: &Census, machines: &[Machi
         failed: u32::try_from(seen.iter().filter(|task| !task.good).count()).unwrap_or(u32::MAX),
         seconds,
         tasks_per_second: rate,
-        latency_p50_ms: quantile(&latencies, 0.5) * 1e3,
-        latency_p95_ms: quantile(&latencies, 0.95) * 1e3,
-        latency_p99_ms: quantile(&latencies, 0.99) * 1e3,
+        latency_p50_ms: percentile(&latencies, 50).unwrap_or(0.0) * 1e3,
+        latency_p95_ms: percentile(&latencies, 95).unwrap_or(0.0) * 1e3,
+        latency_p99_ms: percentile(&latencies, 99).unwrap_or(0.0) * 1e3,
         little_l,
         little_lambda_w,
         little_apart,

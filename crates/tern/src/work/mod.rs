@@ -5,5 +5,6 @@ mod balance;
 mod benchmark;
 mod drain;
 mod explain;
+mod kpi;
 mod ledger;
 mod measure;

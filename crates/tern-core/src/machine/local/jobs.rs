@@ -10,7 +10,7 @@ use crate::machine::lane::{Lane, LaneKey};
 use crate::machine::node::Machine;
 use crate::machine::plant::Plant;
 use crate::plan::{Did, Reason};
-use crate::promise::{Outcome, Record, Verdict};
+use crate::promise::{Job, Outcome, Record, Verdict};
 use crate::words::spec::HaltWhen;
 use crate::words::{GrantId, JobId, Now, TaskSet};
 
@@ -106,6 +106,17 @@ impl Machine {
             _ => {}
         }
         was_here
+    }
+
+    /// Own tasks that are not over, wherever they are.
+    #[must_use]
+    pub fn left(&self) -> u64 {
+        let own = self.lanes.keys().filter_map(|key| match key {
+            LaneKey::Own(job) => self.state.job(*job),
+            LaneKey::Borrowed(_) => None,
+        });
+        let over = |job: &Job| job.done.len() + job.failed.len() + job.cancelled.len();
+        own.map(|job| u64::from(job.spec.tasks.saturating_sub(over(job)))).sum()
     }
 
     /// Asks for everything of the job that has not started.

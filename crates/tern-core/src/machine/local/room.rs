@@ -81,6 +81,12 @@ impl Machine {
         self.here.open
     }
 
+    /// Of one core, in thousandths of the reference machine; 0: not measured.
+    #[must_use]
+    pub const fn speed(&self) -> u16 {
+        self.here.speed
+    }
+
     pub(in crate::machine) fn is_lowered(&self) -> bool {
         self.here.open < self.here.slots && !self.planted(Plant::OwnerIgnored)
     }

@@ -61,6 +61,15 @@ impl Machine {
         self.grant_of(attempt).map_or(LaneKey::Own(attempt.job), LaneKey::Borrowed)
     }
 
+    /// Slots that this attempt takes; of a borrowed task as long as it is not known to have ended.
+    #[must_use]
+    pub fn slots_of(&self, attempt: &Attempt) -> u32 {
+        match self.grant_of(attempt) {
+            Some(grant) => self.takes(LaneKey::Borrowed(grant)).slots,
+            None => self.state.job(attempt.job).map_or(1, |job| job.spec.needs.slots()),
+        }
+    }
+
     /// The warden is back: what it holds stays in its hands, everything else that it was given waits again.
     pub(in crate::machine) fn warden_up(
         &mut self,

@@ -145,6 +145,12 @@ impl Machine {
         self.look_for_owner(reading, now, out);
     }
 
+    /// Peers that have said how loaded they are, each with the speed of one core in thousandths; 0: not known.
+    pub fn loads(&self) -> impl Iterator<Item = (NodeId, Heard, u16)> {
+        let said = self.sharing.peers.iter().filter(|(_, peer)| peer.heard_at > 0);
+        said.map(|(id, peer)| (*id, peer.heard, peer.speed))
+    }
+
     pub(in crate::machine) fn peer_fit(&mut self, from: NodeId, fit: Fit) {
         if let Some(peer) = self.sharing.peers.get_mut(&from) {
             peer.speed = fit.speed;

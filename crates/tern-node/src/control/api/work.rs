@@ -21,6 +21,15 @@ impl Default for DrainQuery {
     }
 }
 
+/// `GET /v1/kpi`: of which time.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields, default)]
+#[into_params(parameter_in = Query)]
+pub struct KpiQuery {
+    /// Of what was written at this time or later, Unix milliseconds; 0: of all that is kept.
+    pub since: u64,
+}
+
 /// How a node stands after it was asked to stand back, or no longer.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(default)]

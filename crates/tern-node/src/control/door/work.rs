@@ -1,6 +1,7 @@
 //! The calls that concern work as it moves.
 
 use hyper::Method;
+use tern_core::observe::kpi::Kpi;
 
 use super::{Door, DoorError, NOTHING, segment};
 use crate::control::api::Done;
@@ -51,6 +52,11 @@ impl Door {
 
     pub async fn decisions(&self) -> Result<Vec<LatelyView>, DoorError> {
         self.get("/v1/decisions").await
+    }
+
+    /// The figures of what was written since then, Unix milliseconds; 0: of all of it.
+    pub async fn kpi(&self, since_ms: u64) -> Result<Kpi, DoorError> {
+        self.get(&format!("/v1/kpi?since={since_ms}")).await
     }
 
     /// `task` from 1.

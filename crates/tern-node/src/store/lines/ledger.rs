@@ -8,21 +8,18 @@
 //! When the file is long it becomes `ledger.old`, in the place of the one before.
 
 use std::collections::VecDeque;
-use std::fs::{self, File, OpenOptions};
-use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::{BufRead, BufReader};
 
 use serde::{Deserialize, Serialize};
 use tern_core::promise::ledger::{Half, Line, Posting, Triad};
 use tern_core::words::{GrantId, NodeId};
 
+use super::file::LineFile;
 use crate::home::Home;
 
 /// Lines in memory; older ones are in the file only.
 pub const LINES_MAX: usize = 8_192;
-/// Rows that wait for a disk without room; more are in memory only.
-const PENDING_BYTES_MAX: usize = 1 << 20;
 /// Bytes of the file.
 const FILE_BYTES_MAX: u64 = 4 << 20;
 
@@ -65,14 +62,10 @@ const fn is_zero(number: &u32) -> bool {
 /// The lines of this node.
 #[derive(Debug)]
 pub struct LedgerLog {
-    path: PathBuf,
-    file: Option<File>,
-    bytes: u64,
+    file: LineFile,
     lines: VecDeque<Written>,
     /// The number of the first line in memory.
     first: u64,
-    /// Rows that are not in the file yet.
-    pending: Vec<u8>,
     /// Rows of earlier agents that could not be read.
     unread: u64,
 }
@@ -82,9 +75,9 @@ impl LedgerLog {
     #[must_use]
     pub fn open(home: &Home) -> Self {
         let path = home.ledger();
-        let mut log =
-            Self { path, file: None, bytes: 0, lines: VecDeque::new(), first: 0, pending: Vec::new(), unread: 0 };
-        for path in [log.path.with_extension("old"), log.path.clone()] {
+        let file = LineFile::new(path.clone(), FILE_BYTES_MAX);
+        let mut log = Self { file, lines: VecDeque::new(), first: 0, unread: 0 };
+        for path in [LineFile::old(&path), path] {
             let Ok(file) = File::open(&path) else { continue };
             // Bytes that are no text are a row that cannot be read.
             let rows = BufReader::new(file).split(b'\n').map_while(Result::ok);
@@ -96,7 +89,7 @@ impl LedgerLog {
             }
         }
         if log.unread > 0 {
-            let path = log.path.display();
+            let path = log.file.path().display();
             tracing::warn!(rows = log.unread, %path, "rows of the ledger cannot be read: an audit will miss them");
         }
         log
@@ -106,9 +99,7 @@ impl LedgerLog {
     pub fn add(&mut self, at_ms: u64, line: Line) {
         let written = Written { at_ms, line };
         self.remember(written);
-        if serde_json::to_writer(&mut self.pending, &row(&written)).is_ok() {
-            self.pending.push(b'\n');
-        }
+        self.file.add(&row(&written));
     }
 
     fn remember(&mut self, line: Written) {
@@ -124,47 +115,7 @@ impl LedgerLog {
     /// # Errors
     /// The system's. What was added is in memory only then.
     pub fn flush(&mut self) -> std::io::Result<()> {
-        if self.pending.is_empty() {
-            return Ok(());
-        }
-        if self.bytes + self.pending.len() as u64 > FILE_BYTES_MAX {
-            self.file = None;
-            match fs::rename(&self.path, self.path.with_extension("old")) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
-                _ => self.bytes = 0,
-            }
-        }
-        // Somebody may have removed it, or put another in its place.
-        let there = fs::metadata(&self.path).ok().map(|meta| meta.ino());
-        if there != self.file.as_ref().and_then(|file| file.metadata().ok()).map(|meta| meta.ino()) {
-            self.file = None;
-        }
-        let file = match &mut self.file {
-            Some(file) => file,
-            none => {
-                let mut file = OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(&self.path)?;
-                self.bytes = file.metadata()?.len();
-                // A row that was torn ends here, and not with the next.
-                let mut last = [b'\n'];
-                if self.bytes > 0 {
-                    file.seek(SeekFrom::End(-1)).and_then(|_| file.read_exact(&mut last))?;
-                }
-                if last != *b"\n" {
-                    file.write_all(b"\n")?;
-                }
-                none.insert(file)
-            }
-        };
-        let written = file.write_all(&self.pending);
-        if written.is_ok() || self.pending.len() > PENDING_BYTES_MAX {
-            self.bytes += self.pending.len() as u64;
-            self.pending.clear();
-        }
-        if written.is_err() {
-            // What stands there of them now is torn.
-            self.file = None;
-        }
-        written
+        self.file.flush(Vec::new)
     }
 
     /// Lines from this number on, as many as `most`; and the number of the first that is not among them, if there is one.
@@ -226,6 +177,8 @@ fn parse(text: &str) -> Option<Written> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs::{self, OpenOptions};
+    use std::io::Write;
 
     fn posted(n: u32) -> Line {
         let nodes = [1, 2, 3].map(|id| NodeId([id; 32]));
