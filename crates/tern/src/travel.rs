@@ -52,6 +52,15 @@ pub struct TravelArgs {
     /// Never start a task a second time while its first run may go on
     #[arg(long)]
     pub exclusive: bool,
+    /// Tasks leave checkpoints: on TERM they write all they need into $TERN_CHECKPOINT_DIR and exit with 85, to go on from there
+    #[arg(long)]
+    pub checkpoint: bool,
+    /// How long a task has for its checkpoint before KILL [default: 30s]
+    #[arg(long, value_name = "TIME", requires = "checkpoint", value_parser = crate::cli::tree::duration)]
+    pub grace: Option<Duration>,
+    /// Running a task again does no harm, even if its first run had begun
+    #[arg(long)]
+    pub idempotent: bool,
 }
 
 impl TravelArgs {
@@ -84,6 +93,9 @@ impl TravelArgs {
             u64::try_from(due.as_millis()).unwrap_or(u64::MAX)
         });
         request.exclusive = self.exclusive;
+        request.checkpoint = self.checkpoint;
+        request.grace_ms = self.grace.map(|grace| u64::try_from(grace.as_millis()).unwrap_or(u64::MAX));
+        request.idempotent = self.idempotent;
     }
 }
 

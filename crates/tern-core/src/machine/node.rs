@@ -13,6 +13,7 @@ use super::history::Runs;
 use super::lane::{Lane, LaneKey};
 use super::ledger::Ledgers;
 use super::local::{Ready, Room};
+use super::migrate::Moving;
 use super::share::Sharing;
 use super::staged::Staged;
 use crate::observe::Fit;
@@ -42,6 +43,8 @@ pub struct Machine {
     pub(super) sharing: Sharing,
     pub(super) balance: Balance,
     pub(super) ledgers: Ledgers,
+    /// Tasks that somebody wants elsewhere.
+    pub(super) moving: Moving,
     /// How long tasks took, and may take.
     pub(super) runs: Runs,
     /// Jobs that changed during this event.
@@ -107,6 +110,7 @@ impl Machine {
             turn: None,
             sharing: Sharing::default(),
             balance: Balance::default(),
+            moving: Moving::default(),
             runs: Runs::default(),
             touched: BTreeSet::new(),
             refused: BTreeMap::new(),
@@ -154,6 +158,7 @@ impl Machine {
     }
 
     fn settle(&mut self, now: Now, out: &mut Vec<Effect>) {
+        self.pursue(now, out);
         self.settle_jobs(now, out);
         self.renew_incarnation();
         self.restart_if_failed(now, out);

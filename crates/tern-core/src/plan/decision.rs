@@ -22,6 +22,7 @@ impl Decision {
         match self.did {
             Did::Start { job, .. } | Did::Lend { job, .. } | Did::End { job, .. } => Some(job),
             Did::Copy { job, .. } | Did::Reclaim { job, .. } | Did::CameBack { job, .. } => Some(job),
+            Did::Move { job, .. } | Did::Moved { job, .. } | Did::Checkpoint { job, .. } => Some(job),
             Did::Offer { .. } | Did::Ask { .. } | Did::Return { .. } => None,
             Did::Slots { .. } | Did::Drain | Did::Undrain => None,
         }
@@ -49,6 +50,12 @@ pub enum Did {
     End { job: JobId, tasks: u32 },
     /// Waiting tasks are given back to their owner.
     Return { grant: GrantId, tasks: u32 },
+    /// Somebody wants a task elsewhere: this is what is tried.
+    Move { job: JobId, task: u32, to: NodeId },
+    /// A task that was to move is there, or stays.
+    Moved { job: JobId, task: u32, to: NodeId },
+    /// A task left a checkpoint, on the node of this tag.
+    Checkpoint { job: JobId, task: u32, on: u32 },
     /// So many slots are for tasks from now on.
     Slots { from: u32, to: u32 },
     /// The node starts nothing more.

@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use crate::decide::balance::migrate::{Way, Why};
 use crate::decide::fits::Lack;
 use crate::words::spec::Discipline;
 use crate::words::{Span, Unfit};
@@ -64,6 +65,14 @@ pub enum Reason {
     AtParallel { parallel: u32 },
     /// Its condition to stop early is met: so many of so many.
     Halted { count: u32, limit: u32 },
+    /// Asked to move, ended, or lent: somebody asked for it, and this is how it goes.
+    Moves(Way),
+    /// Not moved, and why not.
+    Stays(Why),
+    /// It goes on from this checkpoint, the so many-th of its task.
+    Checkpoint { nth: u16 },
+    /// Waits, for so long at most: it was promised to another node, which has not asked for it.
+    Promised { left: Span },
     /// So many of its tasks run on other nodes.
     Lent { tasks: u32 },
     /// So many of its tasks were cancelled and have not ended yet.
@@ -127,6 +136,12 @@ impl fmt::Display for Reason {
             }
             Self::AtParallel { parallel } => write!(f, "{parallel} of its tasks may run at once, and do"),
             Self::Halted { count, limit } => write!(f, "stopped early: {count} ends, the limit is {limit}"),
+            Self::Moves(way) => write!(f, "somebody asked for it: {way}"),
+            Self::Stays(why) => write!(f, "{why}"),
+            Self::Checkpoint { nth } => write!(f, "it goes on from there; it is its checkpoint number {nth}"),
+            Self::Promised { left } => {
+                write!(f, "it is to move: the other node has {} s left to ask for it", left.as_ms().div_ceil(1_000))
+            }
             Self::Lent { tasks } => write!(f, "{tasks} of its tasks are with other nodes"),
             Self::Ending { tasks } => write!(f, "{tasks} of its tasks are being ended"),
         }

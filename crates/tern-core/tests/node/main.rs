@@ -5,6 +5,7 @@ mod balance;
 mod comings;
 mod history;
 mod laws;
+mod moving;
 #[path = "../shared/mutated.rs"]
 mod mutated;
 mod one_node;

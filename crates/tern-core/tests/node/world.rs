@@ -178,6 +178,7 @@ impl World {
                 | Effect::Stage { .. }
                 | Effect::Counted { .. }
                 | Effect::Changed { .. }
+                | Effect::Kept { .. }
                 | Effect::Discard { .. } => {}
             }
         }

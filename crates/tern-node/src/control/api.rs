@@ -70,6 +70,13 @@ pub struct SubmitRequest {
     pub deadline_ms: Option<u64>,
     /// Never start a task a second time while its first run may go on.
     pub exclusive: bool,
+    /// Tasks leave checkpoints: asked to end by TERM, or by themselves, they write all they need to go on into
+    /// `$TERN_CHECKPOINT_DIR` and exit with 85.
+    pub checkpoint: bool,
+    /// How long a task has for that before KILL; with `checkpoint` only.
+    pub grace_ms: Option<u64>,
+    /// Running a task again does no harm, even if its first run had begun.
+    pub idempotent: bool,
     /// Names and values that travel to other nodes.
     #[schema(value_type = Vec<[shapes::Text; 2]>)]
     pub env: Vec<(Bytes, Bytes)>,

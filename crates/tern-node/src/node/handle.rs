@@ -148,7 +148,7 @@ impl Handle {
         let submission = Box::new(submission);
         match self.ask(|reply| Ask::Submit { submission, reply }).await?? {
             Answer::Accepted(job) => Ok(job),
-            Answer::Done | Answer::Tasks(_) => Err(NodeError::Stopping),
+            Answer::Done | Answer::Tasks(_) | Answer::Migrated(_) => Err(NodeError::Stopping),
         }
     }
 

@@ -55,7 +55,12 @@ impl World {
             return;
         };
         let command = match roll {
-            45..55 => Command::Hold(job),
+            45..50 => Command::Hold(job),
+            50..55 => {
+                let nodes = usize::from(self.plan.honest);
+                let to = dice.bool().then(|| self.nodes[dice.usize(..nodes)].id);
+                Command::Migrate { job, task: dice.u32(..6), to }
+            }
             55..65 => Command::Release(job),
             65..75 => {
                 // Often followed by a change of mind while its tasks are still being ended.

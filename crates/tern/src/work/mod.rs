@@ -7,3 +7,4 @@ mod drain;
 mod explain;
 mod ledger;
 mod measure;
+mod migrate;

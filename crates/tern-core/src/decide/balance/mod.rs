@@ -5,6 +5,7 @@
 pub mod accept;
 pub mod even;
 pub mod guard;
+pub mod migrate;
 pub mod next;
 pub mod pairing;
 pub mod rules;

@@ -122,7 +122,8 @@ impl Machine {
             .chain(retry)
             .chain(self.next_ask(now.boot))
             .chain(self.next_offer())
-            .chain(self.next_posting());
+            .chain(self.next_posting())
+            .chain(self.next_move());
         all.min()
     }
 }

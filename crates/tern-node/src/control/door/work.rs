@@ -6,7 +6,7 @@ use super::{Door, DoorError, NOTHING, segment};
 use crate::control::api::Done;
 use crate::control::api::balance::BalanceView;
 use crate::control::api::ledger::LedgerView;
-use crate::control::api::work::{ExplainView, FlowView, StandingView};
+use crate::control::api::work::{ExplainView, FlowView, MigrateRequest, MigrationView, StandingView};
 
 impl Door {
     /// Starts nothing more on this node. With `wait` it returns when nothing runs here any more.
@@ -25,6 +25,11 @@ impl Door {
 
     pub async fn undrain_node(&self, node: &str) -> Result<StandingView, DoorError> {
         self.call(Method::POST, &format!("/v1/nodes/{}/undrain", segment(node)), NOTHING).await
+    }
+
+    /// Answered when it is clear what became of the task.
+    pub async fn migrate(&self, request: &MigrateRequest) -> Result<MigrationView, DoorError> {
+        self.call(Method::POST, "/v1/migrate", Some(request)).await
     }
 
     pub async fn flow(&self) -> Result<FlowView, DoorError> {
