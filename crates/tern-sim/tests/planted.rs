@@ -5,7 +5,7 @@ use tern_core::machine::Plant;
 use tern_sim::{Plan, check_plan};
 
 /// Seeds within which a planted bug must be found.
-const SEEDS: u64 = 2_000;
+const SEEDS: u64 = 10_000;
 
 /// Lives seeds with the bug until an oracle objects, then the same seed without it.
 fn is_found(plant: Plant) -> (u64, &'static str) {
