@@ -125,7 +125,7 @@ pub fn random_job(number: u64, dice: &mut fastrand::Rng) -> JobSpec {
     spec.timeout_ms = (dice.u32(..8) == 0).then_some(most_ms / 2 + 1);
     // Of the others a second copy may run where they take too long.
     spec.exclusive = !number.is_multiple_of(3);
-    spec.checkpoint = number.is_multiple_of(4).then(Checkpoint::default);
+    spec.checkpoint = (number % 3 == 1).then(Checkpoint::default);
     spec.idempotent = number.is_multiple_of(5);
     spec.held = dice.u32(..10) == 0;
     spec.local_only = dice.u32(..6) == 0;

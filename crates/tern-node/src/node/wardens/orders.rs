@@ -391,8 +391,8 @@ mod tests {
         let (grant, tasks) = (GrantId { incarnation: 1, n: 1 }, TaskSet::first(2));
         let argv: Vec<Vec<Bytes>> = vec![vec!["echo".into(), "0".into()], vec!["echo".into(), "1".into()]];
         let (from, job) = (NodeId([1; 32]), JobId::new(1, 1));
-        let (tasks, argv) = (tasks.clone(), argv.clone());
-        let came = Came { from, tasks, argv, travel: None, gpus: 0, job, keeps: false, stages: false };
+        let of = (tasks.clone(), argv.clone());
+        let came = Came { from, tasks: of.0, argv: of.1, travel: None, gpus: 0, job, keeps: false, stages: false };
         orders.borrow(grant, came, folder.path().join("context"));
         let epoch = Epoch { counter: 0, keeper: 1, incarnation: 1 };
         let attempt = |task| Attempt { job: JobId::new(1, 1), task, round: 0, epoch, n: 1 };
