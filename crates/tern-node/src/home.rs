@@ -21,6 +21,7 @@
 //!   seg/NNNNNNNN      result segments     out/NNNNNNNN.out, .err   output files
 //!   out/peers/        output files of tasks that other nodes ran
 //!   work/GRANT/TASK   folders of tasks whose files came from another node; cache/HASH   contents that came
+//!   checkpoints/ID/TASK/INCARNATION-N/  what an attempt left to go on from; …-N.0, .1: what it had written, to be sent along
 //!   grid/roll         who belongs to the grid  grid/admin.key, grid/recovery   secrets of its admins, 0600
 //! ```
 
@@ -29,13 +30,15 @@ use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
-use tern_core::words::JobId;
+use tern_core::words::{Attempt, JobId};
 
 /// Output files of this number or a greater one hold output that other nodes sent; the agent writes them, not the warden.
 pub const FROM_PEERS: u32 = 1 << 31;
 
-/// The folder of work folders: the only part of a state folder that other nodes may read.
+/// The folder of work folders. Other nodes may read what is in it, and checkpoints, and nothing else of a state folder.
 pub const WORK: &str = "work";
+/// The folder of checkpoints.
+pub const CHECKPOINTS: &str = "checkpoints";
 
 /// Makes a folder, and those above it, that only its user may look into. One that is there keeps its rights.
 ///
@@ -170,6 +173,25 @@ impl Home {
     #[must_use]
     pub fn work(&self) -> PathBuf {
         self.0.join(WORK)
+    }
+    #[must_use]
+    pub fn checkpoints(&self) -> PathBuf {
+        self.0.join(CHECKPOINTS)
+    }
+    /// The folder of all checkpoints of a task (from 0).
+    #[must_use]
+    pub fn checkpoints_of(&self, job: JobId, task: u32) -> PathBuf {
+        self.checkpoints().join(job.to_string()).join((u64::from(task) + 1).to_string())
+    }
+    /// Where an attempt leaves its checkpoint.
+    #[must_use]
+    pub fn checkpoint(&self, attempt: &Attempt) -> PathBuf {
+        self.checkpoints_of(attempt.job, attempt.task).join(Self::attempt_name(attempt))
+    }
+    /// The name of an attempt among those of its task.
+    #[must_use]
+    pub fn attempt_name(attempt: &Attempt) -> String {
+        format!("{:016x}-{}", attempt.epoch.incarnation, attempt.n)
     }
     #[must_use]
     pub fn cache(&self) -> PathBuf {

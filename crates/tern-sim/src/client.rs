@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tern_core::machine::{Answer, Command, Deny};
 use tern_core::promise::Exit;
+use tern_core::words::limits::CHECKPOINT_EXIT;
 use tern_core::words::spec::{HaltWhat, HaltWhen};
 use tern_core::words::template::{Form, Piece, Template};
-use tern_core::words::{Attempt, Bytes, Discipline, Halt, Inputs, JobId, JobSpec, Stage, TaskSet, work};
+use tern_core::words::{Attempt, Bytes, Checkpoint, Discipline, Halt, Inputs, JobId, JobSpec, Stage, TaskSet, work};
 
 use crate::oracle::Ledger;
 
@@ -56,7 +57,10 @@ impl Client {
         let mut dice = fastrand::Rng::with_seed(mix);
         let lasts = dice.u64(shape.most_ms * 250_000..=shape.most_ms * 1_000_000).max(1);
         let fails = dice.u32(..100) < shape.fails;
+        let keeps = ledger.spec(attempt.job).is_some_and(|spec| spec.checkpoint.is_some());
         let exit = match dice.u8(..4) {
+            // Some leave checkpoints by themselves, and come to an end after some of them.
+            _ if keeps && nth < 4 && dice.u8(..3) == 0 => Exit::Code(CHECKPOINT_EXIT),
             _ if !fails => Exit::Code(0),
             0 => Exit::Signal(11),
             code => Exit::Code(code),
@@ -121,6 +125,8 @@ pub fn random_job(number: u64, dice: &mut fastrand::Rng) -> JobSpec {
     spec.timeout_ms = (dice.u32(..8) == 0).then_some(most_ms / 2 + 1);
     // Of the others a second copy may run where they take too long.
     spec.exclusive = !number.is_multiple_of(3);
+    spec.checkpoint = (number % 3 == 1).then(Checkpoint::default);
+    spec.idempotent = number.is_multiple_of(5);
     spec.held = dice.u32(..10) == 0;
     spec.local_only = dice.u32(..6) == 0;
     spec.stage = (dice.u32(..4) == 0).then(Stage::default);

@@ -29,6 +29,7 @@ pub fn exit(exit: Exit) -> String {
         Exit::TimedOut => "timed out".to_owned(),
         Exit::Cancelled => "ended on request".to_owned(),
         Exit::Void => "void".to_owned(),
+        Exit::Checkpointed => "ended on request, with a checkpoint".to_owned(),
     }
 }
 
@@ -52,6 +53,8 @@ fn command(command: &Command) -> String {
         Command::Drain { wait } => format!("drain{}", if *wait { ", and wait" } else { "" }),
         Command::Leave => "leave".to_owned(),
         Command::Undrain => "undrain".to_owned(),
+        Command::Migrate { job, task, to: None } => format!("migrate {job}/{task}"),
+        Command::Migrate { job, task, to: Some(to) } => format!("migrate {job}/{task} to {to}"),
     }
 }
 
@@ -113,6 +116,7 @@ pub fn effect(effect: &Effect) -> Option<(&'static str, String)> {
         Effect::Counted { outcomes: list, .. } => ("agent", format!("counts {}", outcomes(list))),
         Effect::Changed { job, over: true } => ("agent", format!("{job} is over")),
         Effect::Discard { job } => ("agent", format!("discards {job}")),
+        Effect::Kept { job, task } => ("agent", format!("keeps the checkpoint of {job}/{task}")),
         Effect::Log(Line::Posted(posting)) => {
             let Posting { triad, half } = posting;
             (
@@ -134,6 +138,7 @@ fn reply(outcome: &Result<Answer, Deny>) -> String {
         Ok(Answer::Accepted(job)) => format!("accepted {job}"),
         Ok(Answer::Done) => "done".to_owned(),
         Ok(Answer::Tasks(tasks)) => format!("{tasks} tasks"),
+        Ok(Answer::Migrated(migration)) => format!("{:?}: {}", migration.how, migration.because),
         Err(deny) => format!("denied, {deny:?}"),
     }
 }

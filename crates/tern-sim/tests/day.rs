@@ -1,7 +1,7 @@
 //! A whole day of a household on the real decisions: owners at their laptops, a burst, work that was put off, and the night.
 
 use tern_core::decide::balance::rules::Rule;
-use tern_core::decide::balance::wish::Wish;
+use tern_core::decide::balance::rules::wish::Wish;
 use tern_core::observe::NodeTrit;
 use tern_core::plan::Did;
 use tern_sim::workload::{Course, NodeSpec, Report, Settings, TaskSpec, Workload, watched};

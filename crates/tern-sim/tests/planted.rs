@@ -5,7 +5,7 @@ use tern_core::machine::Plant;
 use tern_sim::{Plan, check_plan};
 
 /// Seeds within which a planted bug must be found.
-const SEEDS: u64 = 2_000;
+const SEEDS: u64 = 10_000;
 
 /// Lives seeds with the bug until an oracle objects, then the same seed without it.
 fn is_found(plant: Plant) -> (u64, &'static str) {
@@ -58,5 +58,7 @@ plants! {
     an_owner_who_is_told_of_and_ignored: OwnerIgnored => ["anytime_the_owner_comes_first"];
     tasks_ahead_of_the_owner: OwnerKeepsAhead => ["anytime_the_owner_comes_first"];
     a_copy_of_what_must_not_run_twice: CopyExclusive => ["anytime_copies_are_allowed"];
+    a_checkpoint_taken_for_an_end: CheckpointDone => ["anytime_named_done_is_durable", "anytime_counted_is_durable"];
+    a_task_that_was_to_move_and_stayed_nowhere: MoveForgotten => ["eventually_every_job_is_over"];
     a_task_that_is_done_and_still_queued: KeepQueued => ["anytime_done_is_not_run_again"];
 }

@@ -58,6 +58,15 @@ pub struct TravelArgs {
     /// Begin when there is nothing else to do: on idle nodes, while more nodes are idle than overloaded
     #[arg(long)]
     pub defer: bool,
+    /// Tasks leave checkpoints: on TERM they write all they need into $TERN_CHECKPOINT_DIR and exit with 85, to go on from there
+    #[arg(long)]
+    pub checkpoint: bool,
+    /// How long a task has for its checkpoint before KILL [default: 30s]
+    #[arg(long, value_name = "TIME", requires = "checkpoint", value_parser = crate::cli::tree::duration)]
+    pub grace: Option<Duration>,
+    /// Running a task again does no harm, even if its first run had begun
+    #[arg(long)]
+    pub idempotent: bool,
 }
 
 impl TravelArgs {
@@ -96,6 +105,9 @@ impl TravelArgs {
         });
         request.exclusive = self.exclusive;
         request.deferred = self.defer;
+        request.checkpoint = self.checkpoint;
+        request.grace_ms = self.grace.map(|grace| u64::try_from(grace.as_millis()).unwrap_or(u64::MAX));
+        request.idempotent = self.idempotent;
     }
 }
 

@@ -16,7 +16,8 @@ use crate::decide::fits::{self, Lack};
 use crate::promise::{Job, Record};
 use crate::view::JobState;
 use crate::words::limits::{
-    JOBS_MAX, NAMED_NODES_MAX, ROUNDS_MAX, SPEC_BYTES_MAX, TASKS_PER_JOB_MAX, TRIES_MAX, ZONE_BYTES_MAX,
+    CHECKPOINT_GRACE_MOST, CHECKPOINT_TASKS_MAX, JOBS_MAX, NAMED_NODES_MAX, ROUNDS_MAX, SPEC_BYTES_MAX,
+    TASKS_PER_JOB_MAX, TRIES_MAX, ZONE_BYTES_MAX,
 };
 use crate::words::spec::HaltWhen;
 use crate::words::{Inputs, JobId, JobSpec, Now, TaskSet};
@@ -37,6 +38,7 @@ impl Machine {
             Command::Drain { wait } => return self.drain(ticket, wait, now, out),
             Command::Undrain => return self.undrain(ticket, out),
             Command::Leave => return self.leave(ticket, now, out),
+            Command::Migrate { job, task, to } => return self.migrate(ticket, (job, task), to, now, out),
         };
         match records {
             Ok((answer, records)) => self.stage_for(ticket, answer, records, out),
@@ -191,6 +193,11 @@ pub(super) fn validate(spec: &JobSpec) -> Result<(), Deny> {
     limit("bytes of a zone's name", ZONE_BYTES_MAX as u64, spec.needs.zone.len() as u64)?;
     if !matches!(spec.work.len(), 0 | 1) && spec.work.len() != spec.tasks as usize {
         return invalid("there is an estimate for each task, or one for all, or none");
+    }
+    if let Some(checkpoint) = &spec.checkpoint {
+        let (most, grace_ms) = (CHECKPOINT_GRACE_MOST.as_ms(), checkpoint.grace_ms.into());
+        limit("tasks of a job that leaves checkpoints", CHECKPOINT_TASKS_MAX.into(), spec.tasks.into())?;
+        limit("milliseconds between TERM and KILL", most, grace_ms)?;
     }
     if spec.halt.when != HaltWhen::Never {
         if spec.halt.count == 0 {

@@ -7,6 +7,7 @@ use super::share::Heard;
 use crate::decide::fits::Lack;
 use crate::promise::ledger::Line;
 use crate::promise::{Outcome, Record};
+use crate::view::Migration;
 use crate::wire::Message;
 use crate::words::{Epoch, GrantId, JobId, NodeId, TaskSet};
 
@@ -84,6 +85,11 @@ pub enum Effect {
         job: JobId,
         over: bool,
     },
+    /// This task left a checkpoint from which it goes on; those before are not needed any more.
+    Kept {
+        job: JobId,
+        task: u32,
+    },
     /// The job is forgotten: its inputs, context and outputs may go.
     Discard {
         job: JobId,
@@ -117,6 +123,8 @@ pub enum Answer {
     Done,
     /// How many tasks are affected.
     Tasks(u32),
+    /// What became of the wish that a task moves.
+    Migrated(Migration),
 }
 
 /// Why not. Typed, so that faces can word it and tests can name it.

@@ -40,6 +40,13 @@ pub enum Command {
     Undrain,
     /// Start nothing more in this life, which is about to end; answered when nothing runs here.
     Leave,
+    /// Run a task (from 0) of an own job on another node, or on the one that the asker names. Answered when it is clear what
+    /// became of it.
+    Migrate {
+        job: JobId,
+        task: u32,
+        to: Option<NodeId>,
+    },
 }
 
 /// What happened. Ends of attempts come in batches.

@@ -11,6 +11,7 @@ use crate::decide::fits;
 use crate::plan::{Did, Reason};
 use crate::promise::Job;
 use crate::view::{Candidate, Decided, Explanation, Flow, Lately, TaskState};
+use crate::words::limits::CHECKPOINTS_MAX;
 use crate::words::{Discipline, Epoch, GrantId, JobId, NodeId, Span};
 
 /// Decisions of one explanation.
@@ -131,7 +132,10 @@ impl Machine {
         let me = Some(self.state.node());
         for (set, word) in [(&job.done, "done"), (&job.failed, "failed"), (&job.cancelled, "cancelled")] {
             if set.contains(task) {
-                return state(word, None, None, None);
+                let endless = word == "failed" && job.kept.contains_key(&task);
+                let endless =
+                    endless.then(|| format!("it left {CHECKPOINTS_MAX} checkpoints and did not come to an end"));
+                return state(word, None, None, endless);
             }
         }
         let lent = self.state.lent().iter().find(|(_, loan)| loan.job == id && loan.open.contains(task));
@@ -142,6 +146,9 @@ impl Machine {
         let lane = self.lanes.get(&LaneKey::Own(id));
         if let Some((epoch, n)) = lane.and_then(|lane| hand(lane, task)) {
             return state("running", me, Some(token(epoch, n)), None);
+        }
+        if let Some((to, left)) = self.promised_to(id, task) {
+            return state("being lent", Some(to), None, Some(Reason::Promised { left }.to_string()));
         }
         if lane.is_some_and(|lane| lane.lending.contains(task)) {
             return state("being lent", None, None, None);
@@ -178,6 +185,12 @@ impl Machine {
         self.sharing.borrowed.iter().filter(|(_, held)| held.job == id).find_map(here)
     }
 
+    /// This node, or the connected one of that tag.
+    fn node_of(&self, tag: u32) -> Option<NodeId> {
+        let me = self.state.node();
+        [me].into_iter().chain(self.sharing.peers.keys().copied()).find(|node| node.tag() == tag)
+    }
+
     fn decided_about(&self, decision: &crate::plan::Decision) -> Option<Decided> {
         let (what, tasks, peer) = match decision.did {
             Did::Start { tasks, .. } => ("started", tasks, None),
@@ -187,6 +200,10 @@ impl Machine {
             Did::Copy { to, .. } => ("copied", 1, Some(to)),
             Did::Reclaim { from, tasks, .. } => ("taken back", tasks, Some(from)),
             Did::CameBack { from, tasks, .. } => ("given back", tasks, Some(from)),
+            Did::Move { to, .. } => ("to move", 1, Some(to)),
+            Did::Moved { to, .. } if matches!(decision.because, Reason::Stays(_)) => ("not moved", 1, Some(to)),
+            Did::Moved { to, .. } => ("moved", 1, Some(to)),
+            Did::Checkpoint { on, .. } => ("checkpointed", 1, self.node_of(on)),
             _ => return None,
         };
         let ms_ago = Span(self.now.boot.saturating_sub(decision.at)).as_ms();

@@ -15,6 +15,7 @@ mod history;
 mod lane;
 mod ledger;
 mod local;
+mod migrate;
 mod node;
 mod plant;
 mod queries;

@@ -14,6 +14,7 @@ use super::history::Runs;
 use super::lane::{Lane, LaneKey};
 use super::ledger::Ledgers;
 use super::local::{Ready, Room};
+use super::migrate::Moving;
 use super::share::Sharing;
 use super::staged::Staged;
 use crate::observe::Fit;
@@ -44,6 +45,8 @@ pub struct Machine {
     pub(super) balance: Balance,
     pub(super) controller: Controller,
     pub(super) ledgers: Ledgers,
+    /// Tasks that somebody wants elsewhere.
+    pub(super) moving: Moving,
     /// How long tasks took, and may take.
     pub(super) runs: Runs,
     /// Jobs that changed during this event.
@@ -112,6 +115,7 @@ impl Machine {
             sharing: Sharing::default(),
             balance: Balance::default(),
             controller: Controller::default(),
+            moving: Moving::default(),
             runs: Runs::default(),
             touched: BTreeSet::new(),
             refused: BTreeMap::new(),
@@ -162,6 +166,7 @@ impl Machine {
     }
 
     fn settle(&mut self, now: Now, out: &mut Vec<Effect>) {
+        self.pursue(now, out);
         self.settle_jobs(now, out);
         self.renew_incarnation();
         self.restart_if_failed(now, out);

@@ -59,6 +59,10 @@ pub enum Plant {
     DeferIgnored,
     /// Of loans with files the borrower posts nothing.
     PostingForgotten,
+    /// A task that ends with a checkpoint is taken for one that is done.
+    CheckpointDone,
+    /// A task that was set aside for a node which never asked is not put back.
+    MoveForgotten,
     /// Mesh: records are taken whatever their sequence.
     MeshAnySequence,
     /// Mesh: a node that stood still blames its neighbours.

@@ -4,7 +4,7 @@ use core::fmt;
 
 use super::reason::Reason;
 use crate::decide::balance::rules::Rule;
-use crate::decide::balance::wish::Wish;
+use crate::decide::balance::rules::wish::Wish;
 use crate::words::{Discipline, GrantId, JobId, NodeId};
 
 /// Decisions remembered; older ones are forgotten.
@@ -29,6 +29,7 @@ impl Decision {
             Did::Start { job, .. } | Did::Lend { job, .. } | Did::End { job, .. } => Some(job),
             Did::Order { job, .. } => Some(job),
             Did::Copy { job, .. } | Did::Reclaim { job, .. } | Did::CameBack { job, .. } => Some(job),
+            Did::Move { job, .. } | Did::Moved { job, .. } | Did::Checkpoint { job, .. } => Some(job),
             Did::Offer { .. } | Did::Ask { .. } | Did::Return { .. } => None,
             Did::Slots { .. } | Did::Drain | Did::Undrain | Did::Rule(_) | Did::Wish(_) => None,
             Did::Hold { .. } | Did::Free { .. } => None,
@@ -44,7 +45,7 @@ impl Did {
             Self::Hold { .. } | Self::Free { .. } | Self::Rule(_) | Self::Wish(_) => true,
             Self::Slots { .. } | Self::Drain | Self::Undrain => true,
             Self::Start { .. } | Self::Ask { .. } | Self::Lend { .. } | Self::Offer { .. } | Self::Copy { .. } => false,
-            Self::Order { .. } => false,
+            Self::Order { .. } | Self::Move { .. } | Self::Moved { .. } | Self::Checkpoint { .. } => false,
             Self::Reclaim { .. } | Self::CameBack { .. } | Self::End { .. } | Self::Return { .. } => false,
         }
     }
@@ -62,6 +63,9 @@ impl fmt::Display for Did {
             Self::CameBack { from, tasks, .. } => write!(f, "got {tasks} tasks back from {from}"),
             Self::End { tasks, .. } => write!(f, "ended {tasks} tasks"),
             Self::Return { tasks, .. } => write!(f, "gave {tasks} tasks back"),
+            Self::Move { task, to, .. } => write!(f, "moves task {} to {to}", u64::from(*task) + 1),
+            Self::Moved { task, to, .. } => write!(f, "moved task {} to {to}", u64::from(*task) + 1),
+            Self::Checkpoint { task, .. } => write!(f, "has a checkpoint of task {}", u64::from(*task) + 1),
             Self::Slots { from, to } => write!(f, "{to} slots are for tasks, and not {from}"),
             Self::Order { order, stay, .. } => {
                 let stay = if *stay { ", and its tasks stay here" } else { "" };
@@ -99,6 +103,12 @@ pub enum Did {
     End { job: JobId, tasks: u32 },
     /// Waiting tasks are given back to their owner.
     Return { grant: GrantId, tasks: u32 },
+    /// Somebody wants a task elsewhere: this is what is tried.
+    Move { job: JobId, task: u32, to: NodeId },
+    /// A task that was to move is there, or stays.
+    Moved { job: JobId, task: u32, to: NodeId },
+    /// A task left a checkpoint, on the node of this tag.
+    Checkpoint { job: JobId, task: u32, on: u32 },
     /// So many slots are for tasks from now on.
     Slots { from: u32, to: u32 },
     /// A job left its order to Tern: this one; and its tasks stay here, or may leave.

@@ -2,8 +2,9 @@
 
 use core::fmt;
 
+use crate::decide::balance::migrate::{Way, Why};
 use crate::decide::fits::Lack;
-use crate::decide::strategy::Why;
+use crate::decide::strategy;
 use crate::observe::NodeTrit;
 use crate::words::spec::Discipline;
 use crate::words::{Span, Unfit};
@@ -56,7 +57,7 @@ pub enum Reason {
     PutOff { plus: u32, minus: u32, here: NodeTrit },
     /// The order was left to Tern: so many slots, the mean length of tasks, by how much of it they differ in per cent, and what
     /// lent tasks took beside their runs.
-    Strategy { why: Why, slots: u32, mean: Span, percent: u32, carry: Option<Span> },
+    Strategy { why: strategy::Why, slots: u32, mean: Span, percent: u32, carry: Option<Span> },
     /// By the decision matrix: the score of the process, how loaded this node is, and whether an idle one could take something.
     Matrix { score_milli: u32, node: NodeTrit, taker: bool },
     /// Decided by the trits of all nodes that are heard.
@@ -75,6 +76,14 @@ pub enum Reason {
     AtParallel { parallel: u32 },
     /// Its condition to stop early is met: so many of so many.
     Halted { count: u32, limit: u32 },
+    /// Asked to move, ended, or lent: somebody asked for it, and this is how it goes.
+    Moves(Way),
+    /// Not moved, and why not.
+    Stays(Why),
+    /// It goes on from this checkpoint, the so many-th of its task.
+    Checkpoint { nth: u16 },
+    /// Waits, for so long at most: it was promised to another node, which has not asked for it.
+    Promised { left: Span },
     /// So many of its tasks run on other nodes.
     Lent { tasks: u32 },
     /// So many of its tasks were cancelled and have not ended yet.
@@ -89,15 +98,7 @@ impl fmt::Display for Reason {
                 write!(f, "{free} free slots here, {peer_queued} tasks wait there for {peer_slots} slots")
             }
             Self::HalfOfQueue { queued, asked } => write!(f, "{queued} tasks wait here, {asked} were asked for"),
-            Self::Next { order, estimate, waited } => {
-                let why = match order {
-                    Discipline::Fifo => "its turn",
-                    Discipline::Interactive => "the highest response ratio",
-                    Discipline::Batch => "the longest that may go there",
-                    Discipline::Deadline => "the earliest deadline",
-                };
-                write!(f, "{why}: about {} ms of work, waited {} ms", estimate.as_ms(), waited.as_ms())
-            }
+            Self::Next { order, estimate, waited } => next(f, order, estimate, waited),
             Self::FreeThere { waiting } => write!(f, "slots are free there, {waiting} tasks wait here"),
             Self::Straggler { gain } => write!(f, "it runs long, and a copy would end {} ms earlier", gain.as_ms()),
             Self::OtherCopy => f.write_str("another copy of the task ended first"),
@@ -113,35 +114,14 @@ impl fmt::Display for Reason {
             }
             Self::BatteryCharged { percent, above } => write!(f, "the battery is at {percent} %, {above} % are enough"),
             Self::Fed => f.write_str("the machine is not on battery any more"),
-            Self::OwnerUses { open, slots, load_centi, ours_centi } => {
-                let centi = |load: u32| (load / 100, load % 100);
-                let ((load, part), (ours, of_it)) = (centi(load_centi), centi(ours_centi));
-                write!(f, "the machine's load is {load}.{part:02}, {ours}.{of_it:02} of it by tasks: ")?;
-                write!(f, "{open} of {slots} slots are for tasks")
-            }
+            Self::OwnerUses { open, slots, load_centi, ours_centi } => owner(f, (open, slots), load_centi, ours_centi),
             Self::LongCommands { carried } => {
                 write!(f, "the commands are long: a message had room for {carried} of them")
             }
             Self::Held => f.write_str("held: waits for release"),
-            Self::PutOff { plus, minus, here } => {
-                let here = here.word();
-                write!(
-                    f,
-                    "put off: it starts on idle nodes while more are idle than overloaded and nothing else waits; "
-                )?;
-                write!(f, "{plus} overloaded, {minus} idle, this one {here}")
-            }
-            Self::Strategy { why, slots, mean, percent, carry } => {
-                strategy(f, why, slots, mean, percent)?;
-                let Some(carry) = carry else { return Ok(()) };
-                write!(f, "; lent tasks took {} ms beside their runs", carry.as_ms())
-            }
-            Self::Matrix { score_milli, node, taker } => {
-                let (score, node) = (f64::from(score_milli) / 1000.0, node.word());
-                let taker =
-                    if taker { "an idle node could take something" } else { "no idle node could take anything" };
-                write!(f, "it scores {score:.2}, this node is {node}, {taker}")
-            }
+            Self::PutOff { plus, minus, here } => put_off(f, plus, minus, here),
+            Self::Strategy { why, slots, mean, percent, carry } => ordered(f, why, slots, mean, (percent, carry)),
+            Self::Matrix { score_milli, node, taker } => matrix(f, score_milli, node, taker),
             Self::Signs { plus, zero, minus } => write!(f, "{plus} overloaded, {zero} balanced, {minus} idle"),
             Self::StorageFull => f.write_str("the disk is full"),
             Self::WardenAway => f.write_str("the process that starts tasks is away"),
@@ -158,23 +138,63 @@ impl fmt::Display for Reason {
             }
             Self::AtParallel { parallel } => write!(f, "{parallel} of its tasks may run at once, and do"),
             Self::Halted { count, limit } => write!(f, "stopped early: {count} ends, the limit is {limit}"),
+            Self::Moves(way) => write!(f, "somebody asked for it: {way}"),
+            Self::Stays(why) => write!(f, "{why}"),
+            Self::Checkpoint { nth } => write!(f, "it goes on from there; it is its checkpoint number {nth}"),
+            Self::Promised { left } => {
+                write!(f, "it is to move: the other node has {} s left to ask for it", left.as_ms().div_ceil(1_000))
+            }
             Self::Lent { tasks } => write!(f, "{tasks} of its tasks are with other nodes"),
             Self::Ending { tasks } => write!(f, "{tasks} of its tasks are being ended"),
         }
     }
 }
 
-fn strategy(f: &mut fmt::Formatter<'_>, why: Why, slots: u32, mean: Span, percent: u32) -> fmt::Result {
+fn next(f: &mut fmt::Formatter<'_>, order: Discipline, estimate: Span, waited: Span) -> fmt::Result {
+    let why = match order {
+        Discipline::Fifo => "its turn",
+        Discipline::Interactive => "the highest response ratio",
+        Discipline::Batch => "the longest that may go there",
+        Discipline::Deadline => "the earliest deadline",
+    };
+    write!(f, "{why}: about {} ms of work, waited {} ms", estimate.as_ms(), waited.as_ms())
+}
+
+fn owner(f: &mut fmt::Formatter<'_>, (open, slots): (u32, u32), load_centi: u32, ours_centi: u32) -> fmt::Result {
+    let centi = |load: u32| (load / 100, load % 100);
+    let ((load, part), (ours, of_it)) = (centi(load_centi), centi(ours_centi));
+    write!(f, "the machine's load is {load}.{part:02}, {ours}.{of_it:02} of it by tasks: ")?;
+    write!(f, "{open} of {slots} slots are for tasks")
+}
+
+fn put_off(f: &mut fmt::Formatter<'_>, plus: u32, minus: u32, here: NodeTrit) -> fmt::Result {
+    f.write_str("put off: it starts on idle nodes while more are idle than overloaded and nothing else waits; ")?;
+    write!(f, "{plus} overloaded, {minus} idle, this one {}", here.word())
+}
+
+fn matrix(f: &mut fmt::Formatter<'_>, score_milli: u32, node: NodeTrit, taker: bool) -> fmt::Result {
+    let taker = if taker { "an idle node could take something" } else { "no idle node could take anything" };
+    write!(f, "it scores {:.2}, this node is {}, {taker}", f64::from(score_milli) / 1000.0, node.word())
+}
+
+fn ordered(
+    f: &mut fmt::Formatter<'_>,
+    why: strategy::Why,
+    slots: u32,
+    mean: Span,
+    (percent, carry): (u32, Option<Span>),
+) -> fmt::Result {
     let mean = mean.as_ms();
     match why {
-        Why::Deadline => f.write_str("it has a deadline"),
-        Why::Batch => {
+        strategy::Why::Deadline => f.write_str("it has a deadline"),
+        strategy::Why::Batch => {
             write!(f, "a batch that fills the {slots} slots, about {mean} ms a task, which differ by {percent} %")
         }
-        Why::Few => write!(f, "few tasks, or fewer than the {slots} slots, about {mean} ms each"),
-        Why::Alike => write!(f, "about {mean} ms each, which differ by {percent} % only"),
-        Why::Unknown => f.write_str("nothing is known yet of how long its tasks run"),
-    }
+        strategy::Why::Few => write!(f, "few tasks, or fewer than the {slots} slots, about {mean} ms each"),
+        strategy::Why::Alike => write!(f, "about {mean} ms each, which differ by {percent} % only"),
+        strategy::Why::Unknown => f.write_str("nothing is known yet of how long its tasks run"),
+    }?;
+    carry.map_or(Ok(()), |carry| write!(f, "; lent tasks took {} ms beside their runs", carry.as_ms()))
 }
 
 fn together(f: &mut fmt::Formatter<'_>, cpus: u16, memory_mib: u32, gpus: u8) -> fmt::Result {

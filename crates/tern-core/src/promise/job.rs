@@ -7,8 +7,9 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
-use super::outcome::{Exit, Outcome};
+use super::outcome::{Exit, Outcome, Output};
 use super::refusal::Refusal;
+use crate::words::limits::CHECKPOINTS_MAX;
 use crate::words::spec::{HaltWhat, HaltWhen};
 use crate::words::{Epoch, JobSpec, TaskSet};
 
@@ -27,6 +28,27 @@ pub enum Verdict {
     Duplicate,
     /// It does not count.
     Stale(Refusal),
+}
+
+/// The last checkpoint of a task that is not over. Its files lie with this node under the name of the attempt that left it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Kept {
+    pub epoch: Epoch,
+    /// The dispatch whose attempt left it.
+    pub n: u32,
+    /// How many the task has left in its round.
+    pub times: u16,
+    /// All that was written up to it, by all attempts together: the next one begins with that.
+    pub stdout: Output,
+    pub stderr: Output,
+}
+
+impl Kept {
+    /// Bytes of both outputs.
+    #[must_use]
+    pub const fn output_bytes(&self) -> u64 {
+        self.stdout.len.saturating_add(self.stderr.len)
+    }
 }
 
 /// A job in the durable state. `done`, `failed` and `cancelled` share no task; what is in none of them is to run.
@@ -50,6 +72,8 @@ pub struct Job {
     pub accepted_ms: u64,
     /// Unix milliseconds of the last end of any of its attempts.
     pub ended_ms: Option<u64>,
+    /// The last checkpoints of its tasks, of those that left one and are not over; and of those that failed by leaving too many.
+    pub kept: BTreeMap<u32, Kept>,
 }
 
 impl Job {
@@ -67,6 +91,7 @@ impl Job {
             tried: BTreeMap::new(),
             accepted_ms,
             ended_ms: None,
+            kept: BTreeMap::new(),
         }
     }
 
@@ -103,8 +128,8 @@ impl Job {
         self.tries.iter().take_while(|tasks| tasks.contains(task)).count()
     }
 
-    /// Takes one end of an attempt whose right to report was checked before.
-    pub(super) fn take(&mut self, outcome: &Outcome) -> Verdict {
+    /// Takes one end of an attempt whose right to report was checked before. `starts`: those of the node, oldest first.
+    pub(super) fn take(&mut self, outcome: &Outcome, starts: &[u64]) -> Verdict {
         let attempt = &outcome.attempt;
         let task = attempt.task;
         if task >= self.spec.tasks {
@@ -125,14 +150,43 @@ impl Job {
         match outcome.exit {
             exit if exit.is_success() => self.succeed(outcome),
             _ if self.failed.contains(task) => Verdict::Duplicate,
+            exit if self.spec.checkpoint.is_some() && exit.leaves_checkpoint() => self.keep(outcome, starts),
             // Ended by request, but by no cancellation of the job: the node was stopped, or a lease ran out. It runs again.
-            Exit::Void | Exit::Cancelled => self.unless_cancelled(task),
+            Exit::Void | Exit::Cancelled | Exit::Checkpointed => self.unless_cancelled(task),
             _ => self.fail(outcome),
         }
     }
 
     fn unless_cancelled(&self, task: u32) -> Verdict {
         if self.cancelled.contains(task) { Verdict::Cancelled } else { Verdict::Again }
+    }
+
+    /// The task left a checkpoint and goes on from it. That uses up no try, but not for ever: whoever never comes to an end fails.
+    fn keep(&mut self, outcome: &Outcome, starts: &[u64]) -> Verdict {
+        let attempt = &outcome.attempt;
+        let task = attempt.task;
+        if !self.tried.entry((attempt.epoch, attempt.n)).or_default().insert(task) {
+            return Verdict::Duplicate;
+        }
+        if self.cancelled.contains(task) {
+            return Verdict::Cancelled;
+        }
+        let known = self.kept.get(&task).copied();
+        let times = known.map_or(0, |known| known.times);
+        if times >= CHECKPOINTS_MAX {
+            self.failed.insert(task);
+            self.forget_tries(task);
+            // For whoever asks why it failed.
+            self.kept.extend(known.map(|known| (task, known)));
+            return Verdict::Counted;
+        }
+        let (epoch, n) = (attempt.epoch, attempt.n);
+        // Whatever order they are told in: what was given out later began from the newer one.
+        let age = |epoch: Epoch, n: u32| (starts.iter().position(|start| *start == epoch.incarnation), n);
+        let newer = known.filter(|known| age(known.epoch, known.n) > age(epoch, n));
+        let fresh = Kept { epoch, n, times: 0, stdout: outcome.stdout, stderr: outcome.stderr };
+        self.kept.insert(task, Kept { times: times + 1, ..newer.unwrap_or(fresh) });
+        Verdict::Again
     }
 
     fn succeed(&mut self, outcome: &Outcome) -> Verdict {
@@ -166,9 +220,10 @@ impl Job {
         Verdict::Counted
     }
 
-    /// What is over needs no tries: the same ends in another order leave the same state.
+    /// What is over needs neither tries nor a checkpoint: the same ends in another order leave the same state.
     fn forget_tries(&mut self, task: u32) {
-        if self.spec.tries <= 1 {
+        self.kept.remove(&task);
+        if self.spec.tries <= 1 && self.spec.checkpoint.is_none() {
             return;
         }
         for tasks in &mut self.tries {
@@ -187,6 +242,7 @@ impl Job {
     pub(super) fn cancel(&mut self) -> bool {
         let pending = self.pending();
         self.cancelled.union(&pending);
+        self.kept.clear();
         !pending.is_empty()
     }
 
@@ -198,6 +254,7 @@ impl Job {
         self.round = round;
         let mut tasks = tasks.clone();
         tasks.intersect(&TaskSet::first(self.spec.tasks));
+        self.kept.retain(|task, _| !tasks.contains(*task));
         for set in [&mut self.done, &mut self.failed, &mut self.cancelled].into_iter().chain(&mut self.tries) {
             set.subtract(&tasks);
         }

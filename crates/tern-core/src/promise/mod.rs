@@ -9,7 +9,7 @@ pub mod refusal;
 pub mod state;
 pub mod winner;
 
-pub use job::{Job, Verdict};
+pub use job::{Job, Kept, Verdict};
 pub use outcome::{Exit, Outcome, Output};
 pub use record::Record;
 pub use refusal::Refusal;

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::words::Attempt;
+use crate::words::limits::CHECKPOINT_EXIT;
 
 /// Bytes `offset..offset + len` of an output file; `len` 0: nothing was written, whatever the file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,12 +26,19 @@ pub enum Exit {
     Cancelled,
     /// It does not count, and the task runs again: the disk was full while it failed, or its warden died under it.
     Void,
+    /// Ended on request, and by itself with [`CHECKPOINT_EXIT`]: it left a checkpoint, if its job has any. Else as `Cancelled`.
+    Checkpointed,
 }
 
 impl Exit {
     #[must_use]
     pub const fn is_success(self) -> bool {
         matches!(self, Self::Code(0))
+    }
+    /// Whether a task that leaves checkpoints left one: asked for it, or by itself.
+    #[must_use]
+    pub const fn leaves_checkpoint(self) -> bool {
+        matches!(self, Self::Code(CHECKPOINT_EXIT) | Self::Checkpointed)
     }
     /// The status a shell would show: the code, or 128 + signal; 124 for a time-out as `timeout(1)` has it; 130 for cancelled.
     #[must_use]
@@ -40,6 +48,7 @@ impl Exit {
             Self::Signal(signal) => 128u8.wrapping_add(signal),
             Self::TimedOut => 124,
             Self::Cancelled | Self::Void => 130,
+            Self::Checkpointed => CHECKPOINT_EXIT,
         }
     }
 }

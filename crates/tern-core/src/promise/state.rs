@@ -155,7 +155,7 @@ impl State {
         let Some(job) = self.jobs.get_mut(&attempt.job) else {
             return Verdict::Stale(Refusal::UnknownJob);
         };
-        let verdict = job.take(outcome);
+        let verdict = job.take(outcome, &self.head.incarnations);
         if !matches!(verdict, Verdict::Stale(_)) {
             self.dirty.jobs.insert(attempt.job);
             if let Some(grant) = via {

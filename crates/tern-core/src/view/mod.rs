@@ -5,9 +5,11 @@ use serde::{Deserialize, Serialize};
 
 mod command;
 mod explain;
+mod migration;
 
 pub use command::command_text;
 pub use explain::{Candidate, Decided, Estimate, Explanation, Flow, Lately, TaskState};
+pub use migration::{How, Migration};
 
 /// How far a job has come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -12,7 +12,7 @@ use crate::promise::ledger::{Posting, Triad};
 use crate::words::{Bytes, Epoch, GrantId, JobId, JobSpec, NodeId, TaskSet, Unfit};
 
 /// Version of this page; a peer that speaks another is told so and left alone.
-pub const WIRE_VERSION: u16 = 3;
+pub const WIRE_VERSION: u16 = 4;
 
 /// One message. Every one may be lost, repeated or late.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

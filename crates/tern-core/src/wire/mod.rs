@@ -8,4 +8,4 @@ pub mod travel;
 
 pub use frame::{WireError, decode, encode, try_encode};
 pub use message::{Message, WIRE_VERSION};
-pub use travel::{Made, MadeFile, TaskFiles, Travel};
+pub use travel::{Made, MadeFile, Saved, TaskFiles, Travel};

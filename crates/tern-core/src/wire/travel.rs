@@ -1,5 +1,6 @@
 //! Names of files that travel with tasks, on their way out and back. Contents are fetched by whoever wants them.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
@@ -27,6 +28,17 @@ pub struct TaskFiles {
     /// Where there are none, all that the task made or changed comes back.
     #[serde(deserialize_with = "bounded::per_file")]
     pub outputs: Vec<Bytes>,
+    /// Of a task that goes on from a checkpoint.
+    pub saved: Option<Box<Saved>>,
+}
+
+/// A checkpoint of a task, as its owner keeps it: whole paths of what is there to be fetched.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Saved {
+    /// Its folder.
+    pub folder: Bytes,
+    /// Files with all that the task wrote before, to standard output and error; empty: nothing.
+    pub said: [Bytes; 2],
 }
 
 /// What one task left behind for its owner to fetch.
@@ -38,6 +50,16 @@ pub struct Made {
     pub files: Vec<MadeFile>,
     /// Standard output and error where they are too long for a message: files at the borrower, by their whole paths.
     pub long: [Option<Bytes>; 2],
+    /// The folder of the checkpoint that it left, by its whole path; empty: it left none.
+    pub checkpoint: Bytes,
+}
+
+impl Made {
+    /// Whether nothing is to be fetched.
+    #[must_use]
+    pub const fn is_nothing(&self) -> bool {
+        self.files.is_empty() && matches!(self.long, [None, None]) && self.checkpoint.0.is_empty()
+    }
 }
 
 /// One file. The name of its content is asked for when it is fetched.

@@ -39,6 +39,27 @@ pub const FRAME_BYTES_MAX: usize = 4 << 20;
 /// Bytes of standard output or error that travel with a result; more is fetched as a file.
 pub const RESULT_OUTPUT_BYTES_MAX: usize = 64 << 10;
 
+/// With this a task ends that left a checkpoint of itself and wants to go on from it.
+pub const CHECKPOINT_EXIT: u8 = 85;
+/// Checkpoints of one task within a round: one that leaves more without coming to an end has failed.
+pub const CHECKPOINTS_MAX: u16 = 1_000;
+/// Tasks of a job that leaves checkpoints: what is known of each of them is a row.
+pub const CHECKPOINT_TASKS_MAX: u32 = 1 << 16;
+/// Between TERM and KILL where tasks leave checkpoints and nothing else is said …
+pub const CHECKPOINT_GRACE: Span = Span::secs(30);
+/// … and at most.
+pub const CHECKPOINT_GRACE_MOST: Span = Span::secs(3_600);
+/// Bytes of a checkpoint that travels: one that is larger is left behind, and its task goes on from the one before.
+pub const CHECKPOINT_BYTES_MAX: u64 = 16 << 30;
+/// Files and folders of a checkpoint that travels.
+pub const CHECKPOINT_FILES_MAX: usize = 1 << 16;
+/// Bytes of what a task has written so far, to both outputs, that travel with its checkpoint: one that wrote more stays.
+pub const CHECKPOINT_OUTPUT_BYTES_MAX: u64 = 64 << 20;
+/// Tasks that are on the move at once because somebody asked for it.
+pub const MIGRATIONS_MAX: usize = 256;
+/// A task waits so long for the node that it is to move to; then it may run anywhere again.
+pub const MOVE_PATIENCE: Span = Span::secs(10);
+
 /// Files that one task takes along, or brings back.
 pub const TASK_FILES_MAX: usize = 4_096;
 /// Nodes that a job may name or exclude.

@@ -12,6 +12,6 @@ pub mod work;
 
 pub use bytes::Bytes;
 pub use id::{Attempt, Epoch, GrantId, JobId, NodeId};
-pub use spec::{Discipline, Halt, Inputs, JobSpec, Needs, Stage, Unfit};
+pub use spec::{Checkpoint, Discipline, Halt, Inputs, JobSpec, Needs, Stage, Unfit};
 pub use tasks::TaskSet;
 pub use time::{Now, Span};

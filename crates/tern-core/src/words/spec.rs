@@ -134,6 +134,14 @@ pub struct Stage {
     pub found: bool,
 }
 
+/// How tasks leave checkpoints: asked to end by TERM, or by themselves, they write all they need to go on into their folder and
+/// end with [`CHECKPOINT_EXIT`](super::limits::CHECKPOINT_EXIT).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Checkpoint {
+    /// How long a task has for that between TERM and KILL.
+    pub grace_ms: u32,
+}
+
 /// A job as it was accepted.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JobSpec {
@@ -171,6 +179,10 @@ pub struct JobSpec {
     pub work: Bytes,
     /// Put off: its tasks begin on idle nodes while more nodes are idle than overloaded, where nothing else waits.
     pub deferred: bool,
+    /// Its tasks leave checkpoints from which they go on, here or elsewhere. None: one that ends early begins anew.
+    pub checkpoint: Option<Checkpoint>,
+    /// Running a task again does no harm, even if its first run had begun to change something.
+    pub idempotent: bool,
 }
 
 impl JobSpec {
@@ -178,6 +190,12 @@ impl JobSpec {
     #[must_use]
     pub fn may_leave(&self) -> bool {
         !self.local_only && self.halt.when == HaltWhen::Never
+    }
+
+    /// Whether files go along with its tasks, or may: those that it names, or checkpoints.
+    #[must_use]
+    pub const fn files_travel(&self) -> bool {
+        self.stage.is_some() || self.checkpoint.is_some()
     }
 
     /// Whether it is said of each task how long it may run.

@@ -1,8 +1,8 @@
 //! What follows from the trits of all nodes: work that was put off, the strict mode, a wish for machines.
 
 use crate::world::{World, spec};
+use tern_core::decide::balance::rules::wish::Wish;
 use tern_core::decide::balance::rules::{Mode, Rule};
-use tern_core::decide::balance::wish::Wish;
 use tern_core::decide::scum::ProcTrit;
 use tern_core::decide::scum::control::{Process, Reach};
 use tern_core::machine::{Effect, Event, Machine};

@@ -6,6 +6,7 @@ mod comings;
 mod controller;
 mod history;
 mod laws;
+mod moving;
 #[path = "../shared/mutated.rs"]
 mod mutated;
 mod one_node;

@@ -7,7 +7,7 @@ use tern_core::machine::Event;
 use tern_core::observe::NodeTrit;
 use tern_core::promise::Exit;
 use tern_core::promise::ledger::Triad;
-use tern_core::wire::{Made, MadeFile, Message, TaskFiles, Travel, WIRE_VERSION, WireError, decode, encode};
+use tern_core::wire::{Made, MadeFile, Message, Saved, TaskFiles, Travel, WIRE_VERSION, WireError, decode, encode};
 use tern_core::words::limits::{FRAME_BYTES_MAX, GRANT_TASKS_MAX};
 use tern_core::words::{Attempt, Bytes, Epoch, GrantId, JobId, NodeId, TaskSet, Unfit};
 
@@ -36,7 +36,8 @@ fn messages() -> Vec<Message> {
                     TaskFiles {
                         inputs: vec![Bytes::from("a")],
                         outputs: vec![Bytes::from("b")],
-                        folders: Vec::new()
+                        folders: Vec::new(),
+                        saved: Some(Box::new(Saved { folder: "/c".into(), said: ["/c.0".into(), Bytes::default()] })),
                     };
                     3
                 ],

@@ -180,6 +180,7 @@ impl World {
                 | Effect::Stage { .. }
                 | Effect::Counted { .. }
                 | Effect::Changed { .. }
+                | Effect::Kept { .. }
                 | Effect::Discard { .. } => {}
             }
         }

@@ -74,6 +74,13 @@ pub struct SubmitRequest {
     pub exclusive: bool,
     /// Put off: begin on idle nodes, while more nodes are idle than overloaded and nothing else waits.
     pub deferred: bool,
+    /// Tasks leave checkpoints: asked to end by TERM, or by themselves, they write all they need to go on into
+    /// `$TERN_CHECKPOINT_DIR` and exit with 85.
+    pub checkpoint: bool,
+    /// How long a task has for that before KILL; with `checkpoint` only.
+    pub grace_ms: Option<u64>,
+    /// Running a task again does no harm, even if its first run had begun.
+    pub idempotent: bool,
     /// Names and values that travel to other nodes.
     #[schema(value_type = Vec<[shapes::Text; 2]>)]
     pub env: Vec<(Bytes, Bytes)>,

@@ -58,6 +58,7 @@ use super::{api, routes};
         routes::work::undrain_node,
         routes::work::flow,
         routes::work::queue,
+        routes::work::migrate::migrate,
         routes::ledger::ledger,
         routes::figures::kpi::kpi,
         routes::figures::metrics::metrics,
@@ -122,6 +123,28 @@ pub mod shapes {
         Cancelled,
         /// It did not count and runs again.
         Void,
+        /// Ended on request, with 85.
+        Checkpointed,
+    }
+
+    /// What happened to a task that was to move.
+    #[derive(Serialize, ToSchema)]
+    #[serde(rename_all = "snake_case")]
+    pub enum How {
+        /// It had not begun, and waits or runs on the other node now.
+        Moved,
+        /// It left a checkpoint and goes on from it on the other node.
+        Checkpointed,
+        /// It was stopped, and runs again on the other node.
+        Rerun,
+        /// It cannot move and is held back where it runs.
+        Throttled,
+        /// Nothing was done.
+        Refused,
+        /// It was over before it could move.
+        Ended,
+        /// The other node did not take it.
+        Stayed,
     }
 
     /// The order in which tasks start.

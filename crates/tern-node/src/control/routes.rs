@@ -84,6 +84,7 @@ pub(crate) fn table() -> Vec<Route> {
         ("/v1/nodes/{node}", &["get"], get(grid::node)),
         ("/v1/nodes/{node}/drain", &["post"], post(work::drain_node)),
         ("/v1/nodes/{node}/undrain", &["post"], post(work::undrain_node)),
+        ("/v1/migrate", &["post"], post(work::migrate::migrate)),
         ("/v1/flow", &["get"], get(work::flow)),
         ("/v1/balance", &["get", "post"], get(grid::balance::balance).post(grid::balance::apply)),
         ("/v1/ledger", &["get"], get(ledger::ledger)),

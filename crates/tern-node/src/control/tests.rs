@@ -7,7 +7,7 @@ use tern_core::machine::Deny;
 use tern_core::observe::NodeTrit;
 use tern_core::observe::kpi::Kpi;
 use tern_core::promise::Exit;
-use tern_core::view::{JobState, JobView, TaskCounts};
+use tern_core::view::{How, JobState, JobView, TaskCounts};
 use tern_core::words::JobId;
 
 use super::api::work::QueueView;
@@ -62,6 +62,8 @@ fn shapes_in_the_document_write_what_the_core_writes() {
     same(json(&Exit::Code(3)), json(&shapes::ExitForm::Code(3)));
     same(json(&Exit::Signal(9)), json(&shapes::ExitForm::Signal(9)));
     same(json(&Exit::TimedOut), json(&shapes::ExitForm::TimedOut));
+    same(json(&Exit::Checkpointed), json(&shapes::ExitForm::Checkpointed));
+    same(json(&How::Rerun), json(&shapes::How::Rerun));
     same(json(&JobState::Cancelled), json(&shapes::State::Cancelled));
     let view = JobView {
         job: "1-00000001".to_owned(),

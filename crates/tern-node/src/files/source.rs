@@ -171,7 +171,7 @@ fn walk(source: &Path, recursive: bool, left: &mut usize, to: &mpsc::Sender<List
     let failed = |error: std::io::Error| Trouble::at(source, &error);
     let meta = std::fs::metadata(source).map_err(failed)?;
     let whole = source.canonicalize().map_err(failed)?;
-    kept::check(&whole)?;
+    kept::check_read(&whole)?;
     let named = source.file_name().or(whole.file_name()).map(Path::new);
     let title = named.ok_or_else(|| Trouble::new(Kind::Invalid, format!("{} has no name", source.display())))?;
     say(to, Listed::Source { title: names::bytes(title) })?;

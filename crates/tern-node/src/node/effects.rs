@@ -20,6 +20,7 @@ use super::run::Loop;
 use super::wardens::orders::in_frames;
 use crate::clock;
 use crate::files::names;
+use crate::process::checkpoint;
 use crate::process::protocol::{Grant, Throttle, ToWarden};
 use crate::sense::{Stat, stat};
 use crate::stage;
@@ -43,7 +44,12 @@ impl Loop {
                         last = sequence;
                         records.extend(more);
                     }
-                    Effect::Changed { job, .. } => drop(changed.insert(job)),
+                    Effect::Changed { job, over } => {
+                        changed.insert(job);
+                        if over {
+                            checkpoint::put_away(&self.home, &self.home.checkpoints().join(job.to_string()));
+                        }
+                    }
                     other => self.act(other),
                 }
             }
@@ -122,6 +128,7 @@ impl Loop {
             // Each replaces the one before: the machine names the earliest of all that it waits for.
             Effect::WakeAt(at) => self.wake_at = Some(at),
             Effect::Counted { job, outcomes } => self.counted(job, &outcomes),
+            Effect::Kept { job, task } => self.kept(job, task),
             Effect::Discard { job } => self.discard(job),
         }
     }
@@ -144,6 +151,9 @@ impl Loop {
                 let mut orders = self.orders.own(self.machine.state(), job, &tasks);
                 let gpus = self.machine.state().job(job).map_or(0, |job| job.spec.needs.gpus);
                 self.orders.equip(&mut orders, gpus, attempt);
+                if let Some(known) = self.machine.state().job(job).filter(|known| known.spec.checkpoint.is_some()) {
+                    self.orders.keep(&mut orders, known, attempt);
+                }
                 orders
             }
         };
@@ -158,8 +168,23 @@ impl Loop {
         }
     }
 
+    /// A task left a checkpoint: those before are not needed any more.
+    fn kept(&mut self, job: JobId, task: u32) {
+        self.mark_dirty(clock::now());
+        let known = self.machine.state().job(job).and_then(|known| known.kept.get(&task));
+        if let Some(kept) = known {
+            let last = Attempt { job, task, round: 0, epoch: kept.epoch, n: kept.n };
+            checkpoint::discard(checkpoint::others(&self.home, &[last]));
+        }
+    }
+
     fn counted(&mut self, job: JobId, outcomes: &[Outcome]) {
         self.mark_dirty(clock::now());
+        if self.machine.state().job(job).is_some_and(|known| known.spec.checkpoint.is_some()) {
+            for outcome in outcomes {
+                checkpoint::put_away(&self.home, &self.home.checkpoints_of(job, outcome.attempt.task));
+            }
+        }
         if let Some(watchers) = self.watchers.get(&job) {
             for live in watchers {
                 live.counted(outcomes);

@@ -8,7 +8,7 @@ use std::sync::mpsc::{SyncSender, TrySendError};
 
 use serde::{Deserialize, Serialize};
 use tern_core::decide::balance::rules::Mode;
-use tern_core::decide::balance::wish::Wish;
+use tern_core::decide::balance::rules::wish::Wish;
 use tern_core::decide::bottleneck::Queue;
 use tern_core::machine::{Answer, Command, Deny, Totals};
 use tern_core::observe::{NodeTrit, Reading};
@@ -187,7 +187,7 @@ impl Handle {
         let submission = Box::new(submission);
         match self.ask(|reply| Ask::Submit { submission, reply }).await?? {
             Answer::Accepted(job) => Ok(job),
-            Answer::Done | Answer::Tasks(_) => Err(NodeError::Stopping),
+            Answer::Done | Answer::Tasks(_) | Answer::Migrated(_) => Err(NodeError::Stopping),
         }
     }
 

@@ -27,7 +27,7 @@ use super::wardens::{WardenPlan, Wardens};
 use crate::config::Config;
 use crate::home::Home;
 use crate::overlay::{Grid, OUTBOUND_MAX, Overlay, OverlayError, Tailnet};
-use crate::process::warden;
+use crate::process::{checkpoint, warden};
 use crate::sense::condition::{self, Condition, Conditions};
 use crate::sense::facts::{self, Root};
 use crate::sense::hogs::{self, Hogs};
@@ -200,6 +200,7 @@ fn build(
     store::lay_out(&home)?;
     let (journal, recovery) = Journal::open(&home, node, true)?;
     let first_job = recovery.state.head().next_job;
+    checkpoint::sweep(&home, &recovery.state);
     let mut machine = Machine::new(recovery.state);
     machine.set_trit(trit_settings(&options.config));
     machine.set_mode(options.config.balance.mode);

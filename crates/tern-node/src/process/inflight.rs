@@ -251,6 +251,7 @@ fn exit_word(exit: Exit) -> u32 {
         Exit::TimedOut => 2 << 8,
         Exit::Cancelled => 3 << 8,
         Exit::Void => 4 << 8,
+        Exit::Checkpointed => 5 << 8,
     }
 }
 
@@ -261,6 +262,7 @@ fn exit_of(word: u32) -> Exit {
         1 => Exit::Signal(value),
         2 => Exit::TimedOut,
         3 => Exit::Cancelled,
+        5 => Exit::Checkpointed,
         // Also what no version writes: the task runs again.
         _ => Exit::Void,
     }

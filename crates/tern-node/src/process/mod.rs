@@ -1,5 +1,6 @@
 //! Running other people's programs: the warden, and what it shares with the agent.
 
+pub mod checkpoint;
 pub mod frame;
 pub mod inflight;
 pub mod link;

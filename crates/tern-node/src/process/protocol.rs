@@ -10,7 +10,7 @@ use tern_core::words::{Attempt, Bytes, Epoch, JobId, TaskSet};
 
 /// Version of this page, exchanged first. An agent and a warden of different versions do not talk: the agent says so
 /// and waits for the old warden to run dry.
-pub const PROTOCOL_VERSION: u16 = 3;
+pub const PROTOCOL_VERSION: u16 = 4;
 
 /// From the agent.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -31,7 +31,7 @@ pub enum ToWarden {
         job: JobId,
         tasks: TaskSet,
     },
-    /// TERM, grace, KILL for running ones; they end as `Exit::Cancelled`.
+    /// TERM, grace, KILL for running ones; they end as `Exit::Cancelled`, or as `Exit::Checkpointed`.
     End {
         job: JobId,
         tasks: TaskSet,
@@ -83,6 +83,27 @@ pub struct Own {
     pub folder: Bytes,
     /// Before the environment of the job.
     pub env: Vec<(Bytes, Bytes)>,
+    /// Of a task that leaves checkpoints.
+    pub keep: Option<Box<Keep>>,
+}
+
+/// Where an attempt leaves its checkpoint, and what it goes on from. Paths are absolute.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Keep {
+    /// Made anew before the program starts, which finds it in `TERN_CHECKPOINT_DIR`.
+    pub folder: Bytes,
+    /// The checkpoint that is copied into it; empty: none.
+    pub from: Bytes,
+    /// What the task wrote before to standard output and error, which comes first again.
+    pub said: [Option<Said>; 2],
+}
+
+/// A part of a file.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Said {
+    pub file: Bytes,
+    pub offset: u64,
+    pub len: u64,
 }
 
 /// How a job's tasks are run: written once a job beside its inputs (0600), read by the warden.

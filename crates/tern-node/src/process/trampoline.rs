@@ -1,5 +1,6 @@
-//! A short stop between the warden and a program that asked for resource limits: `tern trampoline --rlimit
-//! NAME=SOFT:HARD … -- FILE ARG0 ARG…` sets them on itself and becomes the program.
+//! A short stop between the warden and a program that asked for resource limits or leaves checkpoints: `tern trampoline
+//! --checkpoint FROM FOLDER --stdout FILE OFFSET LEN --rlimit NAME=SOFT:HARD … -- FILE ARG0 ARG…` does all that to itself and
+//! becomes the program. A checkpoint may be large: to copy it takes the task's own time and slot, and nobody else's.
 //!
 //! The warden cannot set limits on a process that it spawns without a fork, and a fork of a large process is slow;
 //! this costs half a millisecond and only those tasks that asked pay it. The limits stand in the argument vector, where
@@ -8,10 +9,14 @@
 use std::ffi::{CString, OsString};
 use std::io::Write;
 use std::os::unix::ffi::OsStringExt;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use nix::errno::Errno;
 use nix::sys::resource::{Resource, setrlimit};
+
+use super::checkpoint;
+use super::protocol::Said;
 
 /// What `infinity` stands for in `setrlimit`.
 pub const UNLIMITED: u64 = nix::sys::resource::RLIM_INFINITY;
@@ -63,6 +68,17 @@ fn become_program(mut args: impl Iterator<Item = OsString>) -> (u8, String) {
                     return (126, what);
                 }
             }
+            Some(word) if word == "--checkpoint" => {
+                let [from, folder] = [(); 2].map(|()| PathBuf::from(args.next().unwrap_or_default()));
+                if let Err(error) = checkpoint::prepare(&from, &folder) {
+                    return (126, format!("the checkpoint cannot be copied to {}: {error}", folder.display()));
+                }
+            }
+            Some(word) if word == "--stdout" || word == "--stderr" => {
+                if let Err(what) = repeat(&mut args, word == "--stderr") {
+                    return (126, what);
+                }
+            }
             Some(word) if word == "--" => break,
             other => return (126, format!("trampoline: unexpected argument {other:?}")),
         }
@@ -79,6 +95,22 @@ fn become_program(mut args: impl Iterator<Item = OsString>) -> (u8, String) {
             (if error == Errno::ENOENT { 127 } else { 126 }, format!("{}: {}", file.to_string_lossy(), error.desc()))
         }
     }
+}
+
+/// What the task wrote before comes first again.
+fn repeat(args: &mut impl Iterator<Item = OsString>, stderr: bool) -> Result<(), String> {
+    let file = args.next().unwrap_or_default();
+    let [offset, len] = [(); 2].map(|()| args.next().and_then(|word| word.to_str()?.parse::<u64>().ok()));
+    let (Some(offset), Some(len)) = (offset, len) else {
+        return Err("trampoline: a part of a file is FILE OFFSET LEN".to_owned());
+    };
+    let said = Said { file: file.clone().into_vec().into(), offset, len };
+    let again = if stderr {
+        checkpoint::repeat(&said, &mut std::io::stderr().lock())
+    } else {
+        checkpoint::repeat(&said, &mut std::io::stdout().lock())
+    };
+    again.map_err(|error| format!("what was written before the checkpoint cannot be read: {}: {error}", file.display()))
 }
 
 fn set(text: &str) -> Result<(), String> {

@@ -14,7 +14,7 @@ use super::{Stager, Wish, bad_name};
 use crate::files::aside::blocking;
 use crate::files::names;
 use crate::files::receive::fetch::Fetch;
-use crate::files::wire::{Ask, Form, Kind, Listed, Trouble, hear};
+use crate::files::wire::{Ask, Entry, Form, Kind, Listed, Trouble, hear};
 use crate::node::input::Peer;
 use crate::overlay::calls::Call;
 
@@ -38,8 +38,13 @@ impl Stager {
                 break;
             }
             let (stager, base, folder) = (self.clone(), base.clone(), all.join(task.to_string()));
+            let all = all.clone();
             running.spawn(async move {
-                let brought = stager.bring_one((from, &base), folder, &files).await;
+                let saved = stager.bring_checkpoint(from, task, &all, files.saved.as_deref()).await;
+                let brought = match saved {
+                    Ok(()) => stager.bring_one((from, &base), folder, &files).await,
+                    Err(trouble) => Err(trouble),
+                };
                 let inputs = brought.map_err(|trouble| {
                     tracing::warn!(%from, task, %trouble, "inputs of a borrowed task did not come");
                     if trouble.kind == Kind::StorageFull {
@@ -88,8 +93,8 @@ impl Stager {
         blocking(move || Inputs::look(folder)).await
     }
 
-    /// An input that is a folder: all regular files in it.
-    async fn bring_folder(&self, fetch: &mut Fetch, from: NodeId, path: &[u8], target: &Path) -> Result<(), Trouble> {
+    /// What is in a folder there.
+    pub(super) async fn listed(&self, from: NodeId, path: &[u8]) -> Result<Vec<Entry>, Trouble> {
         let ask = Ask::List { sources: vec![path.to_vec()], recursive: true };
         let (_send, mut receive) = self.peers.call(&from, &Call::Files(ask)).await?;
         let mut entries = Vec::new();
@@ -98,11 +103,21 @@ impl Stager {
                 Listed::Entry(entry) if entries.len() < ENTRIES_MAX => entries.push(entry),
                 Listed::Entry(_) => return Err(Trouble::new(Kind::Refused, "a folder with too many files")),
                 Listed::Source { .. } | Listed::Skipped { .. } => {}
-                Listed::End => break,
+                Listed::End => return Ok(entries),
                 Listed::Failed(trouble) => return Err(trouble),
             }
         }
-        for entry in entries {
+    }
+
+    /// A folder: all regular files in it.
+    pub(super) async fn bring_folder(
+        &self,
+        fetch: &mut Fetch,
+        from: NodeId,
+        path: &[u8],
+        target: &Path,
+    ) -> Result<(), Trouble> {
+        for entry in self.listed(from, path).await? {
             let inside = names::inside(&entry.name).ok_or_else(|| bad_name(&entry.name))?;
             match entry.form {
                 Form::File { path, .. } => {
@@ -122,7 +137,7 @@ impl Stager {
 }
 
 /// Copies a content to its place: a task may change its inputs, and the cache must not change with them.
-async fn lay(content: PathBuf, target: PathBuf, mode: u32) -> Result<(), Trouble> {
+pub(super) async fn lay(content: PathBuf, target: PathBuf, mode: u32) -> Result<(), Trouble> {
     let lay = move || {
         let failed = |error: std::io::Error| Trouble::at(&target, &error);
         if let Some(folder) = target.parent() {

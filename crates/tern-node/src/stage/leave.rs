@@ -26,6 +26,8 @@ pub struct Leaving {
     pub folder: PathBuf,
     /// Which of output and error output are too long for a message.
     pub long: [bool; 2],
+    /// The folder of the checkpoint that it left; empty: none.
+    pub checkpoint: Bytes,
 }
 
 /// What goes with the end of a borrowed task.
@@ -61,10 +63,14 @@ impl Stager {
         self.live().insert(leaving.folder.clone());
         self.runtime.spawn(async move {
             let Ok(place) = stager.leaving.clone().acquire_owned().await else { return };
-            let Leaving { to, grant, outcome, folder, .. } = leaving;
+            let Leaving { to, grant, outcome, folder, checkpoint, .. } = leaving;
             let (made, long, within) = (leaving.made, leaving.long, stager.clone());
             let aside = blocking(move || Ok(within.put_aside(&outcome, made, &folder, long))).await;
             drop(place);
+            let aside = aside.map(|aside| match aside {
+                Along::Here { made, refused } => Along::Here { made: Made { checkpoint, ..made }, refused },
+                other => other,
+            });
             let along = aside.unwrap_or_else(|trouble| {
                 tracing::warn!(%trouble, "what a lent task made could not be looked for");
                 Along::Lost

@@ -6,6 +6,7 @@
 
 pub mod bring;
 pub mod cache;
+mod checkpoint;
 pub mod leave;
 pub mod made;
 pub mod names;
@@ -153,6 +154,18 @@ impl Stager {
     fn end_return(&self, grant: GrantId, task: u32) {
         self.returning.lock().unwrap_or_else(PoisonError::into_inner).remove(&(grant, task));
     }
+}
+
+/// Where the checkpoint of a borrowed task is put that it goes on from; `folder` is that of its loan.
+#[must_use]
+pub fn saved_folder(folder: &Path, task: u32) -> PathBuf {
+    folder.join(format!("{task}.checkpoint"))
+}
+
+/// Where that is put which it had written by then, to standard output (0) or error (1).
+#[must_use]
+pub fn saved_output(folder: &Path, task: u32, which: usize) -> PathBuf {
+    folder.join(format!("{task}.said.{which}"))
 }
 
 /// A refusal of a name that another node said.

@@ -28,7 +28,7 @@ pub fn of_task(stage: &Stage, base: &Path, row: &[Bytes], number: u32, argv: &[B
     folders.sort_unstable();
     folders.dedup();
     folders.truncate(TASK_FILES_MAX);
-    TaskFiles { inputs, folders, outputs }
+    TaskFiles { inputs, folders, outputs, saved: None }
 }
 
 /// The folder that a name lies in, or that it is, if there is one here.

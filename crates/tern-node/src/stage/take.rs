@@ -46,6 +46,10 @@ impl Stager {
             running.spawn(async move {
                 // What it said comes first: it is told also where what it made has no place.
                 let mut taken = stager.take_long((from, grant, task), &made).await;
+                if taken.is_ok() {
+                    let saved = stager.take_checkpoint(from, &mut outcome, &made).await;
+                    taken = saved.and(taken);
+                }
                 if let Ok(long) = &taken {
                     let placed = stager.take_one(from, &made, &base, &files).await;
                     stager.note_room(grant, task, placed.as_ref().err());

@@ -130,7 +130,8 @@ pub mod context {
 
     use std::path::PathBuf;
 
-    use tern_core::words::GrantId;
+    use tern_core::words::limits::KILL_GRACE;
+    use tern_core::words::{Checkpoint, GrantId};
 
     use super::{Bytes, Context, Home, JobId, JobSpec, Path, StoreError};
 
@@ -204,7 +205,7 @@ pub mod context {
             cwd: "/".into(),
             env: env_of(spec),
             timeout_ms: spec.timeout_ms,
-            grace_ms: tern_core::words::limits::KILL_GRACE.as_ms(),
+            grace_ms: grace_ms(spec),
             rlimits: spec.rlimits.clone(),
         };
         write_then(&path, &context, |_| Ok(())).map(|()| path)
@@ -217,6 +218,13 @@ pub mod context {
         let own = own.into_iter().filter(|(name, _)| !sent(name));
         let own = own.filter_map(|(name, value)| Some((Bytes::from(name), Bytes(value?.into_encoded_bytes()))));
         spec.env.iter().cloned().chain(own).collect()
+    }
+
+    /// Between TERM and KILL.
+    #[must_use]
+    pub fn grace_ms(spec: &JobSpec) -> u64 {
+        let of_checkpoint = |checkpoint: &Checkpoint| u64::from(checkpoint.grace_ms);
+        spec.checkpoint.as_ref().map_or(KILL_GRACE.as_ms(), of_checkpoint)
     }
 
     /// Where programs of borrowed tasks are looked for.

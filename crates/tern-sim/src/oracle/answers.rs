@@ -69,7 +69,8 @@ impl World {
             (Command::Drain { wait: false }, _) => {
                 self.ledger.drained_at[asked.node].is_some_and(|at| at >= asked.since)
             }
-            (Command::Undrain, _) => true,
+            (Command::Undrain, _) | (Command::Migrate { .. }, Answer::Migrated(_)) => true,
+            (Command::Migrate { .. }, _) => false,
         };
         (!durable).then(|| ("anytime_acknowledged_is_durable", format!("{asked:?} got {answer:?}")))
     }

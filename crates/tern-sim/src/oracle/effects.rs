@@ -225,7 +225,9 @@ impl World {
         if !first && !ends.any(|(_, _, valid)| *valid) {
             return Some(("anytime_late_results_are_refused", what()));
         }
-        let failed = !outcome.exit.is_success() && outcome.exit != Exit::Cancelled && !task.cancelled;
+        let failed = !outcome.exit.is_success()
+            && !matches!(outcome.exit, Exit::Cancelled | Exit::Checkpointed)
+            && !task.cancelled;
         if failed && task.failures.len() < usize::from(job.spec.tries) {
             return Some(("anytime_all_tries_are_used", format!("{}, {} failed", what(), task.failures.len())));
         }
@@ -256,6 +258,21 @@ impl World {
             if !whole {
                 self.fail("anytime_over_is_over", format!("{id}: {view:?}"));
             }
+        }
+    }
+
+    /// A task goes on only from a checkpoint that is durable, and that nothing ended after.
+    pub(crate) fn check_kept(&mut self, node: usize, id: JobId, task: u32) {
+        let kept =
+            self.nodes[node].agent.as_ref().and_then(|agent| agent.machine.state().job(id)?.kept.get(&task).copied());
+        let known = self.ledger.jobs.get(&id).and_then(|job| job.tasks.get(task as usize));
+        let durable = |attempt: &Attempt, exit: &Exit| {
+            kept.is_some_and(|kept| (kept.epoch, kept.n) == (attempt.epoch, attempt.n)) && exit.leaves_checkpoint()
+        };
+        if !known.is_some_and(|known| known.ends.iter().any(|(attempt, exit, valid)| *valid && durable(attempt, exit)))
+        {
+            let detail = format!("task {task} of {id} on node {} goes on from {kept:?}", node + 1);
+            self.fail("anytime_kept_is_durable", detail);
         }
     }
 

@@ -122,7 +122,9 @@ impl Job {
         }
         match outcome.exit {
             Exit::Code(0) => task.success = true,
-            Exit::Void | Exit::Cancelled => {}
+            Exit::Void | Exit::Cancelled | Exit::Checkpointed => {}
+            // It goes on from there, and that uses up no try.
+            exit if self.spec.checkpoint.is_some() && exit.leaves_checkpoint() => {}
             _ if task.failures.contains(&(attempt.epoch, attempt.n)) => {}
             _ => task.failures.push((attempt.epoch, attempt.n)),
         }

@@ -44,6 +44,9 @@ impl World {
     }
 
     pub(super) fn client_acts(&mut self) {
+        if self.dice.client.bool() {
+            self.client_migrates();
+        }
         let dice = &mut self.dice.client;
         let known = self.client.accepted.iter().nth(dice.usize(..self.client.accepted.len().max(1)));
         let known = known.map(|(job, node)| (*job, *node));
@@ -74,6 +77,25 @@ impl World {
             }
         };
         self.ask(owner, command);
+    }
+
+    /// Wants something elsewhere that runs now, and mostly says where.
+    fn client_migrates(&mut self) {
+        let mut running = Vec::new();
+        for run in self.nodes.iter().flat_map(|computer| computer.warden.live()) {
+            let spec = self.ledger.spec(run.attempt.job);
+            if spec.is_some_and(|spec| spec.checkpoint.is_some() || spec.idempotent) {
+                running.push((run.attempt.job, run.attempt.task));
+            }
+        }
+        let dice = &mut self.dice.client;
+        let Some((job, task)) = dice.choice(&running).copied() else { return };
+        let named = dice.usize(..usize::from(self.plan.honest));
+        let to = (dice.u32(..4) > 0).then(|| self.nodes[named].id);
+        if let Some(owner) = self.index_of_tag(job.owner_tag()).filter(|owner| self.nodes[*owner].kind == Kind::Honest)
+        {
+            self.ask(owner, Command::Migrate { job, task, to });
+        }
     }
 
     pub(super) fn client_undrains(&mut self, node: usize) {

@@ -53,6 +53,7 @@ impl World {
             Effect::Counted { job, outcomes } => self.check_counted(node, job, &outcomes),
             Effect::Changed { job, over } => self.check_view(node, job, over),
             Effect::Discard { job } => self.check_discard(node, job),
+            Effect::Kept { job, task } => self.check_kept(node, job, task),
         }
     }
 

@@ -44,7 +44,7 @@ pub async fn run(context: &Context, args: RunArgs) -> Outcome {
     if context.printer.json {
         context.printer.value(&serde_json::json!({"job": job, "result": result}))?;
     }
-    let by_us = result.exit == Exit::Cancelled;
+    let by_us = matches!(result.exit, Exit::Cancelled | Exit::Checkpointed);
     Ok(ExitCode::from(stopped.filter(|_| by_us).map_or(result.status, |signal| 128 + signal)))
 }
 

@@ -17,7 +17,7 @@ use crate::travel::TravelArgs;
 /// Said when an option is refused.
 pub const SUPPORTED: &str = "Of parallel's options it knows: -0 -a -C/--colsep -j/--jobs/-P -k/--keep-order \
     -n/--max-args --halt --timeout --retries --dry-run --tag --bar --eta --shell --env; and of its own: --json \
-    --quiet --share --stage --in --out --on --not-on --zone --cpus --mem --gpus --arch --lane --strategy --deadline --exclusive --defer --home. What belongs to the command stands after the command's name; see tern map --help.";
+    --quiet --share --stage --in --out --on --not-on --zone --cpus --mem --gpus --arch --lane --strategy --deadline --exclusive --defer --checkpoint --grace --idempotent --home. What belongs to the command stands after the command's name; see tern map --help.";
 
 /// `-j 0`, "as many as possible": more than this many processes at once help nobody on one machine.
 const JOBS_AT_MOST: u32 = 256;

@@ -83,7 +83,8 @@ impl Tally {
 
     /// Counts one end.
     pub fn count(&mut self, exit: Exit, status: u8) -> Verdict {
-        if matches!(exit, Exit::Cancelled | Exit::Void) || (self.fixed.is_some() && self.halt.when == HaltWhen::Now) {
+        let by_us = matches!(exit, Exit::Cancelled | Exit::Checkpointed | Exit::Void);
+        if by_us || (self.fixed.is_some() && self.halt.when == HaltWhen::Now) {
             self.cancelled += 1;
             return Verdict::Drop;
         }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
-use super::{balance, benchmark, drain, explain, kpi, ledger};
+use super::{balance, benchmark, drain, explain, kpi, ledger, migrate};
 use crate::cli::tree::duration;
 use crate::cli::{Context, Outcome, block_on};
 
@@ -16,6 +16,10 @@ pub enum WorkCommand {
     Undrain(UndrainArgs),
     /// Say why a job or a task is where it is, and who may not run it
     Explain(ExplainArgs),
+    /// Let a task run on another node: by moving it, by a checkpoint, or anew; throttles what can do none of these
+    Migrate(MigrateArgs),
+    /// The same of a task that is named by its process
+    MigrateScum(MigrateScumArgs),
     /// Show how loaded each node is, and what the rules make of all of them together
     MeshBalance,
     /// Name up to three idle nodes, the one with the smallest load a core first; exits 1 where there is none
@@ -36,6 +40,8 @@ impl WorkCommand {
             Self::Drain(args) => block_on(drain::drain(context, args)),
             Self::Undrain(args) => block_on(drain::undrain(context, args)),
             Self::Explain(args) => block_on(explain::explain(context, args)),
+            Self::Migrate(args) => block_on(migrate::migrate(context, args)),
+            Self::MigrateScum(args) => block_on(migrate::scum(context, args)),
             Self::MeshBalance => block_on(balance::mesh(context)),
             Self::FindMinus => block_on(balance::minus(context)),
             Self::Balance(args) => block_on(balance::balance(context, args)),
@@ -75,6 +81,39 @@ pub struct ExplainArgs {
     /// A job, as 12 or 12-3f9a1c2b, or one of its tasks, as 12/7 [default: what this node decided lately for itself]
     #[arg(value_name = "JOB[/TASK]", value_parser = place)]
     pub place: Option<Place>,
+}
+
+#[derive(Debug, Args)]
+pub struct MigrateArgs {
+    /// A task, as 12/7, or the process of one that runs here
+    #[arg(value_name = "JOB/TASK|PID", value_parser = mover)]
+    pub what: Mover,
+    /// The node that is to have it: its name, its short key or its whole key [default: where most is gained]
+    #[arg(long, value_name = "NODE")]
+    pub to: Option<String>,
+    /// Throttle a process that is no task of Tern's
+    #[arg(long)]
+    pub foreign: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct MigrateScumArgs {
+    /// The process of a task that runs here
+    #[arg(value_parser = clap::value_parser!(i32).range(1..))]
+    pub pid: i32,
+    /// The node that is to have it: its name, its short key or its whole key [default: where most is gained]
+    #[arg(long, value_name = "NODE")]
+    pub to: Option<String>,
+    /// Throttle it if it is no task of Tern's
+    #[arg(long)]
+    pub foreign: bool,
+}
+
+/// What is to move.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Mover {
+    Task(Place),
+    Process(i32),
 }
 
 #[derive(Debug, Clone, Copy, Args)]
@@ -124,9 +163,29 @@ fn place(text: &str) -> Result<Place, String> {
     Ok(Place { job: job.to_owned(), task: Some(task) })
 }
 
+/// `12/7`, `12-3f9a1c2b/7`; a bare number is a process.
+fn mover(text: &str) -> Result<Mover, String> {
+    if let Some(pid) = text.parse::<i32>().ok().filter(|pid| *pid > 0) {
+        return Ok(Mover::Process(pid));
+    }
+    match place(text)? {
+        place @ Place { task: Some(_), .. } => Ok(Mover::Task(place)),
+        Place { .. } => Err("a task looks like 12/7, a process is a number".to_owned()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_bare_number_is_a_process_and_a_task_has_a_slash() {
+        assert_eq!(mover("4711"), Ok(Mover::Process(4711)));
+        assert_eq!(mover("12/7"), Ok(Mover::Task(Place { job: "12".to_owned(), task: Some(7) })));
+        for wrong in ["0", "-4", "12-3f9a1c2b", "12/", "x"] {
+            assert!(mover(wrong).is_err(), "{wrong}");
+        }
+    }
 
     #[test]
     fn a_place_is_a_job_or_one_of_its_tasks() {

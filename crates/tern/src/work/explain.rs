@@ -121,7 +121,11 @@ fn length(ms: f64) -> String {
 
 fn write_decision(decision: &DecisionView, out: &mut impl Write) -> io::Result<()> {
     let DecisionView { ms_ago, what, tasks, node, because } = decision;
-    let way = if what.ends_with("back") { "from" } else { "to" };
+    let way = match what.as_str() {
+        "checkpointed" => "on",
+        what if what.ends_with("back") => "from",
+        _ => "to",
+    };
     let whom = node.as_ref().map_or_else(String::new, |node| format!(" {way} {node}"));
     writeln!(out, "  {:>8.1} s ago  {what} {tasks}{whom}: {because}", *ms_ago as f64 / 1_000.0)
 }

@@ -8,3 +8,4 @@ mod explain;
 mod kpi;
 mod ledger;
 mod measure;
+mod migrate;

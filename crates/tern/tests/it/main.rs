@@ -11,6 +11,7 @@ mod deaths;
 mod ground;
 mod history;
 mod mesh;
+mod moving;
 mod outward;
 mod standing;
 mod strange;

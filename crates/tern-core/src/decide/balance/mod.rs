@@ -5,9 +5,9 @@
 pub mod accept;
 pub mod even;
 pub mod guard;
+pub mod migrate;
 pub mod next;
 pub mod pairing;
 pub mod rules;
 pub mod straggler;
 pub mod token;
-pub mod wish;

@@ -54,7 +54,7 @@ impl Machine {
         let known = self.state.job(job)?;
         let spec = &known.spec;
         let bars =
-            (spec.exclusive && !self.planted(Plant::CopyExclusive)) || spec.stage.is_some() || known.is_over(task);
+            (spec.exclusive && !self.planted(Plant::CopyExclusive)) || spec.files_travel() || known.is_over(task);
         if bars
             || !spec.may_leave()
             || known.held

@@ -48,7 +48,9 @@ impl Machine {
         let began = core::mem::replace(&mut self.controller.wakes_here, begins);
         if (begins && !began) || (wakes && !woke) {
             let jobs: alloc::vec::Vec<JobId> = self.controller.deferred.iter().copied().collect();
-            jobs.into_iter().for_each(|job| self.ready.insert(LaneKey::Own(job)));
+            for job in jobs {
+                self.ready.insert(LaneKey::Own(job));
+            }
         }
     }
 

@@ -43,7 +43,7 @@ impl Machine {
         let marks = &self.controller.hogs.marks;
         let held = marks.values().filter(|mark| mark.held).count();
         for (process, step) in control::steps(seen, |process| marks.get(&key(process)).copied(), &around, held) {
-            self.step(&process, step, &around, out);
+            self.act_on(&process, step, &around, out);
         }
     }
 
@@ -53,7 +53,7 @@ impl Machine {
         self.sharing.peers.values().filter(heard).any(|peer| peer.heard.running < peer.heard.slots)
     }
 
-    fn step(&mut self, process: &Process, step: Step, around: &Around, out: &mut Vec<Effect>) {
+    fn act_on(&mut self, process: &Process, step: Step, around: &Around, out: &mut Vec<Effect>) {
         let Process { pid, start_time, score_milli, .. } = *process;
         let because = Reason::Matrix { score_milli, node: around.node, taker: around.taker };
         let marks = &mut self.controller.hogs.marks;

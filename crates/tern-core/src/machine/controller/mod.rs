@@ -11,8 +11,8 @@ mod hogs;
 use alloc::collections::BTreeSet;
 
 use super::node::Machine;
+use crate::decide::balance::rules::wish::{Standing, Wish};
 use crate::decide::balance::rules::{self, Mode, Picture, Rule};
-use crate::decide::balance::wish::{Standing, Wish};
 use crate::observe::{NodeTrit, Signs};
 use crate::plan::{Did, Reason};
 use crate::words::{JobId, NodeId, Now, Span};

@@ -12,7 +12,7 @@ use crate::machine::plant::Plant;
 use crate::plan::{Did, Reason};
 use crate::promise::{Job, Outcome, Record, Verdict};
 use crate::words::spec::HaltWhen;
-use crate::words::{GrantId, JobId, Now, TaskSet};
+use crate::words::{Attempt, GrantId, JobId, Now, TaskSet};
 
 impl Machine {
     /// Lanes of a recovered state: everything that is not over and not lent waits.
@@ -66,6 +66,7 @@ impl Machine {
                 Verdict::Duplicate => double,
                 Verdict::Better | Verdict::Again | Verdict::Stale(_) => false,
             };
+            self.note_checkpoint(outcome, *verdict, out);
             self.learn(via, outcome, *verdict);
             if counts {
                 counted.entry(job).or_default().push(*outcome);
@@ -77,6 +78,17 @@ impl Machine {
         }
         for (job, outcomes) in counted {
             out.push(Effect::Counted { job, outcomes });
+        }
+    }
+
+    /// A task left a checkpoint and goes on from it.
+    fn note_checkpoint(&mut self, outcome: &Outcome, verdict: Verdict, out: &mut Vec<Effect>) {
+        let Outcome { attempt: Attempt { job, task, epoch, n, .. }, ran_on, .. } = *outcome;
+        let kept = self.state.job(job).and_then(|known| known.kept.get(&task));
+        if let Some(kept) = kept.filter(|kept| verdict == Verdict::Again && (kept.epoch, kept.n) == (epoch, n)) {
+            let because = Reason::Checkpoint { nth: kept.times };
+            self.decided(Did::Checkpoint { job, task, on: ran_on }, because);
+            out.push(Effect::Kept { job, task });
         }
     }
 

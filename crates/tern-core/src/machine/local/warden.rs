@@ -8,7 +8,7 @@ use crate::machine::lane::LaneKey;
 use crate::machine::node::Machine;
 use crate::machine::plant::Plant;
 use crate::plan::{Did, Reason};
-use crate::promise::Outcome;
+use crate::promise::{Exit, Outcome};
 use crate::wire::Message;
 use crate::words::limits::RESEND;
 use crate::words::{Attempt, GrantId, JobId, Now, TaskSet, Unfit};
@@ -24,6 +24,10 @@ impl Machine {
             self.borrowed_ended(borrowed, now, out);
             outcomes = own;
         }
+        if self.planted(Plant::CheckpointDone) {
+            let done = outcomes.iter_mut().filter(|outcome| outcome.exit.leaves_checkpoint());
+            done.for_each(|outcome| outcome.exit = Exit::Code(0));
+        }
         let verdicts = self.state.apply_outcomes(None, &outcomes);
         self.ended(None, &outcomes, &verdicts, out);
         self.copies_ended(None, &outcomes, &verdicts, out);
@@ -37,6 +41,7 @@ impl Machine {
             let Some(lane) = self.lanes.get_mut(&key).filter(|lane| lane.in_hand > 0) else { continue };
             if lane.end(attempt) {
                 self.here.in_hand -= 1;
+                self.moving.had_not_begun(attempt.job, attempt.task);
                 self.requeue(key, [attempt.task].into_iter().collect());
             }
         }

@@ -104,7 +104,7 @@ impl Machine {
         one_token
             && triad.is_some()
             && argv.len() == tasks.len() as usize
-            && files == spec.stage.as_ref().map(|_| argv.len())
+            && files == spec.files_travel().then_some(argv.len())
             && !spec.local_only
             && validate(spec).is_ok()
     }
@@ -153,7 +153,7 @@ impl Machine {
             parallel: spec.parallel,
             ends,
             renew_at: lease::renew_at(*asked),
-            staging: if spec.stage.is_some() { tasks.clone() } else { TaskSet::new() },
+            staging: if spec.files_travel() { tasks.clone() } else { TaskSet::new() },
             needs: spec.needs.clone(),
             results: BTreeMap::new(),
             returned: TaskSet::new(),

@@ -87,17 +87,11 @@ impl Machine {
 
     /// Stages a loan. Returns false where there is nothing to lend.
     fn lend(&mut self, to: NodeId, asked_for: u32, asked: u64, now: Now, out: &mut Vec<Effect>) -> bool {
-        // One's own tag as borrower could not be told from own attempts.
-        let same = to.tag() == self.state.node().tag();
-        // Before the warden has said what it holds, any task that waits here may run there.
-        if same
-            || asked_for == 0
-            || !self.here.started
-            || !self.here.met
-            || self.here.full
-            || self.sharing.loans.len() >= GRANTS_OPEN_MAX
-        {
+        if asked_for == 0 || self.lends_nothing(to) {
             return false;
+        }
+        if let Some(task) = self.wished_by(to) {
+            return self.lend_wished(task, to, asked, now, out);
         }
         self.look_around(now);
         let limit_ms = self.guard_of(Some(to)).limit_ms();
@@ -144,6 +138,14 @@ impl Machine {
         self.sharing.loans.insert(grant, LoanClock::new(to, asked, u64::MAX, since_ms));
         self.decided(Did::Lend { job, to, tasks: tasks.len() }, plan.because);
         self.stage_own(vec![Record::Lent { grant, job, round, n, to, tasks }], now, out)
+    }
+
+    fn lends_nothing(&self, to: NodeId) -> bool {
+        // One's own tag as borrower could not be told from own attempts.
+        let same = to.tag() == self.state.node().tag();
+        // Before the warden has said what it holds, any task that waits here may run there.
+        let ready = self.here.started && self.here.met && !self.here.full;
+        same || !ready || self.sharing.loans.len() >= GRANTS_OPEN_MAX
     }
 
     /// How many tasks of the job so many slots of the peer can hold: one at least, since it fits.
@@ -216,7 +218,8 @@ impl Machine {
         if !self.trits_let(job, to) && (!forced || known.spec.deferred) {
             return false;
         }
-        let some_go = || lane.moved.is_empty() || self.staying(job, to, self.now).len() < lane.queued.len();
+        let all_go = || lane.moved.is_empty() && known.kept.is_empty();
+        let some_go = || all_go() || self.staying(job, to, self.now).len() < lane.queued.len();
         fits && known.spec.may_leave() && self.may_start(LaneKey::Own(job)) && some_go()
     }
 
@@ -240,7 +243,7 @@ impl Machine {
         let (mut spec, asked) = (Box::new(known.spec.clone()), clock.asked);
         // The order of tasks is the owner's, and a word on each of them would be as long as the job: one for all of them.
         spec.work = self.length_to_tell(job);
-        let travel = spec.stage.as_ref().map(|_| Box::default());
+        let travel = spec.files_travel().then(Box::default);
         let argv = Vec::new();
         let (broker, whole) = (self.broker_of(grant, to), tasks.len());
         if let Some(triad) = Triad::new(grant, [self.state.node(), broker, to], whole) {

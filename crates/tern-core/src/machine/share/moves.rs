@@ -4,7 +4,7 @@
 use crate::decide::fits;
 use crate::machine::lane::{Lane, LaneKey};
 use crate::machine::node::Machine;
-use crate::words::limits::{LENT_AGAIN, MOVED_MAX, MOVES_MAX};
+use crate::words::limits::{CHECKPOINT_OUTPUT_BYTES_MAX, LENT_AGAIN, MOVED_MAX, MOVES_MAX};
 use crate::words::{JobId, NodeId, Now, TaskSet};
 
 /// What is remembered of a task that came back.
@@ -26,6 +26,14 @@ impl Lane {
         *moved = Moved { times: moved.times.saturating_add(1), from, again: now.boot + LENT_AGAIN };
     }
 
+    /// The task is to run here and nowhere else.
+    pub(in crate::machine) fn came_home(&mut self, task: u32, from: NodeId, now: Now) {
+        self.came_back(task, from, now);
+        if let Some(moved) = self.moved.get_mut(&task) {
+            moved.times = MOVES_MAX;
+        }
+    }
+
     /// Waiting tasks that do not go to this node now; `capped`: nor to any other, where they have moved too often.
     fn stay(&self, to: NodeId, capped: bool, now: Now) -> TaskSet {
         let stays =
@@ -38,12 +46,19 @@ impl Lane {
 impl Machine {
     /// Tasks of the job that wait and may not go to this node: the others go instead.
     pub(super) fn staying(&self, job: JobId, to: NodeId, now: Now) -> TaskSet {
-        let Some(lane) = self.lanes.get(&LaneKey::Own(job)).filter(|lane| !lane.moved.is_empty()) else {
+        let (Some(lane), Some(known)) = (self.lanes.get(&LaneKey::Own(job)), self.state.job(job)) else {
             return TaskSet::new();
         };
+        // What one has written so far goes along with its checkpoint.
+        let large = known.kept.iter().filter(|(_, kept)| kept.output_bytes() > CHECKPOINT_OUTPUT_BYTES_MAX);
+        let large: TaskSet = large.map(|(task, _)| *task).filter(|task| lane.queued.all().contains(*task)).collect();
+        if lane.moved.is_empty() {
+            return large;
+        }
         // What cannot run here has to find its place elsewhere, however often it takes.
-        let needs = self.state.job(job).map(|job| &job.spec.needs);
-        let here = needs.is_some_and(|needs| fits::lack(self.state.node(), Some(&self.here.fit), needs).is_none());
-        lane.stay(to, here && !self.here.draining, now)
+        let here = fits::lack(self.state.node(), Some(&self.here.fit), &known.spec.needs).is_none();
+        let mut stay = lane.stay(to, here && !self.here.draining, now);
+        stay.union(&large);
+        stay
     }
 }

@@ -189,6 +189,7 @@ impl Machine {
                 && let Some(lane) = self.lanes.get_mut(&LaneKey::Own(attempt.job))
             {
                 lane.came_back(attempt.task, clock.to, self.now);
+                self.moving.had_not_begun(attempt.job, attempt.task);
             }
             if *verdict == Verdict::Again
                 && !self.is_elsewhere(attempt.job, attempt.task, Some(grant))

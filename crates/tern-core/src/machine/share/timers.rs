@@ -123,7 +123,8 @@ impl Machine {
             .chain(self.next_ask(now.boot))
             .chain(self.next_offer())
             .chain(self.next_look())
-            .chain(self.next_posting());
+            .chain(self.next_posting())
+            .chain(self.next_move());
         all.min()
     }
 }

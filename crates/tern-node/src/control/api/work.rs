@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use tern_core::decide::bottleneck::{Cause, Queue, Wait};
+use tern_core::view::How;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::control::document::shapes;
@@ -198,10 +199,10 @@ pub struct LoanView {
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct DecisionView {
     pub ms_ago: u64,
-    /// `started`, `lent`, `copied`, `ended`, `taken back` or `given back`.
+    /// `started`, `lent`, `copied`, `ended`, `taken back`, `given back`, `to move`, `moved`, `not moved` or `checkpointed`.
     pub what: String,
     pub tasks: u32,
-    /// To whom it was lent or copied, or from whom it came back.
+    /// To whom it was lent, copied or moved, from whom it came back, or where it left a checkpoint.
     pub node: Option<String>,
     pub because: String,
 }
@@ -234,4 +235,49 @@ pub struct TaskView {
     #[schema(value_type = Option<shapes::ExitForm>)]
     pub exit: Option<tern_core::promise::Exit>,
     pub ran_ms: Option<f64>,
+}
+
+/// `POST /v1/migrate`: a task of a job, or a process.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct MigrateRequest {
+    pub job: Option<String>,
+    /// From 1; with `job`.
+    pub task: Option<u32>,
+    /// The process of a task that runs on this node; instead of both.
+    pub pid: Option<i32>,
+    /// The name of the node that is to have it; else the one where most is gained.
+    pub to: Option<String>,
+    /// Throttle the process where it is no task.
+    pub foreign: bool,
+}
+
+/// What became of it.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(default)]
+pub struct MigrationView {
+    pub job: Option<String>,
+    /// From 1.
+    pub task: Option<u32>,
+    /// The process that was named, or is held back.
+    pub pid: Option<i32>,
+    #[schema(value_type = shapes::How)]
+    pub how: How,
+    /// The name of the node that had it.
+    pub from: Option<String>,
+    pub from_node: Option<String>,
+    /// The name of the node that it was to go to.
+    pub to: Option<String>,
+    pub to_node: Option<String>,
+    /// Per cent of one CPU that are left to it, where it is throttled.
+    pub percent: Option<u8>,
+    pub because: String,
+}
+
+impl Default for MigrationView {
+    fn default() -> Self {
+        let (job, task, pid, percent) = (None, None, None, None);
+        let (from, from_node, to, to_node) = (None, None, None, None);
+        Self { job, task, pid, how: How::Refused, from, from_node, to, to_node, percent, because: String::new() }
+    }
 }

@@ -7,7 +7,9 @@ use super::{Door, DoorError, NOTHING, segment};
 use crate::control::api::Done;
 use crate::control::api::balance::BalanceView;
 use crate::control::api::ledger::LedgerView;
-use crate::control::api::work::{ExplainView, FlowView, LatelyView, QueueView, StandingView};
+use crate::control::api::work::{
+    ExplainView, FlowView, LatelyView, MigrateRequest, MigrationView, QueueView, StandingView,
+};
 
 impl Door {
     /// Starts nothing more on this node. With `wait` it returns when nothing runs here any more.
@@ -31,6 +33,11 @@ impl Door {
     /// What waits on this node, and why.
     pub async fn queue(&self) -> Result<QueueView, DoorError> {
         self.get("/v1/queue").await
+    }
+
+    /// Answered when it is clear what became of the task.
+    pub async fn migrate(&self, request: &MigrateRequest) -> Result<MigrationView, DoorError> {
+        self.call(Method::POST, "/v1/migrate", Some(request)).await
     }
 
     pub async fn flow(&self) -> Result<FlowView, DoorError> {

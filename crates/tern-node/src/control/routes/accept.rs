@@ -1,10 +1,13 @@
 //! From a request to a job that the node can accept: everything that can be refused without asking it is refused here.
 
 use axum::http::StatusCode;
-use tern_core::words::limits::{ARG_BYTES_MAX, ARGV_BYTES_MAX, SPEC_BYTES_MAX, TASKS_PER_JOB_MAX, TRIES_MAX};
+use tern_core::words::limits::{
+    ARG_BYTES_MAX, ARGV_BYTES_MAX, CHECKPOINT_GRACE, CHECKPOINT_GRACE_MOST, KILL_GRACE, SPEC_BYTES_MAX,
+    TASKS_PER_JOB_MAX, TRIES_MAX,
+};
 use tern_core::words::spec::HaltWhen;
 use tern_core::words::template::{Template, TemplateError};
-use tern_core::words::{Bytes, Inputs, JobSpec, Needs, NodeId};
+use tern_core::words::{Bytes, Checkpoint, Inputs, JobSpec, Needs, NodeId};
 
 use super::travel;
 use crate::control::api::{NeedsRequest, SubmitRequest};
@@ -27,11 +30,12 @@ pub fn submission(request: SubmitRequest, named: Named) -> Result<Submission, Re
     }
     let command = Template::parse(&request.argv, request.shell.clone(), request.append).map_err(refused_template)?;
     let stage = travel::travelling(&request, &command)?;
+    let checkpoint = checkpoint(&request)?;
     let context = Context {
         cwd: request.cwd,
         env: request.environment,
         timeout_ms: request.timeout_ms,
-        grace_ms: tern_core::words::limits::KILL_GRACE.as_ms(),
+        grace_ms: checkpoint.map_or(KILL_GRACE.as_ms(), |checkpoint| checkpoint.grace_ms.into()),
         rlimits: request.rlimits.clone(),
     };
     let needs = needs(request.needs, named);
@@ -55,8 +59,26 @@ pub fn submission(request: SubmitRequest, named: Named) -> Result<Submission, Re
         stage,
         work: Bytes::default(),
         deferred: request.deferred,
+        checkpoint,
+        idempotent: request.idempotent,
     };
     Ok(Submission { spec, rows: request.rows.unwrap_or_default(), context, adaptive: request.adaptive })
+}
+
+/// Whether tasks leave checkpoints, and how long they have for it.
+fn checkpoint(request: &SubmitRequest) -> Result<Option<Checkpoint>, Refused> {
+    let named = match request.grace_ms {
+        Some(_) if !request.checkpoint => {
+            return Err(Refused::invalid("a grace is for tasks that leave checkpoints: it goes with --checkpoint"));
+        }
+        named => named.unwrap_or(CHECKPOINT_GRACE.as_ms()),
+    };
+    let most = CHECKPOINT_GRACE_MOST.as_ms();
+    if named > most {
+        return Err(limit("milliseconds between TERM and KILL", most, named));
+    }
+    let grace_ms = u32::try_from(named).unwrap_or(u32::MAX);
+    Ok(request.checkpoint.then_some(Checkpoint { grace_ms }))
 }
 
 /// The nodes that a request names.
@@ -155,5 +177,20 @@ pub(super) fn limit(what: &'static str, limit: u64, got: u64) -> Refused {
 pub(super) fn refused_template(error: TemplateError) -> Refused {
     match error {
         TemplateError::Empty => Refused::invalid("there is no command to run"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_grace_belongs_to_checkpoints_and_has_a_limit() {
+        let of =
+            |keeps, grace_ms| checkpoint(&SubmitRequest { checkpoint: keeps, grace_ms, ..SubmitRequest::default() });
+        assert_eq!(of(false, None).ok(), Some(None));
+        assert_eq!(of(true, None).ok(), Some(Some(Checkpoint { grace_ms: 30_000 })));
+        assert_eq!(of(true, Some(500)).ok(), Some(Some(Checkpoint { grace_ms: 500 })));
+        assert!(of(false, Some(500)).is_err() && of(true, Some(3_600_001)).is_err());
     }
 }

@@ -157,7 +157,7 @@ fn task_set(ranges: &[(u32, u32)]) -> Result<TaskSet, Refused> {
 async fn command(app: &App, command: Command) -> Result<Json<Done>, Refused> {
     let tasks = match app.handle.command(command).await? {
         Answer::Tasks(tasks) => Some(tasks),
-        Answer::Done | Answer::Accepted(_) => None,
+        Answer::Done | Answer::Accepted(_) | Answer::Migrated(_) => None,
     };
     Ok(Json(Done { tasks }))
 }

@@ -1,5 +1,7 @@
 //! Standing back, the flow of work, and why a job waits.
 
+pub mod migrate;
+
 use std::time::Duration;
 
 use axum::Json;

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::files::wire::{Kind, Trouble};
-use crate::home::WORK;
+use crate::home::{CHECKPOINTS, WORK};
 
 /// By this a state folder is known; it is there from its first start.
 const MARK: &str = "grid/roll";
@@ -35,17 +35,16 @@ pub fn check(path: &Path) -> Result<(), Trouble> {
     }
 }
 
-/// As [`check`], for what is read: what tasks made is fetched from their work folders.
+/// As [`check`], for what is read: what tasks made is fetched from their work folders, and what they go on from as a checkpoint.
 ///
 /// # Errors
 /// [`Kind::Refused`]
 pub fn check_read(path: &Path) -> Result<(), Trouble> {
     let real = real(path);
     let state = real.ancestors().find(|folder| is_state(folder));
-    match state.and_then(|state| real.strip_prefix(state.join(WORK)).ok()) {
-        Some(below) if below.components().next().is_some() => Ok(()),
-        _ => check(path),
-    }
+    let open = |name| state.and_then(|state| real.strip_prefix(state.join(name)).ok());
+    let below = |name| open(name).is_some_and(|below| below.components().next().is_some());
+    if below(WORK) || below(CHECKPOINTS) { Ok(()) } else { check(path) }
 }
 
 #[cfg(test)]
@@ -64,6 +63,11 @@ mod tests {
         let crooked = beside.join("../state/grid/admin.key");
         for path in [&state, &state.join("key"), &state.join("new"), &beside.join("link/grid/recovery"), &crooked] {
             assert_eq!(check(path).expect_err("it is kept").kind, Kind::Refused, "{}", path.display());
+        }
+        std::fs::create_dir_all(state.join("checkpoints/1-00000001")).expect("a folder");
+        assert!(check_read(&state.join("checkpoints/1-00000001/1/x")).is_ok());
+        for path in [state.join("checkpoints"), state.join("checkpoints/../key"), state.join("journal.redb")] {
+            assert_eq!(check_read(&path).expect_err("it is kept").kind, Kind::Refused, "{}", path.display());
         }
         for path in [folder.path(), &beside, &beside.join("file"), &folder.path().join("state2")] {
             assert!(check(path).is_ok(), "{}", path.display());

@@ -42,7 +42,7 @@ impl Loop {
             ready.push(outcome);
         }
         *outcomes = ready;
-        if made.iter().all(|made| made.files.is_empty() && made.long == [None, None]) {
+        if made.iter().all(Made::is_nothing) {
             made.clear();
         }
     }

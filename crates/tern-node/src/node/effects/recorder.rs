@@ -257,7 +257,8 @@ const fn how(exit: Exit) -> How {
         Exit::Code(_) | Exit::Signal(_) => How::Failed,
         Exit::TimedOut => How::TimedOut,
         Exit::Cancelled => How::Cancelled,
-        Exit::Void => How::Void,
+        // It goes on from there: the run is not over, and did not count.
+        Exit::Void | Exit::Checkpointed => How::Void,
     }
 }
 

@@ -1,9 +1,10 @@
 //! What comes from nodes that share work: loans, and ends of what was lent, with the files of both.
 
-use tern_core::machine::{Effect, Event};
+use tern_core::machine::{Effect, Event, Machine};
 use tern_core::observe::Fit;
-use tern_core::wire::{self, Made, Message, TaskFiles};
-use tern_core::words::{Bytes, GrantId, JobSpec, NodeId, TaskSet, Unfit};
+use tern_core::promise::{Exit, Outcome};
+use tern_core::wire::{self, Message, TaskFiles};
+use tern_core::words::{Attempt, Bytes, GrantId, JobId, JobSpec, NodeId, TaskSet, Unfit};
 
 use crate::clock;
 use crate::node::run::Loop;
@@ -34,6 +35,7 @@ impl Loop {
                 return tracing::debug!("results were dropped for now: the disk is not ready for more");
             }
             let mut output = std::mem::take(output);
+            self.missing_checkpoints(outcomes);
             // Of what will not count nothing is kept: neither of a loan that is over, nor of an end that is being written already.
             let counts: Vec<bool> = outcomes.iter().map(|it| self.machine.would_count(from, *grant, it)).collect();
             for (output, _) in output.iter_mut().zip(&counts).filter(|(_, counts)| !**counts) {
@@ -48,6 +50,19 @@ impl Loop {
             }
         }
         self.handle(Event::Message { from, message }, effects);
+    }
+
+    /// A checkpoint that is not here cannot be gone on from: its task goes on from the one before.
+    fn missing_checkpoints(&self, outcomes: &mut [Outcome]) {
+        for outcome in outcomes.iter_mut().filter(|outcome| outcome.exit.leaves_checkpoint()) {
+            let Attempt { job, task, .. } = outcome.attempt;
+            if spec(&self.machine, job, |it| it.checkpoint.is_some())
+                && !self.home.checkpoint(&outcome.attempt).is_dir()
+            {
+                tracing::warn!(%job, task = task + 1, "a checkpoint did not come, and its task goes on from the one before");
+                outcome.exit = Exit::Void;
+            }
+        }
     }
 
     /// Ends of tasks that made files: these come first. Only what an open loan names is fetched.
@@ -73,11 +88,19 @@ impl Loop {
         let argv: Vec<Vec<Bytes>> = orders.into_iter().map(|order| order.argv).collect();
         let travel = self.orders.travel(self.machine.state(), job, &tasks, &argv);
         let (mut outcomes, mut outputs, mut mades) = (Vec::new(), Vec::new(), Vec::new());
-        for ((outcome, output), made) in ends {
+        let stages = spec(&self.machine, job, |it| it.stage.is_some());
+        let keeps = spec(&self.machine, job, |it| it.checkpoint.is_some());
+        for ((outcome, output), mut made) in ends {
+            if !stages {
+                made.files.clear();
+            }
+            if !keeps {
+                made.checkpoint.0.clear();
+            }
             outcomes.push(outcome);
             outputs.push(output);
             // Of a job whose files do not travel none is taken.
-            mades.push(if travel.is_some() { made } else { Made { files: Vec::new(), ..made } });
+            mades.push(made);
         }
         let declared = travel.map_or_else(|| vec![TaskFiles::default(); outcomes.len()], |travel| travel.tasks);
         let message = Message::Results { grant, outcomes, output: outputs, made: mades };
@@ -102,8 +125,9 @@ impl Loop {
         };
         // Copies: the machine counts them when it judges the loan.
         let travel = travel.as_ref().map(|travel| (**travel).clone());
-        let (grant, gpus) = (*grant, spec.needs.gpus);
-        let came = Came { from, tasks: tasks.clone(), argv: argv.clone(), travel, gpus };
+        let (grant, gpus, job) = (*grant, spec.needs.gpus, *job);
+        let (keeps, stages) = (spec.checkpoint.is_some(), spec.stage.is_some());
+        let came = Came { from, tasks: tasks.clone(), argv: argv.clone(), travel, gpus, job, keeps, stages };
         self.handle(Event::Message { from, message }, effects);
         if self.machine.borrowed().any(|(held, lender)| held == grant && lender == from) {
             self.orders.borrow(grant, came, context);
@@ -115,7 +139,7 @@ impl Loop {
     /// Why this machine cannot run such tasks: a program is not installed, or it takes no files. A program that is named with a
     /// folder comes with the job, or is where it says.
     fn cannot_run(&self, spec: &JobSpec, argv: &[Vec<Bytes>]) -> Option<Unfit> {
-        if spec.stage.is_some() && (self.stager.is_none() || !self.files) {
+        if spec.files_travel() && (self.stager.is_none() || !self.files) {
             return Some(Unfit::NoFiles);
         }
         let path = store::context::path_of(spec);
@@ -158,4 +182,9 @@ impl Loop {
     pub(in crate::node) fn peer_fit(&mut self, from: NodeId, fit: Fit, effects: &mut Vec<Effect>) {
         self.handle(Event::PeerFit(from, fit), effects);
     }
+}
+
+/// What the spec of an own job says.
+fn spec(machine: &Machine, job: JobId, says: impl Fn(&JobSpec) -> bool) -> bool {
+    machine.state().job(job).is_some_and(|known| says(&known.spec))
 }

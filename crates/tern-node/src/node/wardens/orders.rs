@@ -7,18 +7,20 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use tern_core::promise::{Outcome, State};
-use tern_core::wire::{TaskFiles, Travel};
+use tern_core::promise::{Job, Outcome, Output, State};
+use tern_core::wire::{Saved, TaskFiles, Travel};
 use tern_core::words::limits::{ARG_BYTES_MAX, FRAME_BYTES_MAX};
 use tern_core::words::{Attempt, Bytes, GrantId, Inputs as Rowed, JobId, JobSpec, NodeId, TaskSet};
 
 use super::devices::Devices;
 use crate::files::names;
 use crate::home::Home;
-use crate::process::protocol::{Order, Own};
+use crate::process::checkpoint;
+use crate::process::protocol::{Keep, Order, Own, Said};
 use crate::stage::leave::{Along, Leaving};
 use crate::stage::{self, Inputs, Wish};
 use crate::store::context;
+use crate::store::results::copy_output;
 use crate::store::rows::Rows;
 
 /// Jobs whose inputs are kept open; others are opened again when needed.
@@ -34,6 +36,11 @@ pub struct Came {
     pub argv: Vec<Vec<Bytes>>,
     pub travel: Option<Travel>,
     pub gpus: u8,
+    pub job: JobId,
+    /// Its tasks leave checkpoints.
+    pub keeps: bool,
+    /// Files go along, and its tasks run in folders of their own.
+    pub stages: bool,
 }
 
 /// Renders tasks and remembers what borrowed tasks came with.
@@ -48,6 +55,9 @@ pub struct Orders {
 
 struct Loan {
     from: NodeId,
+    job: JobId,
+    keeps: bool,
+    stages: bool,
     /// Graphics processors of one task.
     gpus: u8,
     /// The folder of its work folders, made when it is needed.
@@ -105,9 +115,48 @@ impl Orders {
     pub fn equip(&mut self, orders: &mut [Order], gpus: u8, attempt: impl Fn(u32) -> Attempt) {
         if gpus > 0 {
             for order in orders {
-                order.own = own(None, self.devices.take(attempt(order.task), gpus));
+                order.own = own(None, self.devices.take(attempt(order.task), gpus), None);
             }
         }
+    }
+
+    /// Gives own tasks that leave checkpoints a place for them, and what they go on from. What else lies there goes.
+    pub fn keep(&self, orders: &mut [Order], job: &Job, attempt: impl Fn(u32) -> Attempt) {
+        for order in orders {
+            let attempt = attempt(order.task);
+            let kept =
+                job.kept.get(&order.task).map(|kept| (Attempt { epoch: kept.epoch, n: kept.n, ..attempt }, kept));
+            let needed: Vec<Attempt> = kept.iter().map(|(last, _)| *last).chain([attempt]).collect();
+            checkpoint::discard(checkpoint::others(&self.home, &needed));
+            let mut keep = Keep { folder: stage_bytes(&self.home.checkpoint(&attempt)), ..Keep::default() };
+            if let Some((last, kept)) = kept {
+                keep.from = stage_bytes(&self.home.checkpoint(&last));
+                let said = |range: Output, path: PathBuf| {
+                    (range.len > 0).then(|| Said { file: stage_bytes(&path), offset: range.offset, len: range.len })
+                };
+                let (out, err) = (self.home.stdout(kept.stdout.file), self.home.stderr(kept.stderr.file));
+                keep.said = [said(kept.stdout, out), said(kept.stderr, err)];
+            }
+            order.own.get_or_insert_default().keep = Some(Box::new(keep));
+        }
+    }
+
+    /// The checkpoint that goes along with a lent task. What it had written becomes files of its own, which can be fetched.
+    fn saved(&self, job: &Job, (id, task): (JobId, u32)) -> Option<Box<Saved>> {
+        let kept = job.kept.get(&task)?;
+        let last = Attempt { job: id, task, round: 0, epoch: kept.epoch, n: kept.n };
+        let folder = self.home.checkpoint(&last);
+        let mut saved = Saved { folder: stage_bytes(&folder), ..Saved::default() };
+        for (which, range) in [kept.stdout, kept.stderr].into_iter().enumerate().filter(|(_, range)| range.len > 0) {
+            let place = folder.with_extension(which.to_string());
+            if place.metadata().is_ok_and(|meta| meta.len() == range.len) {
+            } else if let Err(error) = copy_output(&self.home, range, which == 1, &place, || true) {
+                // It is named, and not there: the borrower gives the task back.
+                tracing::warn!(%error, "what a task wrote before its checkpoint could not be put aside for another node");
+            }
+            saved.said[which] = stage_bytes(&place);
+        }
+        Some(Box::new(saved))
     }
 
     fn rows(&mut self, job: JobId) -> Result<Arc<Rows>, String> {
@@ -124,8 +173,8 @@ impl Orders {
 
     /// The files that travel with tasks of an own job, one entry a task; none where the job has none.
     pub fn travel(&mut self, state: &State, job: JobId, tasks: &TaskSet, argv: &[Vec<Bytes>]) -> Option<Travel> {
-        let spec = &state.job(job)?.spec;
-        let stage = spec.stage.as_ref()?;
+        let known = state.job(job).filter(|known| known.spec.files_travel())?;
+        let spec = &known.spec;
         let base = self.base(job);
         let rows = matches!(spec.inputs, Rowed::Rows).then(|| self.rows(job));
         let numbers = tasks.ranges().into_iter().flatten();
@@ -134,7 +183,8 @@ impl Orders {
                 Some(Ok(rows)) => rows.rows(task..=task).ok().and_then(|mut rows| rows.pop()).unwrap_or_default(),
                 _ => number(spec, task),
             };
-            stage::names::of_task(stage, &base, &row, task + 1, argv)
+            let named = spec.stage.as_ref().map(|stage| stage::names::of_task(stage, &base, &row, task + 1, argv));
+            TaskFiles { saved: self.saved(known, (job, task)), ..named.unwrap_or_default() }
         });
         Some(Travel { tasks: files.collect(), base: stage_bytes(&base) })
     }
@@ -172,15 +222,17 @@ impl Orders {
     pub fn leaving(&mut self, to: NodeId, grant: GrantId, outcome: &Outcome, long: [bool; 2]) -> Option<Leaving> {
         let loan = self.borrowed.get_mut(&grant)?;
         let task = outcome.attempt.task;
-        let made = loan.travel.as_mut().and_then(|travel| {
+        let checkpointed = loan.keeps && outcome.exit.leaves_checkpoint();
+        let made = loan.travel.as_mut().filter(|_| loan.stages && !checkpointed).and_then(|travel| {
             let outputs = travel.files.get(&task).map(|files| files.outputs.clone()).unwrap_or_default();
             Some((travel.ready.remove(&task)?, outputs))
         });
-        if made.is_none() && long == [false; 2] {
+        if made.is_none() && long == [false; 2] && !checkpointed {
             return None;
         }
+        let checkpoint = checkpointed.then(|| stage_bytes(&self.home.checkpoint(&outcome.attempt))).unwrap_or_default();
         loan.along.insert(task, Along::Coming);
-        Some(Leaving { to, grant, outcome: *outcome, made, folder: loan.folder.clone(), long })
+        Some(Leaving { to, grant, outcome: *outcome, made, folder: loan.folder.clone(), long, checkpoint })
     }
 
     /// It was looked for. False: the loan is over.
@@ -193,7 +245,7 @@ impl Orders {
     /// Remembers what a grant came with. `argv` has one vector a task in ascending order; a shorter list is the lender's
     /// fault and leaves tasks without a vector, which then fail and say so.
     pub fn borrow(&mut self, grant: GrantId, came: Came, context: PathBuf) {
-        let Came { from, tasks, argv, travel, gpus } = came;
+        let Came { from, tasks, argv, travel, gpus, job, keeps, stages } = came;
         let numbers = || tasks.ranges().into_iter().flatten();
         let folder = self.home.work().join(format!("{:016x}-{}", grant.incarnation, grant.n));
         let travel = travel.map(|travel| Travelling {
@@ -202,7 +254,7 @@ impl Orders {
             ready: BTreeMap::new(),
         });
         let (argv, along) = (numbers().zip(argv).collect(), BTreeMap::new());
-        self.borrowed.insert(grant, Loan { from, gpus, folder, travel, argv, context, along });
+        self.borrowed.insert(grant, Loan { from, job, keeps, stages, gpus, folder, travel, argv, context, along });
     }
 
     /// Where the context of a loan lies; None where none is known.
@@ -211,16 +263,18 @@ impl Orders {
     }
 
     pub fn lent(&mut self, grant: GrantId, tasks: &TaskSet, attempt: impl Fn(u32) -> Attempt) -> Vec<Order> {
-        let (known, devices) = (self.borrowed.get(&grant), &mut self.devices);
+        let (known, devices, home) = (self.borrowed.get(&grant), &mut self.devices, &self.home);
         let numbers = tasks.ranges().into_iter().flatten();
         numbers
             .map(|task| match known.and_then(|loan| loan.argv.get(&task)).cloned() {
                 Some(argv) if !argv.is_empty() => {
                     let loan = known;
-                    let travels = loan.filter(|loan| loan.travel.is_some());
-                    let folder = travels.map(|loan| stage_bytes(&loan.folder.join(task.to_string())));
+                    let stages = loan.filter(|loan| loan.stages && loan.travel.is_some());
+                    let folder = stages.map(|loan| stage_bytes(&loan.folder.join(task.to_string())));
                     let env = devices.take(attempt(task), loan.map_or(0, |loan| loan.gpus));
-                    Order { task, argv, own: own(folder, env) }
+                    let keeps = loan.filter(|loan| loan.keeps);
+                    let keep = keeps.map(|loan| loan.keep(task, &home.checkpoint(&attempt(task))));
+                    Order { task, argv, own: own(folder, env, keep) }
                 }
                 _ => unreadable(task, "the lender sent no command for it"),
             })
@@ -234,9 +288,15 @@ impl Orders {
 
     /// Forgets what came with loans that have ended. Returns their folders of work folders.
     pub fn keep_grants(&mut self, mut keep: impl FnMut(GrantId) -> bool) -> Vec<PathBuf> {
-        let ended = self.borrowed.extract_if(.., |grant, _| !keep(*grant));
-        let ended = ended.inspect(|(_, loan)| context::discard_borrowed(&loan.context));
-        ended.map(|(_, loan)| loan.folder).collect()
+        let ended: Vec<(GrantId, Loan)> = self.borrowed.extract_if(.., |grant, _| !keep(*grant)).collect();
+        for (_, loan) in &ended {
+            context::discard_borrowed(&loan.context);
+            // Another loan of the same job may have checkpoints here, too.
+            if loan.keeps && self.borrowed.values().all(|other| other.job != loan.job) {
+                checkpoint::put_away(&self.home, &self.home.checkpoints().join(loan.job.to_string()));
+            }
+        }
+        ended.into_iter().map(|(_, loan)| loan.folder).collect()
     }
 
     pub fn forget_job(&mut self, job: JobId) {
@@ -291,8 +351,28 @@ fn unreadable(task: u32, why: &str) -> Order {
 }
 
 /// What a task has for itself, if anything.
-fn own(folder: Option<Bytes>, env: Vec<(Bytes, Bytes)>) -> Option<Box<Own>> {
-    (folder.is_some() || !env.is_empty()).then(|| Box::new(Own { folder: folder.unwrap_or_default(), env }))
+fn own(folder: Option<Bytes>, env: Vec<(Bytes, Bytes)>, keep: Option<Keep>) -> Option<Box<Own>> {
+    let keep = keep.map(Box::new);
+    let any = folder.is_some() || !env.is_empty() || keep.is_some();
+    any.then(|| Box::new(Own { folder: folder.unwrap_or_default(), env, keep }))
+}
+
+impl Loan {
+    /// Where a borrowed task leaves its checkpoint, and what came with it.
+    fn keep(&self, task: u32, folder: &Path) -> Keep {
+        let mut keep = Keep { folder: stage_bytes(folder), ..Keep::default() };
+        let files = self.travel.as_ref().and_then(|travel| travel.files.get(&task));
+        let Some(saved) = files.and_then(|files| files.saved.as_ref()) else { return keep };
+        keep.from = stage_bytes(&stage::saved_folder(&self.folder, task));
+        for which in 0..2 {
+            let place = stage::saved_output(&self.folder, task, which);
+            // An empty output was not sent.
+            let len = place.metadata().map_or(0, |meta| meta.len());
+            let said = !saved.said[which].is_empty() && len > 0;
+            keep.said[which] = said.then(|| Said { file: stage_bytes(&place), offset: 0, len });
+        }
+        keep
+    }
 }
 
 fn stage_bytes(path: &Path) -> Bytes {
@@ -310,7 +390,9 @@ mod tests {
         let mut orders = Orders::new(Home::new(folder.path()));
         let (grant, tasks) = (GrantId { incarnation: 1, n: 1 }, TaskSet::first(2));
         let argv: Vec<Vec<Bytes>> = vec![vec!["echo".into(), "0".into()], vec!["echo".into(), "1".into()]];
-        let came = Came { from: NodeId([1; 32]), tasks: tasks.clone(), argv: argv.clone(), travel: None, gpus: 0 };
+        let (from, job) = (NodeId([1; 32]), JobId::new(1, 1));
+        let of = (tasks.clone(), argv.clone());
+        let came = Came { from, tasks: of.0, argv: of.1, travel: None, gpus: 0, job, keeps: false, stages: false };
         orders.borrow(grant, came, folder.path().join("context"));
         let epoch = Epoch { counter: 0, keeper: 1, incarnation: 1 };
         let attempt = |task| Attempt { job: JobId::new(1, 1), task, round: 0, epoch, n: 1 };

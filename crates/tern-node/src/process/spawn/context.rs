@@ -17,7 +17,7 @@ const CONTEXTS_MAX: usize = 8;
 /// Bytes of a context file: the environment may not exceed what a process can be given.
 const CONTEXT_BYTES_MAX: u64 = 2 * ARGV_BYTES_MAX as u64;
 /// Set by us for each task; what the submitter had of these is of another task.
-const OURS: [&[u8]; 3] = [b"TERN_JOB=", b"TERN_TASK=", b"TERN_ATTEMPT="];
+const OURS: [&[u8]; 4] = [b"TERN_JOB=", b"TERN_TASK=", b"TERN_ATTEMPT=", b"TERN_CHECKPOINT_DIR="];
 
 /// A context, ready to be used.
 pub struct Prepared {

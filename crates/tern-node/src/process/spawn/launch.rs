@@ -19,9 +19,10 @@ use tern_core::words::{Attempt, Bytes};
 use super::context::Prepared;
 use super::search::{Found, search};
 use super::vfork::{Program, Stack};
+use crate::process::checkpoint;
 use crate::process::outputs::Pair;
 use crate::process::pidfd::Pidfd;
-use crate::process::protocol::Own;
+use crate::process::protocol::{Keep, Own, Said};
 
 /// Why there is no process.
 #[derive(Debug, PartialEq, Eq)]
@@ -98,7 +99,7 @@ impl Launcher {
         (argv, own): (&[Bytes], Option<&Own>),
         outputs: &Pair,
     ) -> Result<(i32, Pidfd), Errno> {
-        let through_trampoline = !context.rlimits.is_empty();
+        let through_trampoline = !context.rlimits.is_empty() || own.is_some_and(|own| own.keep.is_some());
         let ours = self.lay_out(context, attempt, file, (argv, own), through_trampoline);
         let (stdout, stderr) = outputs.descriptors();
         let program = Program {
@@ -132,9 +133,12 @@ impl Launcher {
             }
             strings.push(0);
         };
+        let keep = own.and_then(|own| own.keep.as_deref());
         if through_trampoline {
             push(&[b"tern"]);
             push(&[b"trampoline"]);
+            // First: a limit on the size of files is the program's.
+            keep.iter().flat_map(|keep| laid_out(keep)).for_each(|word| push(&[&word]));
             for limit in &context.rlimits {
                 push(&[b"--rlimit"]);
                 push(&[limit.to_bytes()]);
@@ -148,11 +152,14 @@ impl Launcher {
         push(&[b"TERN_JOB=", attempt.job.to_string().as_bytes()]);
         push(&[b"TERN_TASK=", (u64::from(attempt.task) + 1).to_string().as_bytes()]);
         push(&[b"TERN_ATTEMPT=", attempt_text(attempt).as_bytes()]);
+        if let Some(keep) = keep {
+            push(&[checkpoint::VARIABLE, b"=", &keep.folder]);
+        }
         let more = own.map_or(&[][..], |own| &own.env[..]);
         for (name, value) in more {
             push(&[name, b"=", value]);
         }
-        let words = starts.len() - 3 - more.len();
+        let words = starts.len() - 3 - usize::from(keep.is_some()) - more.len();
         let pointer = |bytes: &[u8], at: usize| bytes[at..].as_ptr().cast::<c_char>();
         self.pointers.clear();
         self.pointers.extend(starts[..words].iter().map(|at| pointer(strings, *at)));
@@ -165,6 +172,17 @@ impl Launcher {
         }
         words + 1
     }
+}
+
+/// What the trampoline does before the program of a task that leaves checkpoints.
+fn laid_out(keep: &Keep) -> Vec<Bytes> {
+    let mut words = vec!["--checkpoint".into(), keep.from.clone(), keep.folder.clone()];
+    for (which, said) in ["--stdout", "--stderr"].into_iter().zip(&keep.said) {
+        if let Some(Said { file, offset, len }) = said {
+            words.extend([which.into(), file.clone(), offset.to_string().into(), len.to_string().into()]);
+        }
+    }
+    words
 }
 
 /// What the kernel would refuse without saying which argument it was.

@@ -13,6 +13,7 @@ use tern_core::promise::{Exit, Outcome, Output};
 
 use super::hub::{Duty, Ended, Hub, Mail};
 use crate::home::Home;
+use crate::process::checkpoint;
 use crate::store::segment::{Position, SegmentWriter};
 
 /// Below this the disk counts as full: an outcome must always find room.
@@ -84,9 +85,18 @@ fn commit(hub: &Hub, writer: &mut SegmentWriter, batch: &[Ended]) -> Option<Posi
 /// Makes output durable. Where the disk lost it, the attempt does not count and runs again, with new files.
 fn void_what_is_lost(hub: &Hub, batch: &mut [Ended]) {
     for ended in batch {
+        let attempt = ended.outcome.attempt;
+        if ended.outcome.exit.leaves_checkpoint()
+            && let Err(error) = checkpoint::sync(&hub.home, &attempt)
+        {
+            let (job, task) = (attempt.job, attempt.task + 1);
+            eprintln!(
+                "tern warden: the checkpoint of {job}.{task} is not durable, and it goes on from the one before: {error}"
+            );
+            ended.outcome.exit = Exit::Void;
+        }
         let Some(pair) = &ended.outputs else { continue };
         if let Err(error) = pair.sync(&hub.home) {
-            let attempt = ended.outcome.attempt;
             eprintln!(
                 "tern warden: the output of {}.{} was lost by the disk, and it runs again: {error}",
                 attempt.job,

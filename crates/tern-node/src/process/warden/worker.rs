@@ -14,6 +14,7 @@ use nix::sys::wait::waitpid;
 use nix::unistd::Pid;
 use tern_core::promise::{Exit, Outcome, Output};
 use tern_core::words::Attempt;
+use tern_core::words::limits::CHECKPOINT_EXIT;
 
 use super::commit;
 use super::hub::{Assigned, Ended, Hub, Mail, mono};
@@ -24,6 +25,8 @@ use crate::process::spawn::launch::{Launcher, Refusal};
 use crate::process::spawn::vfork::block_all_signals;
 use crate::process::usage::{Floor, Usage};
 
+/// With this a task says that it left a checkpoint.
+const CHECKPOINT: Exit = Exit::Code(CHECKPOINT_EXIT);
 const WAKE: u64 = u64::MAX;
 const NEVER: u64 = u64::MAX;
 /// How long to wait when the machine has no room for another process.
@@ -312,6 +315,13 @@ impl Worker {
         let ranges = self.ranges(slot, &running.noted, &running.outputs);
         let exit = match running.stage {
             Stage::Runs => self.verdict(&running, exit_of(status), ranges.0.len + ranges.1.len > 0),
+            // Asked to end, it says that it left a checkpoint; whether it has one the agent knows.
+            Stage::Asked(Exit::Cancelled) | Stage::Killed(Exit::Cancelled) if exit_of(status) == CHECKPOINT => {
+                match self.verdict(&running, CHECKPOINT, true) {
+                    CHECKPOINT => Exit::Checkpointed,
+                    void => void,
+                }
+            }
             Stage::Asked(exit) | Stage::Killed(exit) => exit,
         };
         let ran_ns = mono().saturating_sub(running.noted.started_mono);

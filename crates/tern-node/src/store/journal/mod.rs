@@ -20,4 +20,4 @@ pub use note::Note;
 pub use recover::Recovery;
 
 /// Version of the rows; a journal of a greater one is refused untouched.
-pub const FORMAT: u16 = 2;
+pub const FORMAT: u16 = 3;

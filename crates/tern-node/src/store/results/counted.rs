@@ -158,6 +158,7 @@ fn counts(state: Option<&Job>, outcome: &Outcome) -> bool {
         && match outcome.exit {
             exit if exit.is_success() => state.done.contains(task),
             Exit::Cancelled => state.cancelled.contains(task),
+            Exit::Checkpointed => state.cancelled.contains(task) || state.failed.contains(task),
             Exit::Void => false,
             _ => state.failed.contains(task),
         }

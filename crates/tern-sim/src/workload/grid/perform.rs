@@ -17,7 +17,8 @@ impl Grid<'_> {
     pub(super) fn perform(&mut self, node: usize, effect: Effect) {
         match effect {
             // No job of these workloads has files of its own: their bytes travel with the loan; and processes are not judged.
-            Effect::Stage { .. } | Effect::Log(_) | Effect::Hold { .. } | Effect::Free { .. } => {}
+            Effect::Stage { .. } | Effect::Kept { .. } | Effect::Log(_) => {}
+            Effect::Hold { .. } | Effect::Free { .. } => {}
             Effect::Persist { sequence, .. } => {
                 let agent = &mut self.agents[node];
                 agent.written = sequence;

@@ -82,6 +82,13 @@ impl Machine {
         serde_json::from_str(&self.good(words)).unwrap()
     }
 
+    /// The same for one that ends with this code.
+    pub fn tern_json_of(&self, words: &[&str], code: i32) -> Value {
+        let out = self.tern(words);
+        assert_eq!(out.code, code, "{}: {words:?}: {out:?}\n{}", self.node.label(), self.log());
+        serde_json::from_str(&out.stdout).unwrap()
+    }
+
     /// What the API answers to `GET PATH`: asked without a program in between, where time matters.
     pub fn ask(&self, path: &str) -> Option<Value> {
         let mut stream = UnixStream::connect(self.home.join("control.sock")).ok()?;

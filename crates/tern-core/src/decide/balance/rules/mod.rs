@@ -5,6 +5,8 @@
 //! sum is 0 nothing is woken and nobody is sent to sleep: in the mode `paired` an overloaded and an idle node still help each other,
 //! in the mode `strict` nothing happens at all.
 
+pub mod wish;
+
 use alloc::format;
 use alloc::string::String;
 

@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::rules::Rule;
+use super::Rule;
 use crate::words::Span;
 
 /// How long a sign must stand before machines are wished for or offered: the age of signals that power follows.
