@@ -78,7 +78,7 @@ fn a_day_in_which_all_four_have_their_turn_and_none_works_against_another() {
             Did::Hold { .. } => assert!(trit != NodeTrit::Idle, "{noted:?}"),
             Did::Free { .. } => assert!(trit == NodeTrit::Idle, "{noted:?}"),
             Did::Wish(Some(Wish::Fewer)) => {
-                assert_eq!(noted.deferred, 0, "machines sleep only when nothing waits: {noted:?}")
+                assert_eq!(noted.deferred, 0, "machines sleep only when nothing waits: {noted:?}");
             }
             _ => {}
         }

@@ -32,7 +32,7 @@ impl Decision {
             Did::Move { job, .. } | Did::Moved { job, .. } | Did::Checkpoint { job, .. } => Some(job),
             Did::Offer { .. } | Did::Ask { .. } | Did::Return { .. } => None,
             Did::Slots { .. } | Did::Drain | Did::Undrain | Did::Rule(_) | Did::Wish(_) => None,
-            Did::Hold { .. } | Did::Free { .. } => None,
+            Did::Hold { .. } | Did::Free { .. } | Did::Relieve { .. } => None,
         }
     }
 }
@@ -42,7 +42,7 @@ impl Did {
     #[must_use]
     pub const fn is_standing(&self) -> bool {
         match self {
-            Self::Hold { .. } | Self::Free { .. } | Self::Rule(_) | Self::Wish(_) => true,
+            Self::Hold { .. } | Self::Free { .. } | Self::Relieve { .. } | Self::Rule(_) | Self::Wish(_) => true,
             Self::Slots { .. } | Self::Drain | Self::Undrain => true,
             Self::Start { .. } | Self::Ask { .. } | Self::Lend { .. } | Self::Offer { .. } | Self::Copy { .. } => false,
             Self::Order { .. } | Self::Move { .. } | Self::Moved { .. } | Self::Checkpoint { .. } => false,
@@ -72,6 +72,7 @@ impl fmt::Display for Did {
                 write!(f, "chose the order {}{stay}", order.name())
             }
             Self::Hold { pid, dry } => write!(f, "{} process {pid} back", if *dry { "would hold" } else { "holds" }),
+            Self::Relieve { pid } => write!(f, "sends the task of process {pid} to another node"),
             Self::Free { pid, dry } => write!(f, "{} process {pid} go", if *dry { "would let" } else { "lets" }),
             Self::Rule(rule) => write!(f, "rule {}", rule.name()),
             Self::Wish(Some(wish)) => write!(f, "wishes for {} machines", wish.name()),
@@ -115,6 +116,8 @@ pub enum Did {
     Order { job: JobId, order: Discipline, stay: bool },
     /// A process is held back, or would be (`dry`).
     Hold { pid: i32, dry: bool },
+    /// The task of a process is to go to an idle node.
+    Relieve { pid: i32 },
     /// A process that was held back is let go, or would be.
     Free { pid: i32, dry: bool },
     /// What is to be done for the whole grid is this from now on.

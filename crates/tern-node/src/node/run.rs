@@ -174,7 +174,9 @@ impl Loop {
         }
         if self.hogs.has_changed().unwrap_or(false) {
             let mut seen = self.hogs.borrow_and_update().clone();
-            seen.iter_mut().for_each(|process| process.throttled = self.wardens.holds(process.pid, process.start_time));
+            for process in &mut seen {
+                process.throttled = self.wardens.holds(process.pid, process.start_time);
+            }
             self.handle(Event::Processes(seen), effects);
         }
         if let Some(reading) = self.sampler.due(now) {

@@ -83,7 +83,7 @@ pub fn follow(home: Home, settings: ScumSettings, protected: Vec<String>) -> io:
             match sample_processes(MEASURED) {
                 Ok(samples) => drop(newest.send_replace(seen(judge(samples, &settings, &listed), &tasks(&home)))),
                 Err(error) => {
-                    tracing::warn!(%error, "the processes of this machine cannot be read: the matrix does nothing")
+                    tracing::warn!(%error, "the processes of this machine cannot be read: the matrix does nothing");
                 }
             }
             std::thread::sleep(PAUSE);

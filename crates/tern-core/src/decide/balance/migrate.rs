@@ -231,7 +231,8 @@ mod tests {
             change(&mut it);
             decide(&it)
         };
-        let table: [(&dyn Fn(&mut Picture), Answer); 19] = [
+        type Case<'a> = (&'a dyn Fn(&mut Picture), Answer);
+        let table: [Case<'_>; 19] = [
             (&|_| {}, Move(Way::Waiting, A)),
             (&|it| it.at = At::Over, Refuse(Why::Over)),
             (&|it| it.at = At::Between, Refuse(Why::Between)),

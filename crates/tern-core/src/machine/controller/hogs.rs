@@ -43,7 +43,7 @@ impl Machine {
         let marks = &self.controller.hogs.marks;
         let held = marks.values().filter(|mark| mark.held).count();
         for (process, step) in control::steps(seen, |process| marks.get(&key(process)).copied(), &around, held) {
-            self.act_on(&process, step, &around, out);
+            self.act_on(&process, step, &around, now, out);
         }
     }
 
@@ -53,7 +53,7 @@ impl Machine {
         self.sharing.peers.values().filter(heard).any(|peer| peer.heard.running < peer.heard.slots)
     }
 
-    fn act_on(&mut self, process: &Process, step: Step, around: &Around, out: &mut Vec<Effect>) {
+    fn act_on(&mut self, process: &Process, step: Step, around: &Around, now: Now, out: &mut Vec<Effect>) {
         let Process { pid, start_time, score_milli, .. } = *process;
         let because = Reason::Matrix { score_milli, node: around.node, taker: around.taker };
         let marks = &mut self.controller.hogs.marks;
@@ -61,9 +61,15 @@ impl Machine {
         if !known && marks.len() >= MARKS_MAX {
             return;
         }
-        let held = step != Step::Free;
-        marks.insert((pid, start_time), Mark { held, at: around.now, spared: false });
         let dry = around.reach == Reach::DryRun;
+        let goes =
+            step == Step::Move && !dry && process.task.is_some_and(|(job, task)| self.relieve_of(job, task, now, out));
+        let held = step != Step::Free && !goes;
+        let marks = &mut self.controller.hogs.marks;
+        marks.insert((pid, start_time), Mark { held, at: around.now, spared: false });
+        if goes {
+            return self.decided(Did::Relieve { pid }, because);
+        }
         self.decided(if held { Did::Hold { pid, dry } } else { Did::Free { pid, dry } }, because);
         match step {
             _ if dry => {}

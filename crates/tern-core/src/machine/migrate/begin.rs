@@ -18,6 +18,9 @@ use crate::wire::Message;
 use crate::words::limits::{MIGRATIONS_MAX, RESEND};
 use crate::words::{Epoch, GrantId, JobId, NodeId, Now, TaskSet};
 
+/// The ticket of a move that no command asked for: askers' tickets count from 1.
+const NOBODY: u64 = 0;
+
 /// Where a task is, with the names under which it is there.
 #[derive(Clone, Copy, Debug)]
 struct Found {
@@ -46,14 +49,7 @@ impl Machine {
         if let Some(deny) = self.cannot_look(id, task) {
             return out.push(Effect::Reply { ticket, outcome: Err(deny) });
         }
-        self.look_around(now);
-        let Some(job) = self.state.job(id) else { return };
-        let found = self.find(id, job, task);
-        let barred = self.barred(id, task);
-        let answer = match barred {
-            Some(why) => migrate::Answer::Refuse(why),
-            None => migrate::decide(&self.move_picture(id, job, task, &found, wanted)),
-        };
+        let Some((found, answer)) = self.judge_move(id, task, wanted, now) else { return };
         let from = self.holder(&found);
         match answer {
             migrate::Answer::Move(way, to) => self.begin_move(ticket, (id, task), (way, to), &found, now, out),
@@ -64,6 +60,37 @@ impl Machine {
                 out.push(not_moved(ticket, How::Refused, from, wanted, why));
             }
         }
+    }
+
+    /// The decision matrix wants the task away. Returns whether it goes; nobody waits for the answer.
+    pub(in crate::machine) fn relieve_of(&mut self, id: JobId, task: u32, now: Now, out: &mut Vec<Effect>) -> bool {
+        if self.cannot_look(id, task).is_some() {
+            return false;
+        }
+        match self.judge_move(id, task, None, now) {
+            Some((found, migrate::Answer::Move(way, to))) => {
+                self.begin_move(NOBODY, (id, task), (way, to), &found, now, out);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    fn judge_move(
+        &mut self,
+        id: JobId,
+        task: u32,
+        wanted: Option<NodeId>,
+        now: Now,
+    ) -> Option<(Found, migrate::Answer)> {
+        self.look_around(now);
+        let job = self.state.job(id)?;
+        let found = self.find(id, job, task);
+        let answer = match self.barred(id, task) {
+            Some(why) => migrate::Answer::Refuse(why),
+            None => migrate::decide(&self.move_picture(id, job, task, &found, wanted)),
+        };
+        Some((found, answer))
     }
 
     /// Why the wish is not even looked at.

@@ -230,7 +230,8 @@ impl Orders {
         if made.is_none() && long == [false; 2] && !checkpointed {
             return None;
         }
-        let checkpoint = checkpointed.then(|| stage_bytes(&self.home.checkpoint(&outcome.attempt))).unwrap_or_default();
+        let checkpoint =
+            if checkpointed { stage_bytes(&self.home.checkpoint(&outcome.attempt)) } else { Bytes::default() };
         loan.along.insert(task, Along::Coming);
         Some(Leaving { to, grant, outcome: *outcome, made, folder: loan.folder.clone(), long, checkpoint })
     }
