@@ -51,6 +51,7 @@ plants! {
     a_start_without_its_inputs: StartUnstaged => ["anytime_inputs_come_first"];
     a_loan_taken_back_for_what_its_message_had_no_room_for: UncarriedAll => ["anytime_one_valid_holder"];
     what_was_put_off_begins_at_once: DeferIgnored => ["anytime_put_off_waits_for_idle_nodes"];
+    a_loan_taken_back_for_what_its_message_had_no_room_for: UncarriedAll => ["anytime_one_valid_holder", "anytime_one_live_run_a_task"];
     a_half_that_was_not_posted: PostingForgotten => ["eventually_transfers_have_both_halves"];
     a_large_task_like_a_small_one: OneSlotEach => ["anytime_slots_are_not_overfilled"];
     a_drain_forgotten_with_the_agent: DrainForgotten => ["anytime_drained_starts_nothing"];

@@ -138,14 +138,25 @@ impl fmt::Display for Reason {
             }
             Self::AtParallel { parallel } => write!(f, "{parallel} of its tasks may run at once, and do"),
             Self::Halted { count, limit } => write!(f, "stopped early: {count} ends, the limit is {limit}"),
+            Self::Moves(_) | Self::Stays(_) | Self::Checkpoint { .. } | Self::Promised { .. } => self.of_a_move(f),
+            Self::Lent { tasks } => write!(f, "{tasks} of its tasks are with other nodes"),
+            Self::Ending { tasks } => write!(f, "{tasks} of its tasks are being ended"),
+        }
+    }
+}
+
+impl Reason {
+    /// Of a task that somebody wants elsewhere.
+    fn of_a_move(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
             Self::Moves(way) => write!(f, "somebody asked for it: {way}"),
             Self::Stays(why) => write!(f, "{why}"),
             Self::Checkpoint { nth } => write!(f, "it goes on from there; it is its checkpoint number {nth}"),
             Self::Promised { left } => {
-                write!(f, "it is to move: the other node has {} s left to ask for it", left.as_ms().div_ceil(1_000))
+                let secs = left.as_ms().div_ceil(1_000);
+                write!(f, "it is to move: the other node has {secs} s left to ask for it")
             }
-            Self::Lent { tasks } => write!(f, "{tasks} of its tasks are with other nodes"),
-            Self::Ending { tasks } => write!(f, "{tasks} of its tasks are being ended"),
+            _ => Ok(()),
         }
     }
 }

@@ -263,8 +263,12 @@ impl World {
 
     /// A task goes on only from a checkpoint that is durable, and that nothing ended after.
     pub(crate) fn check_kept(&mut self, node: usize, id: JobId, task: u32) {
-        let kept =
-            self.nodes[node].agent.as_ref().and_then(|agent| agent.machine.state().job(id)?.kept.get(&task).copied());
+        let agent = self.nodes[node].agent.as_ref();
+        let kept = agent.and_then(|agent| agent.machine.state().job(id)?.kept.get(&task).copied());
+        // The machine is further: the task was cancelled, or is over.
+        if kept.is_none() {
+            return;
+        }
         let known = self.ledger.jobs.get(&id).and_then(|job| job.tasks.get(task as usize));
         let durable = |attempt: &Attempt, exit: &Exit| {
             kept.is_some_and(|kept| (kept.epoch, kept.n) == (attempt.epoch, attempt.n)) && exit.leaves_checkpoint()

@@ -100,6 +100,8 @@ pub enum Why {
     Late {
         done: u8,
     },
+    /// This node has just started and does not know yet what runs.
+    Unmet,
     /// Another wish for it is not over.
     Moving,
     /// It runs twice at the moment, since one run took long.
@@ -185,6 +187,7 @@ impl fmt::Display for Why {
             Self::Late { done } => {
                 return write!(f, "{done} % of it are done, and without a checkpoint it would begin anew");
             }
+            Self::Unmet => "this node has just started, and does not know yet what runs here",
             Self::Moving => "it is being moved already",
             Self::Copied => "two nodes run it just now, since one run takes long",
             Self::NotTaken => "the other node did not take it in time: it has no free slot, or could not run it",

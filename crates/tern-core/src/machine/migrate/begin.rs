@@ -111,6 +111,10 @@ impl Machine {
         if self.moving.0.contains_key(&(id, task)) {
             return Some(Why::Moving);
         }
+        // What waits may run: nobody has said that it does not.
+        if !self.here.met {
+            return Some(Why::Unmet);
+        }
         self.copies_of(id).contains(task).then_some(Why::Copied)
     }
 
@@ -190,7 +194,7 @@ impl Machine {
         let mut lent = None;
         match (found.at, found.grant) {
             (At::With(holder), Some(grant)) => {
-                lent = Some((grant, now.boot + RESEND));
+                lent = Some(grant);
                 out.push(Effect::Send { to: holder, message: Message::Recall { grant, tasks } });
                 self.decided(Did::End { job, tasks: 1 }, because);
             }
@@ -202,7 +206,7 @@ impl Machine {
             _ => {}
         }
         let from = self.holder(found).unwrap_or_else(|| self.state.node());
-        let phase = Phase::Ends { lent };
+        let phase = Phase::Ends { lent, again: now.boot + RESEND };
         let it = Move { ticket, to, how, because, from, attempt: found.attempt, not_begun: false, phase };
         self.moving.0.insert((job, task), it);
     }

@@ -36,8 +36,8 @@ struct Move {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
-    /// It is being ended; whoever has it on loan is told again at this boot time.
-    Ends { lent: Option<(GrantId, u64)> },
+    /// It is being ended, here or in a loan; that is said again at this boot time.
+    Ends { lent: Option<GrantId>, again: u64 },
     /// Set aside for its node, until then; the node is told again.
     Promised { until: u64, tell: u64 },
     /// It is in this loan; if it comes back at once it may be lent once more until then.

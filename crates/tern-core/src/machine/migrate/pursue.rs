@@ -68,12 +68,9 @@ impl Machine {
                 Step::Done(self.came_by((job, task), it))
             }
             Phase::Ends { .. } | Phase::Lent { .. } if waits => self.set_aside((job, task), it, now, out),
-            Phase::Ends { lent: Some((grant, again)) } if again <= now.boot => {
-                if let Some(loan) = self.state.lent().get(&grant) {
-                    let tasks: TaskSet = [task].into_iter().collect();
-                    out.push(Effect::Send { to: loan.to, message: Message::Recall { grant, tasks } });
-                }
-                Step::Goes(Phase::Ends { lent: Some((grant, now.boot + RESEND)) })
+            Phase::Ends { lent, again } if again <= now.boot => {
+                self.end_again((job, task), lent, out);
+                Step::Goes(Phase::Ends { lent, again: now.boot + RESEND })
             }
             Phase::Promised { until, .. } if until <= now.boot => Step::Stays(Why::NotTaken),
             Phase::Promised { until, tell } if tell <= now.boot => {
@@ -85,6 +82,22 @@ impl Machine {
                 Step::Done(self.came_by((job, task), it))
             }
             phase => Step::Goes(phase),
+        }
+    }
+
+    /// What was said may be lost: the message, or the warden that it was said to.
+    fn end_again(&self, (job, task): (JobId, u32), lent: Option<GrantId>, out: &mut Vec<Effect>) {
+        let tasks: TaskSet = [task].into_iter().collect();
+        match lent.map(|grant| (grant, self.state.lent().get(&grant))) {
+            Some((grant, Some(loan))) => {
+                out.push(Effect::Send { to: loan.to, message: Message::Recall { grant, tasks } });
+            }
+            Some(_) => {}
+            None if self.lanes.get(&LaneKey::Own(job)).is_some_and(|lane| lane.holds(task)) => {
+                out.push(Effect::Revoke { job, tasks: tasks.clone() });
+                out.push(Effect::End { job, tasks });
+            }
+            None => {}
         }
     }
 
@@ -206,7 +219,7 @@ impl Machine {
     /// When a step is due that no event brings.
     pub(in crate::machine) fn next_move(&self) -> Option<u64> {
         let due = self.moving.0.values().filter_map(|it| match it.phase {
-            Phase::Ends { lent } => lent.map(|(_, again)| again),
+            Phase::Ends { again, .. } => Some(again),
             Phase::Promised { until, tell } => Some(until.min(tell)),
             Phase::Lent { .. } => None,
         });
