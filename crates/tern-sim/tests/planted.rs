@@ -49,7 +49,6 @@ plants! {
     results_from_anybody: ResultsFromAnybody => ["anytime_results_come_from_the_holder"];
     a_denial_that_comes_too_late: DenyTooLate => ["anytime_denied_leaves_no_trace"];
     a_start_without_its_inputs: StartUnstaged => ["anytime_inputs_come_first"];
-    a_loan_taken_back_for_what_its_message_had_no_room_for: UncarriedAll => ["anytime_one_valid_holder"];
     what_was_put_off_begins_at_once: DeferIgnored => ["anytime_put_off_waits_for_idle_nodes"];
     a_loan_taken_back_for_what_its_message_had_no_room_for: UncarriedAll => ["anytime_one_valid_holder", "anytime_one_live_run_a_task"];
     a_half_that_was_not_posted: PostingForgotten => ["eventually_transfers_have_both_halves"];
