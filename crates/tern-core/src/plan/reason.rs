@@ -112,10 +112,7 @@ impl fmt::Display for Reason {
             Self::BatteryCharged { percent, above } => write!(f, "the battery is at {percent} %, {above} % are enough"),
             Self::Fed => f.write_str("the machine is not on battery any more"),
             Self::OwnerUses { open, slots, load_centi, ours_centi } => {
-                let centi = |load: u32| (load / 100, load % 100);
-                let ((load, part), (ours, of_it)) = (centi(load_centi), centi(ours_centi));
-                write!(f, "the machine's load is {load}.{part:02}, {ours}.{of_it:02} of it by tasks: ")?;
-                write!(f, "{open} of {slots} slots are for tasks")
+                owner_uses(f, [open, slots], [load_centi, ours_centi])
             }
             Self::LongCommands { carried } => {
                 write!(f, "the commands are long: a message had room for {carried} of them")
@@ -141,6 +138,13 @@ impl fmt::Display for Reason {
             Self::Ending { tasks } => write!(f, "{tasks} of its tasks are being ended"),
         }
     }
+}
+
+/// Slots that are open and all of them; the load and the part of it that is ours, in hundredths.
+fn owner_uses(f: &mut fmt::Formatter<'_>, [open, slots]: [u32; 2], centi: [u32; 2]) -> fmt::Result {
+    let [(load, part), (ours, of_it)] = centi.map(|load| (load / 100, load % 100));
+    write!(f, "the machine's load is {load}.{part:02}, {ours}.{of_it:02} of it by tasks: ")?;
+    write!(f, "{open} of {slots} slots are for tasks")
 }
 
 impl Reason {

@@ -201,6 +201,9 @@ mod tests {
     use super::*;
     use alloc::vec;
 
+    /// How a picture differs from the usual one.
+    type Change<'a> = &'a dyn Fn(&mut Picture);
+
     const HERE: NodeId = NodeId([1; 32]);
     const A: NodeId = NodeId([2; 32]);
     const B: NodeId = NodeId([3; 32]);
@@ -234,7 +237,7 @@ mod tests {
             change(&mut it);
             decide(&it)
         };
-        let table: [(&dyn Fn(&mut Picture), Answer); 19] = [
+        let table: [(Change, Answer); 19] = [
             (&|_| {}, Move(Way::Waiting, A)),
             (&|it| it.at = At::Over, Refuse(Why::Over)),
             (&|it| it.at = At::Between, Refuse(Why::Between)),

@@ -230,7 +230,8 @@ impl Orders {
         if made.is_none() && long == [false; 2] && !checkpointed {
             return None;
         }
-        let checkpoint = checkpointed.then(|| stage_bytes(&self.home.checkpoint(&outcome.attempt))).unwrap_or_default();
+        let left = checkpointed.then(|| stage_bytes(&self.home.checkpoint(&outcome.attempt)));
+        let checkpoint = left.unwrap_or_default();
         loan.along.insert(task, Along::Coming);
         Some(Leaving { to, grant, outcome: *outcome, made, folder: loan.folder.clone(), long, checkpoint })
     }
