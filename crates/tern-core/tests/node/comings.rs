@@ -116,7 +116,7 @@ fn a_drain_and_a_low_battery_are_undone_each_by_its_own() {
     assert_eq!(because(&world, 0, job), "the node is draining: it starts nothing more");
     world.ask(0, Command::Undrain).expect("undone");
     assert_eq!(count(&world, 0), 4);
-    let shown = |did: &str| world.node(0).machine.decisions().any(|it| format!("{:?}", it.did) == did);
+    let shown = |did: &str| world.node(0).machine.standing().any(|it| format!("{:?}", it.did) == did);
     assert!(shown("Drain") && shown("Undrain"));
 }
 
