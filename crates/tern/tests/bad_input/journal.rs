@@ -72,7 +72,7 @@ fn a_journal_of_a_newer_version_is_left_as_it_is_and_both_versions_are_named() {
     change.commit().unwrap();
     drop(database);
     let path = lived.path.to_str().unwrap().to_owned();
-    lived.is_refused(&[&path, "newer tern", "format 9", "up to 2", "nothing was changed"]);
+    lived.is_refused(&[&path, "newer tern", "format 9", "up to 3", "nothing was changed"]);
     lived.restore();
     assert_eq!(without_reasons(lived.tern.json(&["jobs", "--json"])), lived.jobs);
 }
