@@ -38,6 +38,9 @@ impl Machine {
         let decided = self.decisions.iter().filter(|decision| decision.job() == Some(id));
         let mut decisions: Vec<Decided> =
             decided.rev().take(DECISIONS_SHOWN).filter_map(|it| self.decided_about(it)).collect();
+        // Why its tasks stand in this order was decided once, and thousands of starts must not push it out.
+        let whole = self.standing.iter().rev().filter(|decision| decision.job() == Some(id));
+        decisions.extend(whole.filter_map(|it| self.decided_about(it)));
         decisions.reverse();
         let estimate = job.and_then(|job| self.estimated(id, job, number));
         let because = self.because(id).map(|reason| reason.to_string());

@@ -38,14 +38,14 @@ impl Decision {
 }
 
 impl Did {
-    /// About the node as a whole, and not about tasks of a job or a question to a peer.
+    /// About the node as a whole or a job as a whole, and not about some tasks or a question to a peer.
     #[must_use]
     pub const fn is_standing(&self) -> bool {
         match self {
             Self::Hold { .. } | Self::Free { .. } | Self::Relieve { .. } | Self::Rule(_) | Self::Wish(_) => true,
-            Self::Slots { .. } | Self::Drain | Self::Undrain => true,
+            Self::Slots { .. } | Self::Drain | Self::Undrain | Self::Order { .. } => true,
             Self::Start { .. } | Self::Ask { .. } | Self::Lend { .. } | Self::Offer { .. } | Self::Copy { .. } => false,
-            Self::Order { .. } | Self::Move { .. } | Self::Moved { .. } | Self::Checkpoint { .. } => false,
+            Self::Move { .. } | Self::Moved { .. } | Self::Checkpoint { .. } => false,
             Self::Reclaim { .. } | Self::CameBack { .. } | Self::End { .. } | Self::Return { .. } => false,
         }
     }

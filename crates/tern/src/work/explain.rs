@@ -127,7 +127,8 @@ fn write_decision(decision: &DecisionView, out: &mut impl Write) -> io::Result<(
         _ => "to",
     };
     let whom = node.as_ref().map_or_else(String::new, |node| format!(" {way} {node}"));
-    writeln!(out, "  {:>8.1} s ago  {what} {tasks}{whom}: {because}", *ms_ago as f64 / 1_000.0)
+    let count = if what.starts_with("ordered") { String::new() } else { format!(" {tasks}") };
+    writeln!(out, "  {:>8.1} s ago  {what}{count}{whom}: {because}", *ms_ago as f64 / 1_000.0)
 }
 
 fn write_task(task: &TaskView, out: &mut impl Write) -> io::Result<()> {
