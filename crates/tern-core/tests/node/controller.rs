@@ -255,6 +255,7 @@ fn the_matrix_holds_hogs_while_the_node_is_loaded_and_lets_them_go_when_it_is_id
     assert_eq!(look(&mut world, false), ["hold 7"]);
     world.event(0, Event::Unheld(7));
     assert_eq!(look(&mut world, false), ["hold 7"], "what was refused is tried again, after a while");
+    assert_eq!(look(&mut world, true), nothing);
     assert_eq!(look(&mut world, false), nothing, "somebody let it go");
     assert_eq!(look(&mut world, false), nothing);
 }

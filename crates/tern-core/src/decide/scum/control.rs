@@ -52,20 +52,44 @@ pub struct Process {
 /// What is remembered of a process with which something was done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mark {
-    /// Held back now; else it was.
-    pub held: bool,
+    pub stage: Stage,
     /// Boot time of the last step.
     pub at: u64,
+}
+
+/// How far it came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// It is to be held, and was not seen so yet.
+    Asked,
+    Held,
+    /// It is to be let go, and was not seen so yet.
+    Freeing,
+    /// Let go, or never held.
+    Loose,
     /// Somebody let it go that the matrix had held: it is not held again.
-    pub spared: bool,
+    Spared,
 }
 
 impl Mark {
-    /// As it is after a look: what was held and is not any more, a person let go.
+    /// Whether the matrix has a hand on it.
+    #[must_use]
+    pub const fn is_held(&self) -> bool {
+        matches!(self.stage, Stage::Asked | Stage::Held | Stage::Freeing)
+    }
+
+    /// As it is after a look. What was to be held and is not after a while never was; what was held and is not any more, a person
+    /// let go.
     #[must_use]
     pub fn looked(self, throttled: bool, now: u64) -> Self {
-        let let_go = self.held && !throttled && now >= self.at + PAUSE;
-        Self { held: self.held && !let_go, spared: self.spared || let_go, ..self }
+        let stage = match (self.stage, throttled) {
+            (Stage::Asked, true) => Stage::Held,
+            (Stage::Asked, false) if now >= self.at + PAUSE => Stage::Loose,
+            (Stage::Held, false) => Stage::Spared,
+            (Stage::Freeing, false) => Stage::Loose,
+            (stage, _) => stage,
+        };
+        Self { stage, ..self }
     }
 }
 
@@ -91,7 +115,7 @@ pub struct Around {
 /// The step with one process; none: as it is.
 #[must_use]
 pub fn step(process: &Process, mark: Option<Mark>, around: &Around) -> Option<Step> {
-    let held = mark.is_some_and(|mark| mark.held);
+    let held = mark.is_some_and(|mark| mark.is_held());
     let reached = match around.reach {
         Reach::Off => false,
         Reach::Tasks => process.task.is_some(),
@@ -101,12 +125,18 @@ pub fn step(process: &Process, mark: Option<Mark>, around: &Around) -> Option<St
         return held.then_some(Step::Free);
     }
     // What a person holds or let go is the person's.
-    let theirs = mark.map_or(process.throttled, |mark| mark.spared || (!mark.held && process.throttled));
+    let theirs = match mark.map(|mark| mark.stage) {
+        None | Some(Stage::Loose) => process.throttled,
+        Some(Stage::Spared) => true,
+        Some(Stage::Asked | Stage::Held | Stage::Freeing) => false,
+    };
     if theirs || mark.is_some_and(|mark| around.now < mark.at + PAUSE) {
         return None;
     }
     if held {
-        return (around.node == NodeTrit::Idle).then_some(Step::Free);
+        // What was said may be lost, with the warden that it was said to.
+        let again = mark.is_some_and(|mark| mark.stage == Stage::Freeing);
+        return (again || around.node == NodeTrit::Idle).then_some(Step::Free);
     }
     match action(process.band, around.node, around.taker) {
         Action::Migrate => Some(Step::Move),
@@ -193,12 +223,12 @@ mod tests {
     #[test]
     fn what_is_held_stays_so_until_its_machine_is_idle() {
         let quiet = process(ProcTrit::Quiet, true);
-        let mark = Some(Mark { held: true, at: 10 * SECOND, spared: false });
+        let mark = Some(Mark { stage: Stage::Held, at: 10 * SECOND });
         let of = |node| step(&quiet, mark, &around(node, Reach::Tasks));
         assert_eq!(of(NodeTrit::Overloaded), None);
         assert_eq!(of(NodeTrit::Balanced), None);
         assert_eq!(of(NodeTrit::Idle), Some(Step::Free));
-        let fresh = Some(Mark { held: true, at: 99 * SECOND, spared: false });
+        let fresh = Some(Mark { stage: Stage::Held, at: 99 * SECOND });
         assert_eq!(step(&quiet, fresh, &around(NodeTrit::Idle, Reach::Tasks)), None, "not at once");
         assert_eq!(step(&quiet, fresh, &around(NodeTrit::Balanced, Reach::Off)), Some(Step::Free), "who asks for it");
     }
@@ -208,12 +238,16 @@ mod tests {
         let hog = process(ProcTrit::Hog, true);
         let loaded = around(NodeTrit::Overloaded, Reach::Tasks);
         assert_eq!(step(&Process { throttled: true, ..hog }, None, &loaded), None);
-        let held = Mark { held: true, at: 10 * SECOND, spared: false };
-        assert_eq!(held.looked(true, 100 * SECOND), held);
-        assert_eq!(held.looked(false, 12 * SECOND), held, "the warden may not have done it yet");
+        let asked = Mark { stage: Stage::Asked, at: 10 * SECOND };
+        assert_eq!(asked.looked(false, 12 * SECOND), asked, "the warden may not have done it yet");
+        assert_eq!(asked.looked(false, 60 * SECOND).stage, Stage::Loose, "it never did: it is tried again");
+        let held = asked.looked(true, 12 * SECOND);
+        assert_eq!((held.stage, held.looked(true, 60 * SECOND)), (Stage::Held, held));
         let spared = held.looked(false, 60 * SECOND);
-        assert_eq!(spared, Mark { held: false, spared: true, ..held });
-        assert_eq!(step(&hog, Some(spared), &loaded), None);
+        assert_eq!((spared.stage, step(&hog, Some(spared), &loaded)), (Stage::Spared, None));
+        let freeing = Mark { stage: Stage::Freeing, ..held };
+        assert_eq!(step(&hog, Some(freeing), &loaded), Some(Step::Free), "said again where it was lost");
+        assert_eq!(freeing.looked(false, 12 * SECOND).stage, Stage::Loose);
     }
 
     proptest! {
@@ -225,7 +259,8 @@ mod tests {
                 let node = [NodeTrit::Idle, NodeTrit::Balanced, NodeTrit::Overloaded][usize::from(*trit)];
                 let at = Around { now: second as u64 * SECOND, ..around(node, Reach::Tasks) };
                 if let Some(step) = step(&process(ProcTrit::Hog, true), mark, &at) {
-                    mark = Some(Mark { held: step != Step::Free, at: at.now, spared: false });
+                    let stage = if step == Step::Free { Stage::Loose } else { Stage::Held };
+                    mark = Some(Mark { stage, at: at.now });
                     count += 1;
                 }
                 prop_assert!(count <= at.now / PAUSE.0 + 1);

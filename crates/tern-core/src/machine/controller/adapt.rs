@@ -9,6 +9,15 @@ use crate::words::{JobId, JobSpec, Span};
 
 /// How much the last loan counts against all before.
 const LAST: f64 = 0.25;
+/// How long it is believed what loans took.
+const LASTS: Span = Span::secs(600);
+
+/// What loans of one task took beside its run, in milliseconds, and the boot time of the last of them.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Carry {
+    ms: f64,
+    at: u64,
+}
 
 impl Machine {
     /// Chooses for a job that is about to be accepted; its estimates are made.
@@ -16,7 +25,9 @@ impl Machine {
         let elsewhere: u32 = self.sharing.peers.values().map(|peer| peer.heard.slots).sum();
         let may_leave = spec.may_leave();
         let slots = if may_leave { self.here.open.saturating_add(elsewhere) } else { self.here.open };
-        let carry_ms = self.controller.carry_ms[usize::from(spec.stage.is_some())];
+        let known = self.controller.carry[usize::from(spec.stage.is_some())];
+        // A job that stays for it measures nothing: what is old is forgotten, so that others try again.
+        let carry_ms = known.filter(|carry| self.now.boot < carry.at + LASTS).map(|carry| carry.ms);
         let lengths = self.lengths(spec);
         let deadline = spec.deadline_ms.is_some();
         let waiting = self.waiting();
@@ -47,8 +58,13 @@ impl Machine {
 
     /// A loan of one task ended: what it took beside its run.
     pub(in crate::machine) fn carried(&mut self, staged: bool, took: Span, ran_ns: u64) {
+        if took.0 > LASTS.0 {
+            // The machine slept.
+            return;
+        }
         let beside = took.0.saturating_sub(ran_ns) as f64 / 1e6;
-        let known = &mut self.controller.carry_ms[usize::from(staged)];
-        *known = Some(known.map_or(beside, |known| known + LAST * (beside - known)));
+        let known = &mut self.controller.carry[usize::from(staged)];
+        let ms = known.map_or(beside, |known| known.ms + LAST * (beside - known.ms));
+        *known = Some(Carry { ms, at: self.now.boot });
     }
 }

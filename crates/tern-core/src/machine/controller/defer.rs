@@ -32,7 +32,8 @@ impl Machine {
     fn begins_here(&self) -> bool {
         let waits = |key: &LaneKey| match key {
             LaneKey::Own(job) if self.controller.deferred.contains(job) => false,
-            key => self.may_start(*key),
+            // What only waits for something that this machine has not leaves its slots free.
+            key => self.has_room(*key),
         };
         self.wakes() && self.trit() == NodeTrit::Idle && !self.ready.iter().any(waits)
     }

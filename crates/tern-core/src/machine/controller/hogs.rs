@@ -3,21 +3,27 @@
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
-use crate::decide::scum::control::{self, Around, HELD_MAX, Mark, Process, Reach, Step};
+use crate::decide::balance::rules::{Mode, Rule};
+use crate::decide::scum::control::{self, Around, HELD_MAX, Mark, Process, Reach, Stage, Step};
 use crate::machine::effect::Effect;
 use crate::machine::node::Machine;
 use crate::observe::NodeTrit;
 use crate::plan::{Did, Reason};
-use crate::words::Now;
+use crate::words::{JobId, Now, Span};
 
 /// Processes that are remembered after they were let go.
 const MARKS_MAX: usize = 4 * HELD_MAX;
+
+/// A task that was sent away and came back is held, and not sent away again, for so long.
+const RELIEVED_AGAIN: Span = Span::secs(300);
 
 /// With which processes something was done: number and start time.
 #[derive(Debug, Default)]
 pub(super) struct Hogs {
     pub reach: Reach,
     marks: BTreeMap<(i32, u64), Mark>,
+    /// Tasks that were sent away, with the boot time from which on they may be again. At most [`MARKS_MAX`].
+    relieved: BTreeMap<(JobId, u32), u64>,
 }
 
 impl Machine {
@@ -41,9 +47,13 @@ impl Machine {
         }
         let around = Around { node: self.trit(), taker: self.has_taker(), reach, now: now.boot };
         let marks = &self.controller.hogs.marks;
-        let held = marks.values().filter(|mark| mark.held).count();
+        let held = marks.values().filter(|mark| mark.is_held()).count();
+        // To the letter nothing is done while the sum is 0.
+        let rests = self.controller.mode == Mode::Strict && self.controller.rule == Some(Rule::Rest);
         for (process, step) in control::steps(seen, |process| marks.get(&key(process)).copied(), &around, held) {
-            self.act_on(&process, step, &around, now, out);
+            if step == Step::Free || !rests {
+                self.act_on(&process, step, &around, now, out);
+            }
         }
     }
 
@@ -62,11 +72,20 @@ impl Machine {
             return;
         }
         let dry = around.reach == Reach::DryRun;
-        let goes =
-            step == Step::Move && !dry && process.task.is_some_and(|(job, task)| self.relieve_of(job, task, now, out));
+        // One that is leaving a checkpoint must not be held meanwhile.
+        if step != Step::Free && process.task.is_some_and(|(job, task)| self.is_moving(job, task)) {
+            return;
+        }
+        let goes = step == Step::Move && !dry && process.task.is_some_and(|task| self.relieve(task, now, out));
         let held = step != Step::Free && !goes;
+        let stage = match step {
+            _ if goes => Stage::Loose,
+            Step::Move | Step::Hold => Stage::Asked,
+            Step::Free if dry => Stage::Loose,
+            Step::Free => Stage::Freeing,
+        };
         let marks = &mut self.controller.hogs.marks;
-        marks.insert((pid, start_time), Mark { held, at: around.now, spared: false });
+        marks.insert((pid, start_time), Mark { stage, at: around.now });
         if goes {
             return self.decided(Did::Relieve { pid }, because);
         }
@@ -78,9 +97,20 @@ impl Machine {
         }
     }
 
+    /// Sends the task away, unless it was lately. Returns whether it goes.
+    fn relieve(&mut self, task: (JobId, u32), now: Now, out: &mut Vec<Effect>) -> bool {
+        let relieved = &mut self.controller.hogs.relieved;
+        relieved.retain(|_, again| *again > now.boot);
+        if relieved.len() >= MARKS_MAX || relieved.contains_key(&task) || !self.relieve_of(task.0, task.1, now, out) {
+            return false;
+        }
+        self.controller.hogs.relieved.insert(task, now.boot + RELIEVED_AGAIN);
+        true
+    }
+
     /// What was to be held could not be.
     pub(in crate::machine) fn unheld(&mut self, pid: i32) {
         let marks = &mut self.controller.hogs.marks;
-        marks.range_mut((pid, 0)..=(pid, u64::MAX)).for_each(|(_, mark)| mark.held = false);
+        marks.range_mut((pid, 0)..=(pid, u64::MAX)).for_each(|(_, mark)| mark.stage = Stage::Loose);
     }
 }

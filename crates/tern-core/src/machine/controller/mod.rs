@@ -31,7 +31,7 @@ pub(super) struct Controller {
     wish: Standing,
     hogs: hogs::Hogs,
     /// What loans of one task took beside its run, lately, in milliseconds: without files, and with.
-    carry_ms: [Option<f64>; 2],
+    carry: [Option<adapt::Carry>; 2],
     /// Own jobs that were put off and are not over.
     deferred: BTreeSet<JobId>,
     /// Some of their tasks may start somewhere, and here, now.

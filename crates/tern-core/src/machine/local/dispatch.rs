@@ -249,6 +249,9 @@ impl Machine {
             }
             LaneKey::Borrowed(grant) => (self.borrowed_parallel(grant, lane.in_hand)?, false),
         };
+        let deferred = matches!(key, LaneKey::Own(id) if self.state.job(id).is_some_and(|job| job.spec.deferred));
+        let free = lane.in_hand.saturating_add(self.here.open.saturating_sub(self.here.in_hand));
+        let most = if deferred { most.min(free) } else { most };
         let cap = if exact { most.min(self.here.slots) } else { most.min(self.worth_having(key)) };
         let cap = (cap < u32::MAX).then_some(cap);
         Some(dispatch::Lane { queued: lane.queued.len(), in_hand: lane.in_hand, cap, takes: self.takes(key) })

@@ -42,10 +42,14 @@ impl Machine {
 
     /// Of a loan of one task it is known what it took beside its run.
     fn measure_way(&mut self, grant: GrantId, outcomes: &[Outcome]) {
-        let left = self.sharing.loans.get(&grant).map_or(0, |clock| clock.left);
+        let Some(clock) = self.sharing.loans.get(&grant).filter(|clock| clock.left > 0 && clock.whole == 1) else {
+            return;
+        };
+        let left = clock.left;
+        // One that came back without having run says how long it waited, and not what travelling takes.
         let [outcome] = outcomes else { return };
-        let alone = self.state.lent().get(&grant).is_none_or(|loan| loan.tasks.len() == 1);
-        let Some(known) = self.state.job(outcome.attempt.job).filter(|_| left > 0 && alone) else { return };
+        let ran = !matches!(outcome.exit, Exit::Void | Exit::Cancelled);
+        let Some(known) = self.state.job(outcome.attempt.job).filter(|_| ran) else { return };
         let staged = known.spec.stage.is_some();
         self.carried(staged, Span(self.now.boot.saturating_sub(left)), outcome.ran_ns);
     }

@@ -62,6 +62,11 @@ impl Machine {
         }
     }
 
+    /// Whether it is on its way to another node.
+    pub(in crate::machine) fn is_moving(&self, job: JobId, task: u32) -> bool {
+        self.moving.0.contains_key(&(job, task))
+    }
+
     /// The decision matrix wants the task away. Returns whether it goes; nobody waits for the answer.
     pub(in crate::machine) fn relieve_of(&mut self, id: JobId, task: u32, now: Now, out: &mut Vec<Effect>) -> bool {
         if self.cannot_look(id, task).is_some() {

@@ -42,12 +42,14 @@ pub(in crate::machine) struct LoanClock {
     pub taken: bool,
     /// When it left, boot time; 0: in an earlier life.
     pub left: u64,
+    /// Tasks that left with it.
+    pub whole: u32,
 }
 
 impl LoanClock {
     pub(in crate::machine) fn new(to: NodeId, asked: u64, ends: u64, since_ms: f64) -> Self {
         let (staged, uncarried) = (TaskSet::new(), TaskSet::new());
-        Self { to, asked, ends, closing: false, staged, uncarried, since_ms, taken: false, left: 0 }
+        Self { to, asked, ends, closing: false, staged, uncarried, since_ms, taken: false, left: 0, whole: 0 }
     }
 }
 
@@ -230,6 +232,7 @@ impl Machine {
         let Some(clock) = self.sharing.loans.get_mut(&grant) else { return };
         clock.ends = ends;
         clock.left = now.boot;
+        clock.whole = self.state.lent().get(&grant).map_or(0, |loan| loan.tasks.len());
         let Some(Loan { job, round, n, to, tasks, .. }) = self.state.lent().get(&grant).cloned() else { return };
         if let Some(lane) = self.lanes.get_mut(&LaneKey::Own(job)) {
             lane.lending.subtract(&tasks);
