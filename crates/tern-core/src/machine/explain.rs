@@ -12,7 +12,7 @@ use crate::plan::{Did, Reason};
 use crate::promise::Job;
 use crate::view::{Candidate, Decided, Explanation, Flow, Lately, TaskState};
 use crate::words::limits::CHECKPOINTS_MAX;
-use crate::words::{Discipline, Epoch, GrantId, JobId, NodeId, Span};
+use crate::words::{Epoch, GrantId, JobId, NodeId, Span};
 
 /// Decisions of one explanation.
 const DECISIONS_SHOWN: usize = 20;
@@ -197,7 +197,7 @@ impl Machine {
     fn decided_about(&self, decision: &crate::plan::Decision) -> Option<Decided> {
         let (what, tasks, peer) = match decision.did {
             Did::Start { tasks, .. } => ("started", tasks, None),
-            Did::Order { order, stay, .. } => (ordered(order, stay), 0, None),
+            Did::Order { .. } => ("ordered", 0, None),
             Did::Lend { tasks, to, .. } => ("lent", tasks, Some(to)),
             Did::End { tasks, .. } => ("ended", tasks, None),
             Did::Copy { to, .. } => ("copied", 1, Some(to)),
@@ -210,20 +210,11 @@ impl Machine {
             _ => return None,
         };
         let ms_ago = Span(self.now.boot.saturating_sub(decision.at)).as_ms();
-        Some(Decided { ms_ago, what, tasks, peer, because: decision.because.to_string() })
-    }
-}
-
-fn ordered(order: Discipline, stay: bool) -> &'static str {
-    match (order, stay) {
-        (Discipline::Fifo, false) => "ordered fifo",
-        (Discipline::Interactive, false) => "ordered interactive",
-        (Discipline::Batch, false) => "ordered batch",
-        (Discipline::Deadline, false) => "ordered deadline",
-        (Discipline::Fifo, true) => "ordered fifo, and kept here",
-        (Discipline::Interactive, true) => "ordered interactive, and kept here",
-        (Discipline::Batch, true) => "ordered batch, and kept here",
-        (Discipline::Deadline, true) => "ordered deadline, and kept here",
+        let mut because = decision.because.to_string();
+        if matches!(decision.did, Did::Order { .. }) {
+            because = format!("{}: {because}", decision.did);
+        }
+        Some(Decided { ms_ago, what, tasks, peer, because })
     }
 }
 

@@ -76,8 +76,8 @@ pub struct Flow {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decided {
     pub ms_ago: u64,
-    /// `started`, `lent`, `copied`, `ended`, `taken back`, `given back`, `to move`, `moved`, `not moved`, `checkpointed`; `ordered`
-    /// and the order that was chosen.
+    /// `started`, `lent`, `copied`, `ended`, `taken back`, `given back`, `to move`, `moved`, `not moved`, `checkpointed`,
+    /// `ordered`.
     pub what: &'static str,
     pub tasks: u32,
     /// To whom it was lent, copied or moved, from whom it came back, or where it left a checkpoint.

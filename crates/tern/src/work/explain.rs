@@ -127,7 +127,7 @@ fn write_decision(decision: &DecisionView, out: &mut impl Write) -> io::Result<(
         _ => "to",
     };
     let whom = node.as_ref().map_or_else(String::new, |node| format!(" {way} {node}"));
-    let count = if what.starts_with("ordered") { String::new() } else { format!(" {tasks}") };
+    let count = if what == "ordered" { String::new() } else { format!(" {tasks}") };
     writeln!(out, "  {:>8.1} s ago  {what}{count}{whom}: {because}", *ms_ago as f64 / 1_000.0)
 }
 

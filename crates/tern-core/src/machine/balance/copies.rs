@@ -3,7 +3,6 @@
 //! A copy is a loan like any other, of one task that runs already. The first of the two that ends counts, by the rule that
 //! names winners; the other is called back, and its work was wasted. A task that must not run twice is never copied.
 
-use alloc::vec;
 use alloc::vec::Vec;
 
 use super::around::speed_of;
@@ -14,9 +13,8 @@ use crate::machine::effect::Effect;
 use crate::machine::lane::LaneKey;
 use crate::machine::node::Machine;
 use crate::machine::plant::Plant;
-use crate::machine::share::LoanClock;
 use crate::plan::{Did, Reason};
-use crate::promise::{Outcome, Record, Verdict};
+use crate::promise::{Outcome, Verdict};
 use crate::wire::Message;
 use crate::words::work::{self, UNKNOWN};
 use crate::words::{GrantId, JobId, NodeId, Now, Span, TaskSet};
@@ -139,17 +137,11 @@ impl Machine {
         if !self.may_stage(1, now) {
             return false;
         }
-        let round = self.state.job(job).map_or(0, |job| job.round);
-        self.here.n += 1;
-        let n = self.here.n;
-        let grant = GrantId { incarnation: self.here.incarnation, n };
-        let since_ms = self.served_at(to, now);
-        self.sharing.loans.insert(grant, LoanClock::new(to, asked, u64::MAX, since_ms));
+        let grant = self.next_grant();
         self.balance.copies.insert((job, task), Copied { first: holder, second: grant, risk_ms });
         self.balance.spent_ms += risk_ms;
         self.decided(Did::Copy { job, to }, Reason::Straggler { gain: Span::ms(gain_ms as u64) });
-        let tasks = [task].into_iter().collect();
-        self.stage_own(vec![Record::Lent { grant, job, round, n, to, tasks }], now, out)
+        self.stage_loan(grant, (job, [task].into_iter().collect()), (to, asked), now, out)
     }
 
     /// Work that counted in this life, and that was spent on copies or is set aside for them; milliseconds on the reference

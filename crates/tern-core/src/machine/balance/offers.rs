@@ -10,7 +10,6 @@ use crate::decide::balance::guard::Guard;
 use crate::machine::effect::Effect;
 use crate::machine::lane::LaneKey;
 use crate::machine::node::Machine;
-use crate::machine::share::Peer;
 use crate::observe::NodeTrit;
 use crate::plan::{Did, Reason};
 use crate::promise::Refusal;
@@ -62,11 +61,6 @@ impl Machine {
         !own.any(|job| self.lets_go(job, NodeTrit::Balanced))
     }
 
-    fn idle_peers(&self) -> BTreeSet<NodeId> {
-        let idle = |(_, peer): &(&NodeId, &Peer)| peer.heard_at > 0 && peer.heard.trit == NodeTrit::Idle;
-        self.sharing.peers.iter().filter(idle).map(|(id, _)| *id).collect()
-    }
-
     /// Called after dispatch: what still waits may run elsewhere.
     pub(in crate::machine) fn offer(&mut self, now: Now, out: &mut Vec<Effect>) {
         if self.balance.tokens.is_empty() || !self.here.started || !self.here.met || self.here.full {
@@ -86,7 +80,7 @@ impl Machine {
         }
         self.look_around(now);
         let most = TOLD_MAX.min(waiting as usize);
-        let idle = self.is_for_idle().then(|| self.idle_peers());
+        let idle: Option<BTreeSet<NodeId>> = self.is_for_idle().then(|| self.idle_peers().map(|(id, _)| id).collect());
         while self.balance.told.len() < most {
             let draw = self.draw();
             let (guard, typical_ms) = (self.guard(0.0), self.balance.typical_ms);

@@ -1,7 +1,7 @@
 //! The order of a job that leaves it to Tern, from what is known when it is accepted.
 
-use super::super::node::Machine;
 use crate::decide::strategy::{self, Choice, Lengths, Picture};
+use crate::machine::node::Machine;
 use crate::observe::history::command_key;
 use crate::plan::{Did, Reason};
 use crate::words::work::{self, UNKNOWN};
@@ -25,7 +25,7 @@ impl Machine {
         let elsewhere: u32 = self.sharing.peers.values().map(|peer| peer.heard.slots).sum();
         let may_leave = spec.may_leave();
         let slots = if may_leave { self.here.open.saturating_add(elsewhere) } else { self.here.open };
-        let known = self.controller.carry[usize::from(spec.stage.is_some())];
+        let known = self.controller.carry[usize::from(spec.files_travel())];
         // A job that stays for it measures nothing: what is old is forgotten, so that others try again.
         let carry_ms = known.filter(|carry| self.now.boot < carry.at + LASTS).map(|carry| carry.ms);
         let lengths = self.lengths(spec);

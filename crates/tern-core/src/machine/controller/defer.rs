@@ -1,9 +1,9 @@
 //! Work that was put off: it begins on idle nodes while more of them are idle than overloaded, and where nothing else waits.
 
-use super::super::lane::LaneKey;
-use super::super::node::Machine;
-use super::super::plant::Plant;
 use crate::decide::balance::rules::Rule;
+use crate::machine::lane::LaneKey;
+use crate::machine::node::Machine;
+use crate::machine::plant::Plant;
 use crate::observe::NodeTrit;
 use crate::plan::Reason;
 use crate::words::{JobId, NodeId};

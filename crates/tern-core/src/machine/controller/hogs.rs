@@ -1,13 +1,12 @@
 //! The decision matrix at work: processes that take much are held back while this node is loaded, and let go when it is idle.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
 use crate::decide::balance::rules::{Mode, Rule};
 use crate::decide::scum::control::{self, Around, HELD_MAX, Mark, Process, Reach, Stage, Step};
 use crate::machine::effect::Effect;
 use crate::machine::node::Machine;
-use crate::observe::NodeTrit;
 use crate::plan::{Did, Reason};
 use crate::words::{JobId, Now, Span};
 
@@ -35,7 +34,7 @@ impl Machine {
     /// All processes of this machine were looked at.
     pub(in crate::machine) fn processes(&mut self, seen: &[Process], now: Now, out: &mut Vec<Effect>) {
         let key = |process: &Process| (process.pid, process.start_time);
-        let alive: alloc::collections::BTreeSet<(i32, u64)> = seen.iter().map(key).collect();
+        let alive: BTreeSet<(i32, u64)> = seen.iter().map(key).collect();
         let hogs = &mut self.controller.hogs;
         let reach = hogs.reach;
         hogs.marks.retain(|key, _| alive.contains(key));
@@ -59,8 +58,7 @@ impl Machine {
 
     /// An idle peer with a free slot.
     fn has_taker(&self) -> bool {
-        let heard = |peer: &&crate::machine::share::Peer| peer.heard_at > 0 && peer.heard.trit == NodeTrit::Idle;
-        self.sharing.peers.values().filter(heard).any(|peer| peer.heard.running < peer.heard.slots)
+        self.idle_peers().any(|(_, peer)| peer.heard.running < peer.heard.slots)
     }
 
     fn act_on(&mut self, process: &Process, step: Step, around: &Around, now: Now, out: &mut Vec<Effect>) {

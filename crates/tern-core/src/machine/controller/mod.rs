@@ -11,6 +11,7 @@ mod hogs;
 use alloc::collections::BTreeSet;
 
 use super::node::Machine;
+use super::share::{Heard, Peer};
 use crate::decide::balance::rules::wish::{Standing, Wish};
 use crate::decide::balance::rules::{self, Mode, Picture, Rule};
 use crate::observe::{NodeTrit, Signs};
@@ -107,9 +108,10 @@ impl Machine {
         for peer in self.sharing.peers.values().filter(|peer| peer.heard_at > 0) {
             let heard = &peer.heard;
             signs.count(heard.trit);
-            takers |= heard.trit == NodeTrit::Idle && heard.queued == 0 && heard.running < heard.slots;
             waiting += u64::from(heard.queued);
         }
+        let takes = |heard: &Heard| heard.queued == 0 && heard.running < heard.slots;
+        takers |= self.idle_peers().any(|(_, peer)| takes(&peer.heard));
         self.controller.signs = signs;
         if signs == Signs::default() {
             (self.controller.rule, self.controller.wish) = (None, Standing::default());
@@ -146,6 +148,12 @@ impl Machine {
 
     fn strict_moves(&self) -> bool {
         self.controller.rule.is_some_and(|rule| rule.moves(Mode::Strict))
+    }
+
+    /// Peers that were heard and are idle.
+    pub(super) fn idle_peers(&self) -> impl Iterator<Item = (NodeId, &Peer)> {
+        let idle = |peer: &Peer| peer.heard_at > 0 && peer.heard.trit == NodeTrit::Idle;
+        self.sharing.peers.iter().filter(move |(_, peer)| idle(peer)).map(|(id, peer)| (*id, peer))
     }
 
     /// The trit of a peer as it was heard; none where it was not.

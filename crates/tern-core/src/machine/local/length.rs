@@ -50,7 +50,7 @@ impl Machine {
         let [outcome] = outcomes else { return };
         let ran = !matches!(outcome.exit, Exit::Void | Exit::Cancelled);
         let Some(known) = self.state.job(outcome.attempt.job).filter(|_| ran) else { return };
-        let staged = known.spec.stage.is_some();
+        let staged = known.spec.files_travel();
         self.carried(staged, Span(self.now.boot.saturating_sub(left)), outcome.ran_ns);
     }
 

@@ -1,7 +1,6 @@
 //! The way of a task that is wanted elsewhere, step by step: looked at after every event.
 
 use alloc::string::{String, ToString};
-use alloc::vec;
 use alloc::vec::Vec;
 
 use super::{Move, Phase};
@@ -11,9 +10,7 @@ use crate::machine::effect::{Answer, Effect};
 use crate::machine::lane::LaneKey;
 use crate::machine::node::Machine;
 use crate::machine::plant::Plant;
-use crate::machine::share::LoanClock;
 use crate::plan::{Did, Reason};
-use crate::promise::Record;
 use crate::view::{How, Migration};
 use crate::wire::Message;
 use crate::words::limits::{MOVE_PATIENCE, RESEND};
@@ -194,19 +191,13 @@ impl Machine {
         if !self.may_stage(1, now) {
             return false;
         }
-        let round = self.state.job(job).map_or(0, |job| job.round);
-        self.here.n += 1;
-        let n = self.here.n;
-        let grant = GrantId { incarnation: self.here.incarnation, n };
-        let since_ms = self.served_at(to, now);
+        let grant = self.next_grant();
         let Some(it) = self.moving.0.get_mut(&(job, task)) else { return false };
         let until = if let Phase::Promised { until, .. } = it.phase { until } else { now.boot };
         it.phase = Phase::Lent { grant, until };
         let because = it.because;
-        self.sharing.loans.insert(grant, LoanClock::new(to, asked, u64::MAX, since_ms));
         self.decided(Did::Lend { job, to, tasks: 1 }, because);
-        let tasks = [task].into_iter().collect();
-        self.stage_own(vec![Record::Lent { grant, job, round, n, to, tasks }], now, out)
+        self.stage_loan(grant, (job, [task].into_iter().collect()), (to, asked), now, out)
     }
 
     /// For whom the task is set aside, and for how much longer.

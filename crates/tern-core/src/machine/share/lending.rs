@@ -118,7 +118,6 @@ impl Machine {
             return false;
         }
         let job = chosen.job;
-        let round = self.state.job(job).map_or(0, |job| job.round);
         let carries = self.lanes.get(&LaneKey::Own(job)).and_then(|lane| lane.carries).unwrap_or(u32::MAX);
         let most = self.room_there(job, to, asked_for).min(self.worth_lending(job, to)).min(carries);
         let tasks = self.take_for_loan(&chosen, plan.tasks.min(most), (limit_ms, to), now);
@@ -133,13 +132,31 @@ impl Machine {
         if limit_ms.is_none() {
             self.balance.stuck_since = None;
         }
+        self.decided(Did::Lend { job, to, tasks: tasks.len() }, plan.because);
+        let grant = self.next_grant();
+        self.stage_loan(grant, (job, tasks), (to, asked), now, out)
+    }
+
+    /// The name of the next loan.
+    pub(in crate::machine) const fn next_grant(&mut self) -> GrantId {
         self.here.n += 1;
-        let n = self.here.n;
-        let grant = GrantId { incarnation: self.here.incarnation, n };
+        GrantId { incarnation: self.here.incarnation, n: self.here.n }
+    }
+
+    /// Stages the record of a loan, which answers the question `asked`, and starts its clock. Returns false where the disk takes no
+    /// record now; whoever calls has asked before whether it does.
+    pub(in crate::machine) fn stage_loan(
+        &mut self,
+        grant: GrantId,
+        (job, tasks): (JobId, TaskSet),
+        (to, asked): (NodeId, u64),
+        now: Now,
+        out: &mut Vec<Effect>,
+    ) -> bool {
+        let round = self.state.job(job).map_or(0, |job| job.round);
         let since_ms = self.served_at(to, now);
         self.sharing.loans.insert(grant, LoanClock::new(to, asked, u64::MAX, since_ms));
-        self.decided(Did::Lend { job, to, tasks: tasks.len() }, plan.because);
-        self.stage_own(vec![Record::Lent { grant, job, round, n, to, tasks }], now, out)
+        self.stage_own(vec![Record::Lent { grant, job, round, n: grant.n, to, tasks }], now, out)
     }
 
     fn lends_nothing(&self, to: NodeId) -> bool {

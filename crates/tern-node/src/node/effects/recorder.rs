@@ -107,7 +107,13 @@ impl Loop {
 
     /// Records that are durable and that the machine has heard of.
     pub(in crate::node) fn note_durable(&mut self, records: &[Record], effects: &[Effect]) {
-        let (now, left, mut ends) = (clock::now(), self.machine.left(), Ends::new());
+        // Counting what is left looks at all jobs: only for lines that say it.
+        let says = |record: &Record| {
+            matches!(record, Record::Accepted { .. } | Record::Retried { .. } | Record::Cancelled { .. })
+        };
+        let counts = self.recorder.log.keeps() && records.iter().any(says);
+        let left = if counts { self.machine.left() } else { 0 };
+        let (now, mut ends) = (clock::now(), Ends::new());
         for record in records {
             let event = match record {
                 Record::Accepted { job, spec, .. } => {

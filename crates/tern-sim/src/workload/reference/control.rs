@@ -1,7 +1,7 @@
 //! A scheduler without tokens, of the kind that others have: each task goes to the better of two random nodes, an idle node
 //! takes half of a random queue. It has the same estimates, longest-first order, guard of slow nodes and budget of clones.
 
-use super::{Bench, Common, Copy};
+use super::{Bench, Common, Copy, Lots};
 use crate::workload::agenda::Agenda;
 use crate::workload::dice::Dice;
 use crate::workload::model::{TYPICAL, Workload, latency};
@@ -49,8 +49,7 @@ struct Control<'a> {
     agenda: Agenda<Event>,
     queues: Vec<Queue>,
     dice: Dice,
-    /// Capacity of all nodes up to each.
-    up_to: Vec<f64>,
+    lots: Lots,
     fastest: f64,
     /// Seconds until the grid has nothing to do.
     drain: f64,
@@ -66,17 +65,12 @@ struct Control<'a> {
 pub fn control(workload: &Workload, seed: u64) -> Report {
     let mut agenda = Agenda::new();
     let bench = Bench::new(workload, &mut agenda);
-    let mut sum = 0.0;
-    let up_to = workload.nodes.iter().map(|node| {
-        sum += f64::from(node.cores) * node.speed;
-        sum
-    });
     let mut control = Control {
         bench,
         agenda,
         queues: vec![Queue::default(); workload.nodes.len()],
         dice: Dice(seed ^ 0x77),
-        up_to: up_to.collect(),
+        lots: Lots::of(workload),
         fastest: workload.fastest(),
         drain: 0.0,
         cloned: vec![false; workload.tasks.len()],
@@ -163,13 +157,8 @@ impl Control<'_> {
         estimate / self.speed(node) <= (1.6 * best).max(self.drain + best).max(elsewhere)
     }
 
-    fn draw_node(&mut self) -> usize {
-        let drawn = self.dice.unit() * self.up_to.last().copied().unwrap_or(0.0);
-        self.up_to.partition_point(|sum| *sum <= drawn).min(self.up_to.len() - 1)
-    }
-
     fn place(&mut self, task: usize) {
-        let (one, other) = (self.draw_node(), self.draw_node());
+        let (one, other) = (self.lots.draw(&mut self.dice), self.lots.draw(&mut self.dice));
         self.bench.counts.messages += 4;
         let estimate = self.bench.estimate(task);
         let until = |node: usize| self.backlog(node) + estimate / self.speed(node);

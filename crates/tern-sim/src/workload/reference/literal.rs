@@ -7,7 +7,7 @@
 
 use std::collections::VecDeque;
 
-use super::{Bench, Common, Copy};
+use super::{Bench, Common, Copy, Lots};
 use crate::workload::agenda::Agenda;
 use crate::workload::dice::Dice;
 use crate::workload::model::{Workload, latency};
@@ -38,8 +38,7 @@ struct Literal<'a> {
     /// On their way to each node.
     coming: Vec<Vec<usize>>,
     load: Vec<f64>,
-    /// Capacity of all nodes up to each.
-    up_to: Vec<f64>,
+    lots: Lots,
     dice: Dice,
 }
 
@@ -49,18 +48,13 @@ pub fn literal(workload: &Workload, seed: u64) -> Report {
     let mut agenda = Agenda::new();
     let bench = Bench::new(workload, &mut agenda);
     let nodes = workload.nodes.len();
-    let mut sum = 0.0;
-    let up_to = workload.nodes.iter().map(|node| {
-        sum += f64::from(node.cores) * node.speed;
-        sum
-    });
     let mut literal = Literal {
         bench,
         agenda,
         queues: vec![VecDeque::new(); nodes],
         coming: vec![Vec::new(); nodes],
         load: vec![0.0; nodes],
-        up_to: up_to.collect(),
+        lots: Lots::of(workload),
         dice: Dice(seed ^ 0x77),
     };
     literal.agenda.plan(TICK, Event::Tick);
@@ -102,7 +96,7 @@ impl Literal<'_> {
     }
 
     fn place(&mut self, task: usize) {
-        let (one, other) = (self.draw_node(), self.draw_node());
+        let (one, other) = (self.lots.draw(&mut self.dice), self.lots.draw(&mut self.dice));
         self.bench.counts.messages += 4;
         let node = if self.backlog(one) <= self.backlog(other) { one } else { other };
         let origin = self.bench.workload.tasks[task].origin;
@@ -112,12 +106,6 @@ impl Literal<'_> {
         } else {
             self.send(origin, node, task);
         }
-    }
-
-    /// Faster nodes more often.
-    fn draw_node(&mut self) -> usize {
-        let drawn = self.dice.unit() * self.up_to.last().copied().unwrap_or(0.0);
-        self.up_to.partition_point(|sum| *sum <= drawn).min(self.up_to.len() - 1)
     }
 
     /// Seconds until this node has nothing to do, as far as estimates tell.

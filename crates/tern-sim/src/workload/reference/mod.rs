@@ -9,6 +9,7 @@ pub use control::control;
 pub use literal::literal;
 
 use super::agenda::Agenda;
+use super::dice::Dice;
 use super::host::Host;
 use super::model::Workload;
 use super::report::{Counts, Course, Report};
@@ -18,6 +19,25 @@ use super::report::{Counts, Course, Report};
 struct Copy {
     task: usize,
     second: bool,
+}
+
+/// Draws nodes, those with more capacity more often.
+struct Lots(Vec<f64>);
+
+impl Lots {
+    fn of(workload: &Workload) -> Self {
+        let mut sum = 0.0;
+        let up_to = workload.nodes.iter().map(|node| {
+            sum += f64::from(node.cores) * node.speed;
+            sum
+        });
+        Self(up_to.collect())
+    }
+
+    fn draw(&self, dice: &mut Dice) -> usize {
+        let drawn = dice.unit() * self.0.last().copied().unwrap_or(0.0);
+        self.0.partition_point(|sum| *sum <= drawn).min(self.0.len() - 1)
+    }
 }
 
 /// What happens to every reference alike.

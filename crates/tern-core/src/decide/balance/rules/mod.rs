@@ -25,6 +25,16 @@ pub enum Mode {
     Strict,
 }
 
+impl Mode {
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Paired => "paired",
+            Self::Strict => "strict",
+        }
+    }
+}
+
 /// What else decides, beside the trits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Picture {

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use tern_core::decide::balance::even::{Seen, Shift, plan};
-use tern_core::decide::balance::rules::{Mode, Picture, rule};
+use tern_core::decide::balance::rules::{Picture, rule};
 use tern_core::machine::mesh::NodeView;
 use tern_core::observe::vitals::{Flags, rho_milli};
 use tern_core::observe::{QueueTrit, Signs, Vitals};
@@ -103,7 +103,7 @@ fn view(seen: &GridView, here: &NodeStatus) -> (BalanceView, Vec<Shift>) {
         parity: signs.parity(),
         rule: rule.name().to_owned(),
         because: rule.explain(&signs),
-        mode: (if here.mode == Mode::Strict { "strict" } else { "paired" }).to_owned(),
+        mode: here.mode.name().to_owned(),
         deferred: here.deferred,
         wish: here.wish.map(|(wish, _)| wish.name().to_owned()),
         wish_seconds: here.wish.map(|(_, stands)| stands.as_ms() / 1_000),
