@@ -26,7 +26,7 @@ use tern_core::machine::mesh::{Here, MeshEvent};
 use tern_core::observe::Vitals;
 use tern_core::trust::Name;
 use tern_core::words::NodeId;
-use tern_core::words::limits::NODE_ADDRESSES_MAX;
+use tern_core::words::limits::{FLAT_MEMBERS_MAX, NODE_ADDRESSES_MAX};
 use tokio::sync::{mpsc, watch};
 
 use crate::home::Home;
@@ -71,6 +71,8 @@ pub struct OverlayOptions {
     /// Looks for machines on the local networks.
     pub mdns: bool,
     pub here: Here,
+    /// Up to so many members everybody knows everybody; in a larger grid only those of one zone do.
+    pub flat_members: usize,
     pub store: GridStore,
     /// The grid as the store has it.
     pub durable: durable::Grid,
@@ -102,6 +104,7 @@ impl OverlayOptions {
             port_mapping: false,
             mdns: false,
             here: Here { facts: sense::facts::read(&Root::default(), None).fitted(), ..Here::default() },
+            flat_members: FLAT_MEMBERS_MAX,
             store,
             durable,
             addresses: BTreeMap::new(),
@@ -179,6 +182,7 @@ impl Overlay {
             secret: options.secret,
             incarnation: options.incarnation,
             here,
+            flat_members: options.flat_members,
             store: options.store,
             durable: options.durable,
             links: links.clone(),

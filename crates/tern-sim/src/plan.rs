@@ -14,6 +14,8 @@ pub struct Plan {
     /// Computers that forge messages.
     pub liars: u8,
     pub slots_max: u32,
+    /// Zones that know only each other's sums; the computers stand in them in turn.
+    pub areas: u8,
     /// How long things go wrong, and how long the rest may take, in milliseconds.
     pub faulty_ms: u64,
     pub calm_ms: u64,
@@ -52,6 +54,7 @@ impl Plan {
             honest,
             liars,
             slots_max: 4,
+            areas: 1,
             faulty_ms: dice.u64(3_000..25_000),
             calm_ms: 600_000,
             commands: dice.u32(4..60),
@@ -71,7 +74,18 @@ impl Plan {
                 plan.faults.push((fault, dice.u64(mean / 2..mean * 3)));
             }
         }
+        if honest > 1 && dice.u32(..4) == 0 {
+            plan.areas = 2;
+        }
         plan
+    }
+
+    /// The zone in which a computer stands. Where there are several a liar has one to itself: what it says of its load keeps
+    /// nobody's work back, and all else that it says is heard as before.
+    #[must_use]
+    pub const fn area(&self, node: usize) -> usize {
+        let liar = self.areas > 1 && node >= self.honest as usize;
+        if liar { self.areas as usize } else { node % self.areas as usize }
     }
 
     /// Nothing goes wrong but what a script does: exact clocks, an even network, a quick disk.
@@ -82,6 +96,7 @@ impl Plan {
             honest,
             liars: 0,
             slots_max,
+            areas: 1,
             faulty_ms: 0,
             calm_ms: 60_000,
             commands: 0,
@@ -102,6 +117,9 @@ impl Plan {
 impl std::fmt::Display for Plan {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} nodes", self.honest)?;
+        if self.areas > 1 {
+            write!(f, " in {} zones", self.areas)?;
+        }
         if self.liars > 0 {
             write!(f, " and a liar")?;
         }

@@ -1,10 +1,11 @@
 //! Events, effects and messages in the words of a reader.
 
 use tern_core::machine::{Answer, Command, Deny, Effect, Event};
+use tern_core::observe::Area;
 use tern_core::promise::ledger::{Line, Posting};
 use tern_core::promise::{Exit, Outcome, Record};
 use tern_core::wire::Message;
-use tern_core::words::{Attempt, GrantId};
+use tern_core::words::{Attempt, GrantId, NodeId};
 
 /// Incarnations are 64 random bits; four digits tell them apart well enough.
 fn grant(grant: &GrantId) -> String {
@@ -92,6 +93,10 @@ pub fn event(event: &Event) -> (&'static str, String) {
         Event::PeerUp(peer) => ("link", format!("to {peer} is up")),
         Event::PeerDown(peer) => ("link", format!("to {peer} is down")),
         Event::Message { from, message: said } => ("peer", format!("{from} says: {}", message(said))),
+        Event::Areas(areas) => {
+            let one = |area: &Area| format!("{} {} waiting, {} free", area.zone, area.load.queued, area.load.free());
+            ("mesh", format!("zones: {}", areas.iter().map(one).collect::<Vec<_>>().join("; ")))
+        }
         Event::Tick => ("clock", "tick".to_owned()),
     }
 }
@@ -183,6 +188,12 @@ pub fn message(message: &Message) -> String {
         Message::Offer { tasks } => format!("offer of {tasks} tasks"),
         Message::Post { postings, aborts } => format!("post {} halves, take back {}", postings.len(), aborts.len()),
         Message::Settled { txs } => format!("settled {}", grants(txs)),
+        Message::Pair { givers } => {
+            let one = |(node, tasks): &(NodeId, u32)| format!("{tasks} on {node}");
+            format!("tasks wait: {}", givers.iter().map(one).collect::<Vec<_>>().join(", "))
+        }
+        Message::Meet { with } => format!("tasks wait on {with}"),
+        Message::Greet { answers, .. } => (if *answers { "greets back" } else { "greets" }).to_owned(),
         Message::Recall { grant, tasks } => format!("recall of {tasks:?} of {}", grant.n),
     }
 }

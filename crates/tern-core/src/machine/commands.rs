@@ -90,7 +90,9 @@ impl Machine {
             return Ok(());
         }
         let me = self.state.node();
-        let peers = self.sharing.peers.iter().map(|(id, peer)| (*id, peer.fit.as_ref()));
+        // A neighbour says what it has in a moment; of a node of another zone that is not known yet nothing is promised.
+        let met = self.sharing.peers.iter().filter(|(id, peer)| peer.fit.is_some() || !self.broker.is_far(**id));
+        let peers = met.map(|(id, peer)| (*id, peer.fit.as_ref()));
         let known = || peers.clone().filter(|_| spec.may_leave()).chain([(me, Some(&self.here.fit))]);
         if needs.on.iter().any(|named| known().all(|(id, _)| id != *named)) {
             return Ok(());

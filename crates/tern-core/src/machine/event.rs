@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use crate::decide::scum::control::Process;
-use crate::observe::{Fit, Power, Reading, Remembered};
+use crate::observe::{Area, Fit, Power, Reading, Remembered};
 use crate::promise::Outcome;
 use crate::wire::Message;
 use crate::words::{Attempt, GrantId, JobId, JobSpec, NodeId, TaskSet, Unfit};
@@ -122,6 +122,8 @@ pub enum Event {
     },
     PeerUp(NodeId),
     PeerDown(NodeId),
+    /// This node is the broker of its zone: how loaded all zones are, in the order of their names. Again every few seconds.
+    Areas(Vec<Area>),
     Message {
         from: NodeId,
         message: Message,

@@ -8,6 +8,7 @@ pub mod event;
 pub mod mesh;
 
 mod balance;
+mod broker;
 mod commands;
 mod controller;
 mod explain;

@@ -7,6 +7,7 @@ use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
 
 use super::balance::Balance;
+use super::broker::Broker;
 use super::controller::Controller;
 use super::effect::Effect;
 use super::event::Event;
@@ -43,6 +44,8 @@ pub struct Machine {
     pub(super) turn: Option<LaneKey>,
     pub(super) sharing: Sharing,
     pub(super) balance: Balance,
+    /// Nodes of other zones.
+    pub(super) broker: Broker,
     pub(super) controller: Controller,
     pub(super) ledgers: Ledgers,
     /// Tasks that somebody wants elsewhere.
@@ -114,6 +117,7 @@ impl Machine {
             turn: None,
             sharing: Sharing::default(),
             balance: Balance::default(),
+            broker: Broker::default(),
             controller: Controller::default(),
             moving: Moving::default(),
             runs: Runs::default(),
@@ -159,6 +163,7 @@ impl Machine {
             Event::Uncarried { grant, tasks } => self.uncarried(grant, &tasks, now, out),
             Event::PeerUp(peer) => self.peer_up(peer, now, out),
             Event::PeerDown(peer) => self.peer_down(peer, now),
+            Event::Areas(areas) => self.pair_areas(&areas, out),
             Event::Message { from, message } => self.message(from, message, now, out),
             Event::Tick => {}
         }

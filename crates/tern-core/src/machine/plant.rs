@@ -63,6 +63,8 @@ pub enum Plant {
     CheckpointDone,
     /// A task that was set aside for a node which never asked is not put back.
     MoveForgotten,
+    /// Nodes of other zones are never forgotten.
+    StrangersStay,
     /// Mesh: records are taken whatever their sequence.
     MeshAnySequence,
     /// Mesh: a node that stood still blames its neighbours.

@@ -4,10 +4,12 @@
 
 use alloc::string::String;
 
+use serde::{Deserialize, Serialize};
+
 use super::facts::Facts;
 
 /// What a machine has for tasks.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fit {
     /// Name of its zone, with all that this lies in: `home/attic`; empty: none.
     pub zone: String,

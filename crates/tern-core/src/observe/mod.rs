@@ -20,4 +20,4 @@ pub use reading::Reading;
 pub use trit::NodeTrit;
 pub use trit::signs::Signs;
 pub use vitals::{Vitals, VitalsError};
-pub use zone::ZoneLoad;
+pub use zone::{Area, ZoneLoad};

@@ -9,6 +9,8 @@ use core::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::{Facts, NodeTrit, Vitals};
+use crate::words::NodeId;
+use alloc::string::String;
 
 /// What a zone, or any set of nodes, has and carries.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,7 +32,30 @@ pub struct ZoneLoad {
     pub slots: u64,
 }
 
+/// A zone as its own broker and those of the others see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Area {
+    pub zone: String,
+    /// The node that brings its nodes together with those of others.
+    pub broker: NodeId,
+    pub load: ZoneLoad,
+    /// It is the zone of the node that looks.
+    pub here: bool,
+}
+
 impl ZoneLoad {
+    /// Tasks wait though slots are free: mostly they cannot run in this zone.
+    #[must_use]
+    pub const fn is_stuck(&self) -> bool {
+        self.queued > 0 && self.slots > self.running
+    }
+
+    /// Slots for which there is no task in the zone itself.
+    #[must_use]
+    pub const fn free(&self) -> u64 {
+        self.slots.saturating_sub(self.running).saturating_sub(self.queued)
+    }
+
     /// A zone of one node.
     #[must_use]
     pub fn of(facts: Option<&Facts>, vitals: Option<&Vitals>) -> Self {

@@ -31,6 +31,7 @@ impl Decision {
             Did::Copy { job, .. } | Did::Reclaim { job, .. } | Did::CameBack { job, .. } => Some(job),
             Did::Move { job, .. } | Did::Moved { job, .. } | Did::Checkpoint { job, .. } => Some(job),
             Did::Offer { .. } | Did::Ask { .. } | Did::Return { .. } => None,
+            Did::Pair { .. } | Did::Meet { .. } => None,
             Did::Slots { .. } | Did::Drain | Did::Undrain | Did::Rule(_) | Did::Wish(_) => None,
             Did::Hold { .. } | Did::Free { .. } | Did::Relieve { .. } => None,
         }
@@ -43,9 +44,9 @@ impl Did {
     pub const fn is_standing(&self) -> bool {
         match self {
             Self::Hold { .. } | Self::Free { .. } | Self::Relieve { .. } | Self::Rule(_) | Self::Wish(_) => true,
-            Self::Slots { .. } | Self::Drain | Self::Undrain | Self::Order { .. } => true,
+            Self::Slots { .. } | Self::Drain | Self::Undrain | Self::Order { .. } | Self::Pair { .. } => true,
             Self::Start { .. } | Self::Ask { .. } | Self::Lend { .. } | Self::Offer { .. } | Self::Copy { .. } => false,
-            Self::Move { .. } | Self::Moved { .. } | Self::Checkpoint { .. } => false,
+            Self::Move { .. } | Self::Moved { .. } | Self::Checkpoint { .. } | Self::Meet { .. } => false,
             Self::Reclaim { .. } | Self::CameBack { .. } | Self::End { .. } | Self::Return { .. } => false,
         }
     }
@@ -58,6 +59,8 @@ impl fmt::Display for Did {
             Self::Ask { peer, tasks } => write!(f, "asked {peer} for {tasks} tasks"),
             Self::Lend { to, tasks, .. } => write!(f, "lent {tasks} tasks to {to}"),
             Self::Offer { to, tasks } => write!(f, "told {to} of {tasks} tasks"),
+            Self::Pair { with, tasks } => write!(f, "told {with}, the broker of another zone, of {tasks} tasks"),
+            Self::Meet { with } => write!(f, "got to know {with}"),
             Self::Copy { to, .. } => write!(f, "lent a second copy of a task to {to}"),
             Self::Reclaim { from, tasks, .. } => write!(f, "took {tasks} tasks back from {from}"),
             Self::CameBack { from, tasks, .. } => write!(f, "got {tasks} tasks back from {from}"),
@@ -94,6 +97,10 @@ pub enum Did {
     Lend { job: JobId, to: NodeId, tasks: u32 },
     /// A peer with free slots was told that tasks wait here.
     Offer { to: NodeId, tasks: u32 },
+    /// The broker of another zone was told that tasks wait in this one.
+    Pair { with: NodeId, tasks: u32 },
+    /// A node of another zone became a peer for a while.
+    Meet { with: NodeId },
     /// A running task was lent a second time.
     Copy { job: JobId, to: NodeId },
     /// What is open of a loan is taken back, to run again.

@@ -23,6 +23,10 @@ pub enum Reason {
     Next { order: Discipline, estimate: Span, waited: Span },
     /// Told: slots are free there, and so many tasks wait here.
     FreeThere { waiting: u32 },
+    /// Told: so many tasks wait in this zone without a slot, and so many slots of another one are free.
+    Zones { waiting: u64, free: u64 },
+    /// Got to know: it stands in another zone, and one of the two has work and the other room.
+    OtherZone,
     /// Copied: there it would be over so much earlier, as far as is known.
     Straggler { gain: Span },
     /// Ended: another copy of the task ended first.
@@ -100,6 +104,10 @@ impl fmt::Display for Reason {
             Self::HalfOfQueue { queued, asked } => write!(f, "{queued} tasks wait here, {asked} were asked for"),
             Self::Next { order, estimate, waited } => next(f, order, estimate, waited),
             Self::FreeThere { waiting } => write!(f, "slots are free there, {waiting} tasks wait here"),
+            Self::Zones { waiting, free } => {
+                write!(f, "{waiting} tasks wait in this zone, {free} slots are free in that one")
+            }
+            Self::OtherZone => f.write_str("it stands in another zone, and one has work where the other has room"),
             Self::Straggler { gain } => write!(f, "it runs long, and a copy would end {} ms earlier", gain.as_ms()),
             Self::OtherCopy => f.write_str("another copy of the task ended first"),
             Self::JobCancelled => f.write_str("the job was cancelled"),

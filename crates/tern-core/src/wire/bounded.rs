@@ -9,10 +9,12 @@ use core::marker::PhantomData;
 use serde::Deserialize;
 use serde::de::{self, Deserializer, SeqAccess, Visitor};
 
+use crate::observe::Fit;
 use crate::words::Bytes;
 use crate::words::limits::{
-    ARGV_WORDS_MAX, GRANT_TASKS_MAX, GRANTS_OPEN_MAX, LINKS_MAX, NODE_ADDRESSES_MAX, POSTINGS_PER_FRAME,
-    RECORDS_PER_FRAME, ROSTER_BORDERS_MAX, ROSTER_DOORS_MAX, STATEMENTS_PER_FRAME, TASK_FILES_MAX,
+    ARGV_WORDS_MAX, FACT_NAME_BYTES_MAX, GIVERS_MAX, GRANT_TASKS_MAX, GRANTS_OPEN_MAX, LINKS_MAX, NODE_ADDRESSES_MAX,
+    POSTINGS_PER_FRAME, RECORDS_PER_FRAME, ROSTER_BORDERS_MAX, ROSTER_DOORS_MAX, SPEED_MAX, STATEMENTS_PER_FRAME,
+    TASK_FILES_MAX, ZONE_BYTES_MAX,
 };
 
 struct Bounded<T> {
@@ -87,6 +89,18 @@ pub(super) fn per_record<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D
 /// One entry a statement.
 pub(super) fn per_statement<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Vec<T>, D::Error> {
     list(from, STATEMENTS_PER_FRAME)
+}
+
+/// One entry a node on which tasks wait.
+pub(super) fn per_giver<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Vec<T>, D::Error> {
+    list(from, GIVERS_MAX)
+}
+
+/// What a machine has for tasks, with names of a sound length.
+pub(super) fn fit<'de, D: Deserializer<'de>>(from: D) -> Result<Fit, D::Error> {
+    let fit = Fit::deserialize(from)?;
+    let sound = fit.zone.len() <= ZONE_BYTES_MAX && fit.arch.len() <= FACT_NAME_BYTES_MAX && fit.speed <= SPEED_MAX;
+    if sound { Ok(fit) } else { Err(de::Error::custom("a machine that is none")) }
 }
 
 /// One entry a transfer.

@@ -6,13 +6,13 @@ use serde::{Deserialize, Serialize};
 
 use super::bounded;
 use super::travel::{Made, Travel};
-use crate::observe::NodeTrit;
+use crate::observe::{Fit, NodeTrit};
 use crate::promise::Outcome;
 use crate::promise::ledger::{Posting, Triad};
 use crate::words::{Bytes, Epoch, GrantId, JobId, JobSpec, NodeId, TaskSet, Unfit};
 
 /// Version of this page; a peer that speaks another is told so and left alone.
-pub const WIRE_VERSION: u16 = 4;
+pub const WIRE_VERSION: u16 = 5;
 
 /// One message. Every one may be lost, repeated or late.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -88,5 +88,19 @@ pub enum Message {
     Settled {
         #[serde(deserialize_with = "bounded::per_posting")]
         txs: Vec<GrantId>,
+    },
+    /// From the broker of one zone to that of another: on these nodes so many tasks wait, and slots are free where you are.
+    Pair {
+        #[serde(deserialize_with = "bounded::per_giver")]
+        givers: Vec<(NodeId, u32)>,
+    },
+    /// From the broker to a node with free slots: tasks wait on that one, which is in another zone.
+    Meet { with: NodeId },
+    /// To a node of another zone: this is what the sender has for tasks, and from now on it says how loaded it is. `answers`: the
+    /// other began.
+    Greet {
+        #[serde(deserialize_with = "bounded::fit")]
+        fit: Fit,
+        answers: bool,
     },
 }

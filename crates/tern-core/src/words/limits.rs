@@ -154,6 +154,16 @@ pub const BORDER_NODES: usize = 8;
 pub const SPEAKER_PATIENCE: Span = Span::secs(3);
 /// How often a zone tells how loaded it is, if that has changed.
 pub const ZONE_LOAD_EVERY: Span = Span::secs(10);
+/// How often the broker of a zone looks at the loads of the others.
+pub const AREAS_EVERY: Span = Span::secs(5);
+/// Nodes with waiting tasks that one broker names to another at once.
+pub const GIVERS_MAX: usize = 32;
+/// Nodes of other zones with which a node shares work at the same time.
+pub const FAR_PEERS_MAX: usize = 8;
+/// One of them that says nothing for so long is forgotten …
+pub const FAR_SILENT: Span = Span::secs(4);
+/// … and so is one with which no work was shared for so long.
+pub const FAR_LINGERS: Span = Span::secs(30);
 /// A node that has only neighbours of other zones for so long belongs to one of these.
 pub const AREA_PATIENCE: Span = Span::secs(10);
 

@@ -4,7 +4,7 @@ use crate::mutated::storm;
 use crate::world::{World, ended, spec};
 use proptest::prelude::*;
 use tern_core::machine::Event;
-use tern_core::observe::NodeTrit;
+use tern_core::observe::{Fit, NodeTrit};
 use tern_core::promise::Exit;
 use tern_core::promise::ledger::Triad;
 use tern_core::wire::{Made, MadeFile, Message, Saved, TaskFiles, Travel, WIRE_VERSION, WireError, decode, encode};
@@ -65,6 +65,12 @@ fn messages() -> Vec<Message> {
             aborts: Triad::new(grant, [1, 1, 3].map(|id| NodeId([id; 32])), 1).into_iter().collect(),
         },
         Message::Settled { txs: vec![grant] },
+        Message::Pair { givers: vec![(NodeId([7; 32]), 40), (NodeId([8; 32]), 1)] },
+        Message::Meet { with: NodeId([7; 32]) },
+        Message::Greet {
+            fit: Fit { zone: "home/attic".into(), cores: 4, speed: 900, ..Fit::default() },
+            answers: true,
+        },
     ]
 }
 

@@ -49,6 +49,7 @@ fn load() -> Load {
         incarnation: 7,
         zone: "cellar".into(),
         load: ZoneLoad { nodes: 3, load_milli: 900, cores: 12, ..ZoneLoad::default() },
+        broker: key(GUEST),
     }
 }
 

@@ -1,7 +1,7 @@
 //! The bounds of values.
 
 use tern_core::observe::trit::{IDLE_BELOW, OVERLOADED_ABOVE};
-use tern_core::words::limits::{JOBS_MAX, PEERS_MAX, SLOTS_MAX};
+use tern_core::words::limits::{FLAT_MEMBERS_MAX, JOBS_MAX, PEERS_MAX, SLOTS_MAX};
 
 use super::settings::{Config, Peer};
 
@@ -17,6 +17,9 @@ pub(super) fn first_wrong(config: &Config) -> Option<(Vec<&'static str>, String)
     let slots = f64::from(config.slots.unwrap_or(1));
     within(&["slots"], slots, 1.0, f64::from(SLOTS_MAX))
         .or_else(|| within(&["keep_jobs"], f64::from(config.keep_jobs), 1.0, JOBS_MAX as f64))
+        .or_else(|| {
+            within(&["mesh", "flat_members"], f64::from(config.mesh.flat_members), 0.0, FLAT_MEMBERS_MAX as f64)
+        })
         .or_else(|| within(&["trit", "hysteresis"], config.trit.hysteresis, 0.0, HALF_BAND))
         .or_else(|| within(&["trit", "sample_seconds"], config.trit.sample_seconds, 0.1, 60.0))
         .or_else(|| within(&["work", "drain_below"], f64::from(config.work.drain_below), 0.0, 100.0))

@@ -142,7 +142,7 @@ fn read(path: &Path) -> Result<Option<String>, ConfigError> {
 /// with `TERN_`, which are no settings.
 fn known_keys() -> Vec<String> {
     let simple = ["slots", "keep_jobs", "log", "listen", "peers"];
-    let mesh = ["enabled", "name", "zone", "mdns", "port_mapping", "tailscale", "files"];
+    let mesh = ["enabled", "name", "zone", "flat_members", "mdns", "port_mapping", "tailscale", "files"];
     let work = ["cache_mib", "drain_below", "yield_to_owner", "leave_one"];
     let balance = ["mode", "hogs", "hold_percent"];
     let trit = ["hysteresis", "literal", "load", "sample_seconds"];

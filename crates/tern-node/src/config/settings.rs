@@ -6,6 +6,7 @@ use tern_core::decide::balance::rules::Mode;
 use tern_core::decide::scum::ScumSettings;
 use tern_core::decide::scum::control::Reach;
 use tern_core::observe::trit::LoadSource;
+use tern_core::words::limits::FLAT_MEMBERS_MAX;
 
 /// All settings of a node.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -44,6 +45,8 @@ pub struct MeshConfig {
     pub name: Option<String>,
     /// Where it stands: `home`, or `home/attic`.
     pub zone: String,
+    /// In a grid of more members than this a node knows those of its own zone only. The same on all machines.
+    pub flat_members: u32,
     /// Find members and newcomers on the local network.
     pub mdns: bool,
     /// Ask the router for a way in (UPnP, PCP, NAT-PMP).
@@ -60,6 +63,7 @@ impl Default for MeshConfig {
             enabled: true,
             name: None,
             zone: String::new(),
+            flat_members: FLAT_MEMBERS_MAX as u32,
             mdns: true,
             port_mapping: true,
             tailscale: true,

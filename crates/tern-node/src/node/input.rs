@@ -2,7 +2,7 @@
 
 use tern_core::decide::bottleneck::Queue;
 use tern_core::machine::{Answer, Command};
-use tern_core::observe::Fit;
+use tern_core::observe::{Area, Fit};
 use tern_core::view::{Explanation, Flow, JobView, Lately};
 use tern_core::wire::Message;
 use tern_core::words::{GrantId, JobId, NodeId, Unfit};
@@ -46,6 +46,8 @@ pub enum Peer {
         from: NodeId,
         fit: Fit,
     },
+    /// How loaded all zones are: this node is the broker of its own.
+    Areas(Vec<Area>),
     /// Inputs of borrowed tasks are here, or cannot be had.
     Staged {
         grant: GrantId,

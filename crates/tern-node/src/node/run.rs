@@ -135,6 +135,7 @@ impl Loop {
             Peer::Up(node) => self.handle(Event::PeerUp(node), effects),
             Peer::Down(node) => self.handle(Event::PeerDown(node), effects),
             Peer::Heard { from, message } => self.handle(Event::Message { from, message }, effects),
+            Peer::Areas(areas) => self.handle(Event::Areas(areas), effects),
             Peer::Fit { from, fit } => self.peer_fit(from, fit, effects),
             Peer::Staged { grant, task, inputs } => self.staged(grant, task, inputs, effects),
             Peer::Returned { from, message, long } => self.said(from, message, long, effects),

@@ -14,7 +14,6 @@ use tern_core::machine::mesh::{CloseReason, Here, LinkId, Mesh, MeshEvent, MeshO
 use tern_core::observe::{Fit, Power};
 use tern_core::trust::Name;
 use tern_core::words::NodeId;
-use tern_core::words::limits::FLAT_MEMBERS_MAX;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -77,6 +76,7 @@ pub struct Actor {
     pub(super) incarnation: u64,
     pub(super) mesh: Mesh,
     pub(super) here: Here,
+    flat_members: usize,
     pub(super) store: GridStore,
     /// What the store has; its roll is that of the last saving.
     pub(super) durable: durable::Grid,
@@ -118,6 +118,8 @@ pub struct Parts {
     pub secret: SecretKey,
     pub incarnation: u64,
     pub here: Here,
+    /// Up to so many members everybody knows everybody.
+    pub flat_members: usize,
     pub store: GridStore,
     pub durable: durable::Grid,
     pub links: links::Shared,
@@ -131,15 +133,16 @@ pub struct Parts {
 
 impl Actor {
     pub fn new(parts: Parts) -> Self {
-        let Parts { secret, incarnation, here, store, durable, links, peers, members, directory, addresses, said } =
-            parts;
-        let mesh = mesh(&secret, incarnation, &durable, here.clone());
+        let Parts { secret, incarnation, here, flat_members, store, durable, links, peers, .. } = parts;
+        let Parts { members, directory, addresses, said, .. } = parts;
+        let mesh = mesh(&secret, incarnation, &durable, here.clone(), flat_members);
         let to_loop = peers.to_loop().clone();
         Self {
             secret,
             incarnation,
             mesh,
             here,
+            flat_members,
             store,
             durable,
             admin: None,
@@ -310,7 +313,7 @@ impl Actor {
         }
         self.links.fabric.route(&[]);
         (self.sent_away, self.exiled_by) = (HashMap::new(), None);
-        self.mesh = mesh(&self.secret, self.incarnation, &self.durable, self.here.clone());
+        self.mesh = mesh(&self.secret, self.incarnation, &self.durable, self.here.clone(), self.flat_members);
         self.begin();
         self.peers.forget_strangers();
     }
@@ -320,7 +323,7 @@ impl Actor {
     }
 }
 
-fn mesh(secret: &SecretKey, incarnation: u64, grid: &durable::Grid, here: Here) -> Mesh {
+fn mesh(secret: &SecretKey, incarnation: u64, grid: &durable::Grid, here: Here, flat_members: usize) -> Mesh {
     let signing = secret.clone();
     Mesh::new(MeshOptions {
         me: public(secret),
@@ -329,6 +332,6 @@ fn mesh(secret: &SecretKey, incarnation: u64, grid: &durable::Grid, here: Here) 
         verify,
         signer: Signer::new(move |text| sign(&signing, text)),
         here,
-        flat_members: FLAT_MEMBERS_MAX,
+        flat_members,
     })
 }

@@ -27,6 +27,7 @@ const QUIET: MeshConfig = MeshConfig {
     enabled: true,
     name: None,
     zone: String::new(),
+    flat_members: 128,
     mdns: false,
     port_mapping: false,
     tailscale: false,

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tern_core::machine::mesh::{FarRoute, Here, LinkId, Mesh, MeshEvent};
-use tern_core::observe::{Facts, Vitals};
+use tern_core::observe::{Area, Facts, Vitals};
 use tern_core::trust::Statement;
 use tern_core::words::NodeId;
 
@@ -57,6 +57,8 @@ pub struct Computer {
     pub admitted: Arc<BTreeSet<NodeId>>,
     pub routes: BTreeMap<NodeId, LinkId>,
     pub far: Vec<FarRoute>,
+    /// How loaded all zones are, as it was told last as the broker of its own.
+    pub areas: Vec<Area>,
     /// Who is up, and the life in which it was when that was told.
     pub up: BTreeMap<NodeId, u32>,
     pub notes: Vec<String>,
@@ -94,6 +96,7 @@ impl Computer {
             admitted: Arc::default(),
             routes: BTreeMap::new(),
             far: Vec::new(),
+            areas: Vec::new(),
             up: BTreeMap::new(),
             notes: Vec::new(),
             links: BTreeSet::new(),

@@ -42,6 +42,7 @@ impl World {
             MeshEffect::Routes(routes) => {
                 self.nodes[node].routes = routes.into_iter().map(|route| (route.to, route.link)).collect();
             }
+            MeshEffect::Areas(areas) => self.nodes[node].areas = areas,
             MeshEffect::FarRoutes(routes) => self.nodes[node].far = routes,
             MeshEffect::Admitted(keys) => self.nodes[node].admitted = self.all_share(keys.into_iter().collect()),
             MeshEffect::MainAddresses { .. } | MeshEffect::Heard { .. } => {}

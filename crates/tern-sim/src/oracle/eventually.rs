@@ -2,6 +2,7 @@
 
 use tern_core::machine::Command;
 use tern_core::words::JobId;
+use tern_core::words::limits::FAR_LINGERS;
 
 use super::Finding;
 use super::facts::Job;
@@ -23,11 +24,13 @@ impl World {
         if let Some((id, why)) = self.unfinished().filter(|_| self.failure.is_none()) {
             self.fail("eventually_every_job_is_over", format!("{id}: {why}"));
         }
-        self.run_for_ms(5_000);
+        // Longer than nodes of different zones know each other for nothing.
+        self.run_for_ms(if self.plan.areas > 1 { FAR_LINGERS.as_ms() + 5_000 } else { 5_000 });
         let found = self
             .all_answered()
             .or_else(|| self.refused_left_no_trace())
             .or_else(|| self.nothing_runs())
+            .or_else(|| self.strangers_part())
             .or_else(|| self.books_agree())
             .or_else(|| self.recovery_agrees())
             .or_else(|| self.transfers_add_up());
@@ -35,6 +38,12 @@ impl World {
             self.fail(oracle, detail);
         }
         self.failure.is_none()
+    }
+
+    /// Whether all that was accepted is over.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        !self.client.accepted.is_empty() && self.unfinished().is_none()
     }
 
     /// A durable job that is neither over nor held, and what keeps it.
@@ -82,6 +91,14 @@ impl World {
             }
         }
         None
+    }
+
+    /// Nodes of different zones know each other only while they share work.
+    fn strangers_part(&self) -> Finding {
+        let agents = self.nodes.iter().enumerate().filter_map(|(index, node)| Some((index, node.agent.as_ref()?)));
+        let mut left = agents.filter_map(|(index, agent)| Some((index, agent.machine.far_peers().next()?)));
+        let detail = |(index, far)| format!("node {} still knows {far} of another zone", index + 1);
+        left.next().map(detail).map(|detail| ("eventually_strangers_part", detail))
     }
 
     /// The machine says of each job what the durable records say.

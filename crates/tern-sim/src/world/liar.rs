@@ -2,7 +2,7 @@
 //!
 //! It knows more than an attacker could (the true ids of grants that are open), which only makes the lies better.
 
-use tern_core::observe::NodeTrit;
+use tern_core::observe::{Fit, NodeTrit};
 use tern_core::promise::ledger::Triad;
 use tern_core::promise::{Exit, Outcome, Output};
 use tern_core::wire::{Made, Message};
@@ -39,7 +39,7 @@ impl World {
         let tasks: TaskSet =
             if dice.bool() { [attempt.task].into_iter().collect() } else { TaskSet::first(dice.u32(..40)) };
         let lied = |exit| lied_end(attempt, exit);
-        match dice.u8(..14) {
+        match dice.u8(..16) {
             0 => Message::Vitals {
                 trit: [NodeTrit::Idle, NodeTrit::Balanced, NodeTrit::Overloaded][dice.usize(..3)],
                 queued: dice.u32(..),
@@ -73,6 +73,14 @@ impl World {
                 }
             }
             11 => self.forged_postings(node, to, grant),
+            13 => {
+                let givers =
+                    (0..dice.usize(..40)).map(|_| (self.nodes[dice.usize(..self.nodes.len())].id, dice.u32(..)));
+                Message::Pair { givers: givers.collect() }
+            }
+            14 if dice.bool() => Message::Meet { with: self.nodes[dice.usize(..self.nodes.len())].id },
+            // It claims to have nothing, as with its neighbours: what is accepted for its sake would wait for ever.
+            14 => Message::Greet { fit: Fit::default(), answers: dice.bool() },
             12 => Message::Settled { txs: vec![grant; dice.usize(..4)] },
             10 => self.forged_loan(node, to, grant, asked, tasks, from_whom),
             _ => self.twisted(heard, to).unwrap_or(Message::Revoke { grant }),

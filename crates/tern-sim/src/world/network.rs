@@ -1,7 +1,7 @@
 //! The network between computers: delay, loss, repetition, late arrival, partitions, and what link monitoring says.
 
-use tern_core::machine::Event;
-use tern_core::observe::Fit;
+use tern_core::machine::{Event, Told};
+use tern_core::observe::{Area, Fit, ZoneLoad};
 use tern_core::wire::Message;
 
 use super::faults::Repair;
@@ -21,6 +21,8 @@ pub struct Network {
     cuts: Vec<Vec<u32>>,
     /// What the machine of the first was last told of the second.
     seen: Vec<Vec<bool>>,
+    /// How loaded each last told its zone to be.
+    pub(super) told: Vec<Option<Told>>,
     /// What liars heard last.
     pub(super) heard: Vec<Parcel>,
 }
@@ -28,7 +30,12 @@ pub struct Network {
 impl Network {
     #[must_use]
     pub fn new(nodes: usize) -> Self {
-        Self { cuts: vec![vec![0; nodes]; nodes], seen: vec![vec![false; nodes]; nodes], heard: Vec::new() }
+        Self {
+            cuts: vec![vec![0; nodes]; nodes],
+            seen: vec![vec![false; nodes]; nodes],
+            told: vec![None; nodes],
+            heard: Vec::new(),
+        }
     }
 }
 
@@ -103,7 +110,7 @@ impl World {
     }
 
     pub(super) fn look(&mut self, at: usize, peer: usize) {
-        let up = self.reaches(at, peer);
+        let up = self.reaches(at, peer) && self.plan.area(at) == self.plan.area(peer);
         if self.nodes[at].agent.is_none() || self.network.seen[at][peer] == up {
             return;
         }
@@ -115,6 +122,40 @@ impl World {
             let honest = self.nodes[peer].kind == Kind::Honest;
             let fit = if honest { self.fit(peer) } else { Fit::default() };
             self.feed(at, Event::PeerFit(id, fit));
+        }
+    }
+
+    /// Tells the broker of a zone how loaded all zones are; now and then two nodes take themselves for it.
+    pub(super) fn tell_areas(&mut self, node: usize) {
+        let areas = usize::from(self.plan.areas);
+        if areas < 2 || self.broker_of_area(self.plan.area(node)) != Some(node) && self.dice.net.u8(..4) > 0 {
+            return;
+        }
+        let all: Vec<Area> = (0..areas)
+            .filter_map(|area| {
+                let broker = self.nodes[self.broker_of_area(area)?].id;
+                let load =
+                    (0..self.nodes.len()).filter(|node| self.plan.area(*node) == area).map(|node| self.load(node));
+                let load = load.fold(ZoneLoad::default(), ZoneLoad::join);
+                Some(Area { zone: format!("zone{area}"), broker, load, here: area == self.plan.area(node) })
+            })
+            .collect();
+        self.feed(node, Event::Areas(all));
+    }
+
+    fn broker_of_area(&self, area: usize) -> Option<usize> {
+        let there = |node: &usize| self.nodes[*node].agent.is_some() && self.plan.area(*node) == area;
+        (0..self.nodes.len()).find(there)
+    }
+
+    fn load(&self, node: usize) -> ZoneLoad {
+        let Some(load) = self.network.told[node].map(|told| told.load) else { return ZoneLoad::default() };
+        ZoneLoad {
+            nodes: 1,
+            queued: load.queued.into(),
+            running: load.running.into(),
+            slots: load.slots.into(),
+            ..ZoneLoad::default()
         }
     }
 

@@ -44,6 +44,7 @@ impl World {
                 }
             }
             Effect::Tell(told) => {
+                self.network.told[node] = Some(told);
                 for to in self.neighbours(node) {
                     self.post(node, to, told.message());
                 }

@@ -68,19 +68,25 @@ impl World {
     /// Lives until true time `end`, or until an oracle fails. Returns whether all is well.
     pub fn run_until(&mut self, end: u64) -> bool {
         while self.failure.is_none() {
-            let Some((at, what)) = self.queue.next(end) else {
+            if !self.step(end) {
                 self.now = end;
                 break;
-            };
-            self.now = at;
-            self.stats.steps += 1;
-            if self.stats.steps > STEPS_MAX {
-                self.fail("anytime_no_storms", format!("more than {STEPS_MAX} things happened in one life"));
             }
-            self.happen(what);
         }
         self.stats.lived = self.now;
         self.failure.is_none()
+    }
+
+    /// Lets the next thing happen. False: nothing does before true time `end`.
+    pub fn step(&mut self, end: u64) -> bool {
+        let Some((at, what)) = self.queue.next(end) else { return false };
+        self.now = at;
+        self.stats.steps += 1;
+        if self.stats.steps > STEPS_MAX {
+            self.fail("anytime_no_storms", format!("more than {STEPS_MAX} things happened in one life"));
+        }
+        self.happen(what);
+        true
     }
 
     pub fn run_for_ms(&mut self, ms: u64) -> bool {
@@ -140,6 +146,7 @@ impl World {
         let noise = if noise > 1.6 && self.calm_since.is_none() { noise * 2.0 } else { 0.0 };
         self.read_load(node, noise);
         self.tell_power(node);
+        self.tell_areas(node);
     }
 
     /// The load as the machine knows its own part of it: of a load that is an average both sides know no more.

@@ -144,6 +144,36 @@ fn zones_that_lie_in_others_add_up_as_all_nodes_at_once() {
 }
 
 #[test]
+fn one_node_of_each_zone_hears_of_all_of_them_and_of_their_brokers() {
+    let mut world = World::new(6, 12, Quality::LAN, Story::default());
+    world.zone(3);
+    for (number, node) in world.nodes.iter_mut().enumerate() {
+        node.vitals.rho_milli = Some(500);
+        (node.vitals.trit, node.vitals.slots) = (NodeTrit::Overloaded, 4);
+        // The first zone has one balanced node, the second has tasks that wait, the third nothing of both.
+        node.vitals.trit = if number == 2 { NodeTrit::Balanced } else { node.vitals.trit };
+        node.vitals.queued = if number / 4 == 1 { 5 } else { 0 };
+    }
+    world.start_all();
+    world.run_ms(1_000);
+    well(&mut world, 30_000);
+    for node in &mut world.nodes {
+        node.areas.clear();
+    }
+    world.run_ms(20_000);
+    let told: Vec<usize> = (0..12).filter(|node| !world.nodes[*node].areas.is_empty()).collect();
+    let firsts = [2, order(&world, 1, 4)[0], order(&world, 2, 4)[0]];
+    assert_eq!(told, firsts, "the balanced one, and where there is none the first");
+    for (zone, broker) in firsts.into_iter().enumerate() {
+        let areas = &world.nodes[broker].areas;
+        assert_eq!(areas.iter().position(|area| area.here), Some(zone));
+        assert_eq!(areas.iter().map(|area| world.number(&area.broker).unwrap()).collect::<Vec<_>>(), firsts);
+        assert_eq!(areas.iter().map(|area| area.load.queued).collect::<Vec<_>>(), [0, 20, 0]);
+        assert_eq!(areas.iter().map(|area| area.load.free()).collect::<Vec<_>>(), [16, 0, 16]);
+    }
+}
+
+#[test]
 fn a_machine_that_is_elsewhere_belongs_to_the_zone_where_it_is() {
     let mut world = zoned(4, 3, 4);
     // From now on it meets the last zone only.

@@ -4,6 +4,7 @@
 //! broker above. At the top all meet that are left, so that after ⌊log₂ b⌋ + 1 rounds with b brokers either nothing waits or no slot is
 //! free. Brokers drawn at random each round need a number of rounds that grows with the grid where supply and demand are about equal.
 
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 /// Rounds until nobody can be paired any more.
@@ -39,11 +40,21 @@ pub struct Pair<K> {
     pub tasks: u32,
 }
 
-/// Pairs those who came to one broker, in their order; what is left stays in the lists.
-pub fn pair<K: Copy>(waiting: &mut Vec<Party<K>>, free: &mut Vec<Party<K>>) -> Vec<Pair<K>> {
+/// Pairs those who came to one broker, in their order; what is left stays in the lists. Nobody is paired with itself: one that has both
+/// has tasks that cannot run where it has slots.
+pub fn pair<K: Copy + PartialEq>(waiting: &mut Vec<Party<K>>, free: &mut Vec<Party<K>>) -> Vec<Pair<K>> {
     let mut pairs = Vec::new();
     let (mut from, mut to) = (0, 0);
-    while let (Some(giver), Some(taker)) = (waiting.get_mut(from), free.get_mut(to)) {
+    while from < waiting.len() && to < free.len() {
+        if waiting[from].who == free[to].who {
+            if to + 1 < free.len() {
+                free.swap(to, to + 1);
+            } else {
+                from += 1;
+                continue;
+            }
+        }
+        let (giver, taker) = (&mut waiting[from], &mut free[to]);
         let tasks = giver.tasks.min(taker.tasks);
         if tasks > 0 {
             pairs.push(Pair { from: giver.who, to: taker.who, tasks });
@@ -58,10 +69,49 @@ pub fn pair<K: Copy>(waiting: &mut Vec<Party<K>>, free: &mut Vec<Party<K>>) -> V
     pairs
 }
 
+/// What the whole tree comes to: all pairs in the order in which they are found, and the rounds that it took. `place` says where in the
+/// row of brokers at the bottom somebody stands; those who stand together meet early.
+#[must_use]
+pub fn tree<K: Copy + PartialEq>(
+    mut waiting: Vec<Party<K>>,
+    mut free: Vec<Party<K>>,
+    brokers: u32,
+    place: impl Fn(K) -> u64,
+) -> (u32, Vec<Pair<K>>) {
+    let mut pairs = Vec::new();
+    for round in 0..rounds(brokers) {
+        if waiting.is_empty() || free.is_empty() {
+            return (round, pairs);
+        }
+        let mut halls: BTreeMap<u32, (Vec<Party<K>>, Vec<Party<K>>)> = BTreeMap::new();
+        let hall = |party: &Party<K>| broker(place(party.who), round, brokers);
+        for party in waiting.drain(..) {
+            halls.entry(hall(&party)).or_default().0.push(party);
+        }
+        for party in free.drain(..) {
+            halls.entry(hall(&party)).or_default().1.push(party);
+        }
+        for (mut come, mut gone) in halls.into_values() {
+            pairs.extend(pair(&mut come, &mut gone));
+            waiting.extend(come);
+            free.extend(gone);
+        }
+    }
+    (rounds(brokers), pairs)
+}
+
+/// The place of the `index`-th of `all` that stand in a row, so that neighbours in the row meet before strangers do.
+#[must_use]
+pub const fn place_in_row(index: u64, all: u32) -> u64 {
+    match all {
+        0 => 0,
+        all => (index << all.ilog2()) / all as u64,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use alloc::collections::BTreeMap;
     use alloc::vec;
 
     fn mix(seed: &mut u64) -> u64 {
@@ -74,23 +124,9 @@ mod tests {
     type Parties = Vec<Party<u32>>;
 
     /// Rounds until nobody can be paired, and the tasks that were.
-    fn play(mut waiting: Parties, mut free: Parties, places: &[u64], brokers: u32) -> (u32, u64) {
-        let mut placed = 0;
-        for round in 0.. {
-            if waiting.is_empty() || free.is_empty() {
-                return (round, placed);
-            }
-            let mut halls: BTreeMap<u32, (Parties, Parties)> = BTreeMap::new();
-            let hall = |who: u32| broker(places[who as usize], round, brokers);
-            waiting.drain(..).for_each(|party| halls.entry(hall(party.who)).or_default().0.push(party));
-            free.drain(..).for_each(|party| halls.entry(hall(party.who)).or_default().1.push(party));
-            for (mut come, mut gone) in halls.into_values() {
-                placed += pair(&mut come, &mut gone).iter().map(|pair| u64::from(pair.tasks)).sum::<u64>();
-                waiting.extend(come);
-                free.extend(gone);
-            }
-        }
-        unreachable!("the last round never comes")
+    fn play(waiting: Parties, free: Parties, places: &[u64], brokers: u32) -> (u32, u64) {
+        let (took, pairs) = tree(waiting, free, brokers, |who| places[who as usize]);
+        (took, pairs.iter().map(|pair| u64::from(pair.tasks)).sum())
     }
 
     #[test]
@@ -121,5 +157,30 @@ mod tests {
             [(1, 3, 2), (1, 5, 3), (2, 5, 1)]
         );
         assert!(waiting.is_empty() && free == [party(5, 5)]);
+    }
+
+    #[test]
+    fn nobody_is_paired_with_itself() {
+        let party = |who, tasks| Party { who, tasks };
+        let (mut waiting, mut free) = (vec![party(1, 5), party(2, 2)], vec![party(1, 4), party(2, 4)]);
+        let pairs = pair(&mut waiting, &mut free);
+        assert_eq!(
+            pairs.iter().map(|pair| (pair.from, pair.to, pair.tasks)).collect::<Vec<_>>(),
+            [(1, 2, 4), (2, 1, 2)]
+        );
+        let (mut waiting, mut free) = (vec![party(1, 5)], vec![party(1, 4)]);
+        assert!(pair(&mut waiting, &mut free).is_empty());
+    }
+
+    #[test]
+    fn neighbours_in_a_row_meet_before_strangers() {
+        let party = |who, tasks| Party { who, tasks };
+        // Of five in a row the first two and the last two stand together.
+        let places: Vec<u64> = (0..5).map(|index| place_in_row(index, 5)).collect();
+        assert_eq!(places, [0, 0, 1, 2, 3]);
+        let (took, pairs) =
+            tree(vec![party(1u32, 3), party(3, 9)], vec![party(0, 1), party(4, 4)], 5, |who| places[who as usize]);
+        let pairs: Vec<_> = pairs.iter().map(|pair| (pair.from, pair.to, pair.tasks)).collect();
+        assert_eq!((took, pairs.as_slice()), (2, &[(1, 0, 1), (3, 4, 4)][..]));
     }
 }

@@ -105,7 +105,9 @@ impl Machine {
             let stands_back = self.here.draining || self.here.full;
             takers = trit == NodeTrit::Idle && !stands_back && waiting == 0 && self.running() < self.here.open;
         }
-        for peer in self.sharing.peers.values().filter(|peer| peer.heard_at > 0) {
+        // Of other zones a few nodes are known, which say nothing of these zones.
+        let near = self.sharing.peers.iter().filter(|(id, _)| !self.broker.is_far(**id)).map(|(_, peer)| peer);
+        for peer in near.filter(|peer| peer.heard_at > 0) {
             let heard = &peer.heard;
             signs.count(heard.trit);
             waiting += u64::from(heard.queued);

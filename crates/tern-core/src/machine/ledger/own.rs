@@ -86,9 +86,8 @@ impl Machine {
         }
         ledgers.due = ledgers.unsettled.values().map(|own| own.tell_at).min();
         for (to, (postings, aborts)) in told {
-            if self.sharing.peers.contains_key(&to) {
-                out.push(Effect::Send { to, message: Message::Post { postings, aborts } });
-            }
+            // It may live in the other's zone, of which nothing is heard here.
+            out.push(Effect::Send { to, message: Message::Post { postings, aborts } });
         }
     }
 

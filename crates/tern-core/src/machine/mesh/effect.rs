@@ -4,7 +4,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 
-use crate::observe::Vitals;
+use crate::observe::{Area, Vitals};
 use crate::words::{Bytes, NodeId};
 
 /// One connection; the adapter numbers them and never uses a number twice.
@@ -85,6 +85,8 @@ pub enum MeshEffect {
         node: NodeId,
         vitals: Vitals,
     },
+    /// This node is the broker of its zone: how loaded all zones are, in the order of their names.
+    Areas(Vec<Area>),
     /// Statements or addresses changed that must outlive this process.
     Save,
     /// For people: something that its owner should know of.

@@ -202,7 +202,7 @@ impl Mesh {
             self.next_tend = self.now.boot + LINK_TEND;
             self.age();
             self.age_spoken();
-            self.speak();
+            self.speak(out);
             self.infer_zones();
             self.tend_links(out);
             self.ask_for_missed(out);

@@ -96,10 +96,20 @@ impl Machine {
     }
 
     pub(in crate::machine) fn peer_up(&mut self, peer: NodeId, now: Now, out: &mut Vec<Effect>) {
+        if self.add_peer(peer, now) {
+            self.broker.forget(peer);
+            self.signs_changed();
+            out.push(Effect::Tell(self.told()));
+        } else {
+            self.refuse(Refusal::TooLarge);
+        }
+    }
+
+    /// False: there are as many as there may be.
+    pub(in crate::machine) fn add_peer(&mut self, peer: NodeId, now: Now) -> bool {
         let sharing = &mut self.sharing;
         if sharing.peers.len() >= PEERS_MAX && !sharing.peers.contains_key(&peer) {
-            self.refuse(Refusal::TooLarge);
-            return;
+            return false;
         }
         sharing.peers.insert(peer, Peer::default());
         sharing.loaded.remove(&peer);
@@ -108,13 +118,13 @@ impl Machine {
             borrowed.resend_at = now.boot;
             borrowed.renew_at = now.boot;
         }
-        self.signs_changed();
-        out.push(Effect::Tell(self.told()));
+        true
     }
 
     /// Loans stay: only an expired lease says that the other stopped.
     pub(in crate::machine) fn peer_down(&mut self, peer: NodeId, now: Now) {
         self.sharing.peers.remove(&peer);
+        self.broker.forget(peer);
         self.signs_changed();
         self.ledgers.balanced.remove(&peer);
         self.sharing.loaded.remove(&peer);
@@ -206,7 +216,12 @@ impl Machine {
             .sum()
     }
 
-    fn told(&self) -> Told {
+    /// Whether it matters to anybody how loaded this node is.
+    pub(super) fn is_listened_to(&self) -> bool {
+        self.broker.zones || !self.sharing.peers.is_empty()
+    }
+
+    pub(in crate::machine) fn told(&self) -> Told {
         let load = Heard {
             trit: self.sharing.pulse.trit(),
             queued: u32::try_from(self.waiting()).unwrap_or(u32::MAX),
@@ -221,7 +236,7 @@ impl Machine {
 
     /// Tells all peers, where it is time or a trit changed.
     pub(in crate::machine) fn tell(&mut self, now: Now, out: &mut Vec<Effect>) {
-        if self.sharing.peers.is_empty() || !self.here.started {
+        if !self.is_listened_to() || !self.here.started {
             return;
         }
         let free = self.here.open.saturating_sub(self.here.in_hand);
@@ -238,6 +253,8 @@ impl Machine {
         let waits = trits.1 == QueueTrit::Waiting;
         pulse.waits_since = pulse.waits_since.or(Some(now.boot)).filter(|_| waits);
         (pulse.told, pulse.told_at, pulse.due) = (Some(trits), now.boot, now.boot + VITALS_INTERVAL);
-        out.push(Effect::Tell(self.told()));
+        let told = self.told();
+        out.push(Effect::Tell(told));
+        self.tell_far(&told, now, out);
     }
 }

@@ -30,6 +30,9 @@ impl Machine {
             Message::Offer { tasks } => self.offered(from, tasks, now),
             Message::Post { postings, aborts } => self.keep_book(from, &postings, &aborts, out),
             Message::Settled { txs } => self.settled(from, &txs),
+            Message::Pair { givers } => self.paired(&givers, now, out),
+            Message::Meet { with } => self.meet(with, now, out),
+            Message::Greet { fit, answers } => self.greeted(from, fit, answers, now, out),
             Message::Recall { grant, tasks } => self.recall(from, grant, &tasks, now, out),
         }
     }
@@ -111,7 +114,7 @@ impl Machine {
             [Some(held.ends), Some(held.renew_at), resend].into_iter().flatten()
         });
         let asks = sharing.asking.iter().filter_map(|id| sharing.peers.get(id)?.ask).map(|(at, _)| at + LEASE_TTL);
-        let pulse = (!sharing.peers.is_empty() && self.here.started).then_some(sharing.pulse.due);
+        let pulse = (self.is_listened_to() && self.here.started).then_some(sharing.pulse.due);
         let retry = self.here.storage_retry;
         // A loan that could not be reclaimed for want of disk is overdue: it waits for the disk, not for its own time.
         let loans = loans.map(|at| retry.map_or(at, |retry| at.max(retry)));

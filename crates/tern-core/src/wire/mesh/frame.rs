@@ -11,7 +11,7 @@ use crate::words::NodeId;
 use crate::words::limits::{LINK_FRAME_BYTES_MAX, ZONE_BYTES_MAX};
 
 /// Version of everything under `wire/mesh`; a peer with another one is told so and left alone.
-pub const LINK_VERSION: u16 = 1;
+pub const LINK_VERSION: u16 = 2;
 
 /// One frame.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -48,12 +48,14 @@ pub struct Door {
 }
 
 /// How loaded a zone is.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Load {
     /// Of the node that says it.
     pub incarnation: u64,
     pub zone: String,
     pub load: ZoneLoad,
+    /// The node that brings those of the zone together with others.
+    pub broker: NodeId,
 }
 
 impl Roster {

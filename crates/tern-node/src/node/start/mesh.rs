@@ -43,6 +43,7 @@ pub fn options(home: &Home, incarnation: u64, options: &StartOptions) -> Result<
         port_mapping: config.mesh.port_mapping,
         mdns: config.mesh.mdns,
         here: here(home, config, &options.machine),
+        flat_members: config.mesh.flat_members as usize,
         store,
         durable,
         addresses,

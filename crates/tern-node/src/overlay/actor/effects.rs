@@ -43,6 +43,10 @@ impl Actor {
                 let _lost = self.to_loop.try_send(Peer::Heard { from: node, message });
                 self.tell_fit(node);
             }
+            MeshEffect::Areas(areas) => {
+                // Said again in some seconds.
+                let _lost = self.to_loop.try_send(Peer::Areas(areas));
+            }
             MeshEffect::Save => self.save_at = Some(self.save_at.unwrap_or_else(|| Instant::now() + SAVE_AFTER)),
             MeshEffect::Note(note) => self.note(note),
             MeshEffect::WakeAt(at) => self.wake_at = at,

@@ -6,6 +6,7 @@
 //! zones; a packet goes to the border that leads on, and there the next zone knows more.
 
 mod attach;
+mod broker;
 mod far;
 mod hold;
 mod order;
@@ -50,6 +51,8 @@ pub(super) struct Areas {
     /// Pairs of nodes with short ways between them, in a grid without areas.
     near: BTreeSet<(NodeId, NodeId)>,
     published: u64,
+    /// When this node last told how loaded all zones are, as the broker of its own.
+    told_all: u64,
 }
 
 impl Areas {

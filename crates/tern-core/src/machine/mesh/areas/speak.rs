@@ -4,6 +4,7 @@ use alloc::string::ToString;
 use alloc::vec::Vec;
 
 use crate::decide::route::RTT_US_MAX;
+use crate::machine::mesh::effect::MeshEffect;
 use crate::machine::mesh::node::Mesh;
 use crate::machine::mesh::topology::Known;
 use crate::observe::ZoneLoad;
@@ -51,7 +52,7 @@ impl Mesh {
     }
 
     /// Looks whether it is this node's turn, and says what has changed.
-    pub(in crate::machine::mesh) fn speak(&mut self) {
+    pub(in crate::machine::mesh) fn speak(&mut self, out: &mut Vec<MeshEffect>) {
         let now = self.now.boot;
         let order = self.order();
         let rank = order.iter().position(|key| *key == self.me).unwrap_or(usize::MAX);
@@ -76,11 +77,12 @@ impl Mesh {
             self.areas.changed = true;
         }
         if speaks && rank == 0 {
-            self.tell_load();
+            self.tell_load(&order);
         }
+        self.tell_areas(&order, out);
     }
 
-    fn tell_load(&mut self) {
+    fn tell_load(&mut self, order: &[NodeId]) {
         let now = self.now.boot;
         let load = self.own_load();
         let told = self.areas.speech.load;
@@ -91,7 +93,8 @@ impl Mesh {
         if due {
             self.areas.speech.load = Some((load, now));
             let zone = self.area().unwrap_or_default().to_string();
-            self.sign_own(Kind::Load, body(&Load { incarnation: self.incarnation, zone, load }));
+            let broker = self.broker_here(order);
+            self.sign_own(Kind::Load, body(&Load { incarnation: self.incarnation, zone, load, broker }));
         }
     }
 

@@ -1,0 +1,59 @@
+//! Bringing together nodes of different zones that have never heard of each other.
+//!
+//! In a large grid each node hears those of its own zone; of the others only the sums are known. One node of each zone, its broker, looks
+//! at these sums and sees by a tree that all brokers compute alike with which zone its own is to be paired. It tells the broker of that
+//! one on which nodes tasks wait; that one tells nodes with free slots; and these ask for work themselves, as they ask their
+//! neighbours. Brokers see names and numbers and never a task. Whatever of this is lost, late or said twice, no task is touched: the next
+//! look at the sums is the next try.
+
+mod meet;
+mod pair;
+
+use alloc::collections::BTreeMap;
+
+use super::node::Machine;
+use crate::words::NodeId;
+
+/// What a node has to do with other zones; none of it is durable.
+#[derive(Debug, Default)]
+pub(super) struct Broker {
+    /// Nodes of other zones with which this one shares work.
+    far: BTreeMap<NodeId, Far>,
+    /// There are other zones: how loaded this node is matters though it may be alone in its own.
+    pub zones: bool,
+    /// The broker that was last told of tasks that wait here: said once to people.
+    told: Option<NodeId>,
+    /// In how many looks in a row tasks waited here though slots of this zone were free: what cannot run in it, nor in the zone next
+    /// to it, is offered to others in turn.
+    stuck: u64,
+}
+
+/// A node of another zone.
+#[derive(Clone, Copy, Debug)]
+struct Far {
+    since: u64,
+    /// When work was last shared with it, or somebody last said that it should be.
+    used: u64,
+}
+
+impl Broker {
+    pub fn is_far(&self, node: NodeId) -> bool {
+        self.far.contains_key(&node)
+    }
+
+    pub fn forget(&mut self, node: NodeId) {
+        self.far.remove(&node);
+    }
+}
+
+impl Machine {
+    /// Nodes of other zones with which this one shares work at present.
+    pub fn far_peers(&self) -> impl Iterator<Item = NodeId> {
+        self.broker.far.keys().copied()
+    }
+
+    /// Somebody who is heard without any broker's help.
+    fn is_near(&self, node: NodeId) -> bool {
+        node == self.state.node() || self.sharing.peers.contains_key(&node) && !self.broker.is_far(node)
+    }
+}

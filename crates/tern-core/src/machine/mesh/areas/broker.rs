@@ -1,0 +1,55 @@
+//! The node of a zone that brings its nodes together with those of other zones, and what it is told for that.
+//!
+//! It is a balanced one, if there is any: it has neither work to give nor room to take. All nodes of a zone find the same, unless they
+//! have heard different things lately; two that both do it name the same nodes twice, which does no harm.
+
+use alloc::collections::BTreeMap;
+use alloc::string::ToString;
+use alloc::vec::Vec;
+
+use crate::machine::mesh::effect::MeshEffect;
+use crate::machine::mesh::node::Mesh;
+use crate::observe::{Area, NodeTrit, Vitals};
+use crate::words::NodeId;
+use crate::words::limits::AREAS_EVERY;
+
+impl Mesh {
+    /// Of the nodes of this zone, in the order in which they serve, the first that is balanced, or else the first.
+    pub(super) fn broker_here(&self, order: &[NodeId]) -> NodeId {
+        let balanced = |node: &&NodeId| {
+            let vitals: Option<Vitals> = match self.nodes.get(node) {
+                Some(known) => known.vitals.map(|(vitals, _)| vitals),
+                None => self.pulse.own,
+            };
+            vitals.is_some_and(|vitals| vitals.trit == NodeTrit::Balanced && !vitals.flags.draining)
+        };
+        order.iter().find(balanced).or(order.first()).copied().unwrap_or(self.me)
+    }
+
+    /// Tells how loaded all zones are, if it is this node's part to bring them together.
+    pub(super) fn tell_areas(&mut self, order: &[NodeId], out: &mut Vec<MeshEffect>) {
+        let now = self.now.boot;
+        if !self.areas.areal || self.leaving || now < self.areas.told_all + AREAS_EVERY {
+            return;
+        }
+        if self.broker_here(order) == self.me {
+            self.areas.told_all = now;
+            out.push(MeshEffect::Areas(self.all_areas()));
+        }
+    }
+
+    /// All zones that can be reached and have said how loaded they are, in the order of their names: zones in one outer zone stand side by side.
+    fn all_areas(&self) -> Vec<Area> {
+        let zone = self.area().unwrap_or_default().to_string();
+        let own = Area { zone: zone.clone(), broker: self.me, load: self.own_load(), here: true };
+        let mut areas = BTreeMap::from([(zone, own)]);
+        for way in &self.areas.ways {
+            let said = self.spoken_by(&way.speaker).and_then(|roster| self.last_load(&roster.zone));
+            if let Some(said) = said {
+                let area = || Area { zone: said.zone.clone(), broker: said.broker, load: said.load, here: false };
+                areas.entry(said.zone.clone()).or_insert_with(area);
+            }
+        }
+        areas.into_values().collect()
+    }
+}

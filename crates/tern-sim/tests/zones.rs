@@ -1,0 +1,43 @@
+//! Work crosses between zones that know only each other's sums.
+
+use tern_core::words::NodeId;
+use tern_sim::client::plain_job;
+use tern_sim::{Plan, Story, World};
+
+/// Two zones of two computers with one slot each; all tasks are submitted to the first computer, in the first zone.
+fn crossing(tasks: u32, most_ms: u64) -> World {
+    let mut world = World::new(Plan { areas: 2, ..Plan::quiet(4, 1) }, Story::default());
+    world.run_for_ms(2_500);
+    world.submit(0, plain_job(1, tasks, most_ms));
+    world
+}
+
+/// Tasks that were lent to computers of the other zone.
+fn lent_to_other_zone(world: &World) -> u32 {
+    let far = |to: NodeId| world.nodes.iter().position(|node| node.id == to).is_some_and(|at| world.plan.area(at) == 1);
+    world.ledger.grants.values().filter(|grant| far(grant.to)).map(|grant| grant.tasks.len()).sum()
+}
+
+#[test]
+fn tasks_that_wait_in_one_zone_run_in_another_where_slots_are_free() {
+    let mut world = crossing(60, 800);
+    world.run_for_ms(6_000);
+    assert!(lent_to_other_zone(&world) > 0, "both computers of the other zone are idle");
+    let strangers = |world: &World| {
+        let agents = world.nodes.iter().filter_map(|node| node.agent.as_ref());
+        agents.map(|agent| agent.machine.far_peers().count()).sum::<usize>()
+    };
+    assert!(strangers(&world) > 0);
+    world.calm();
+    assert!(world.live_out(), "{:?}", world.failure);
+    // Half of the slots are there: a third of the tasks is the least that a grid without zones would bring there.
+    assert!(lent_to_other_zone(&world) >= 20, "{}", lent_to_other_zone(&world));
+    assert_eq!(strangers(&world), 0, "they part when nothing is shared any more");
+}
+
+#[test]
+fn a_zone_with_room_of_its_own_gives_nothing_away() {
+    let mut world = crossing(1, 800);
+    world.run_for_ms(6_000);
+    assert_eq!(lent_to_other_zone(&world), 0);
+}
