@@ -18,7 +18,7 @@ MS = 10**6  # nanoseconds
 SECOND = 10**9
 WELL = ("done",)
 BADLY = ("failed", "timed_out")
-KINDS = """began continues stopped accepted retried cancelled given ended lent returned borrowed load slots drain""".split()
+KINDS = """began continues stopped accepted retried cancelled unstarted given ended lent returned borrowed load slots drain""".split()
 
 
 def read(folder):
@@ -102,8 +102,10 @@ class Log:
         elif counts and kind == "accepted":
             self.tasks["accepted"] += body["tasks"]
             self.jobs[body["job"]] = {"at": at_ms * MS, "tasks": body["tasks"], "ends": []}
-        elif counts and kind in ("retried", "cancelled"):
+        elif counts and kind in ("retried", "cancelled", "unstarted"):
             self.jobs.pop(body["job"], None)
+            if kind == "unstarted":
+                self.tasks["cancelled"] += body["tasks"]
         elif counts and kind in self.moves:
             self.moves[kind] += body["tasks"]
 

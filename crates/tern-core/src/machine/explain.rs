@@ -14,6 +14,8 @@ use crate::view::{Candidate, Decided, Explanation, Flow, Lately, TaskState};
 use crate::words::limits::CHECKPOINTS_MAX;
 use crate::words::{Epoch, GrantId, JobId, NodeId, Span};
 
+/// Jobs that are looked at to say how many tasks could go elsewhere.
+const MOVABLE_JOBS: usize = 256;
 /// Decisions of one explanation.
 const DECISIONS_SHOWN: usize = 20;
 
@@ -74,6 +76,18 @@ impl Machine {
         lent.chain(borrowed)
     }
 
+    /// Tasks that wait here and that some node which is heard could be lent, as far as the first jobs tell.
+    #[must_use]
+    pub fn movable(&self) -> u64 {
+        let own = self.ready.iter().filter_map(|key| match key {
+            LaneKey::Own(job) => Some(*job),
+            LaneKey::Borrowed(_) => None,
+        });
+        let goes = |job: &JobId| self.sharing.peers.keys().any(|peer| self.may_lend(*job, *peer));
+        let lanes = own.take(MOVABLE_JOBS).filter(goes).filter_map(|job| self.lanes.get(&LaneKey::Own(job)));
+        lanes.map(|lane| u64::from(lane.queued.len())).sum()
+    }
+
     fn candidates(&self, id: JobId, job: &Job) -> Vec<Candidate> {
         let me = self.state.node();
         let here = fits::lack(me, Some(&self.here.fit), &job.spec.needs).map(|lack| lack.to_string());
@@ -107,6 +121,13 @@ impl Machine {
         let peer = self.sharing.peers.get(&node)?;
         if let Some(lack) = fits::lack(node, peer.fit.as_ref(), &job.spec.needs) {
             return Some(lack.to_string());
+        }
+        if !self.may_move_to(peer.heard.trit)
+            && fits::lack(self.state.node(), Some(&self.here.fit), &job.spec.needs).is_none()
+        {
+            return Some(String::from(
+                "mode strict: tasks go from overloaded nodes to idle ones, while more are overloaded than idle",
+            ));
         }
         let (until, why) = self.lanes.get(&LaneKey::Own(id))?.unfit.get(&node)?;
         let left = Span(until.saturating_sub(self.now.boot));

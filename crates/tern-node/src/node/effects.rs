@@ -60,6 +60,7 @@ impl Loop {
                 if durable {
                     self.note_durable(&records, &effects);
                 }
+                self.note_over(&effects);
             }
             for (grant, tasks) in std::mem::take(&mut self.uncarried) {
                 self.handle(Event::Uncarried { grant, tasks }, &mut effects);

@@ -156,6 +156,7 @@ impl Loop {
             because: self.machine.stands_back().map(|reason| reason.to_string()),
             running: self.machine.running(),
             queued: self.machine.queued(),
+            movable: self.machine.movable(),
             draining: self.machine.is_draining(),
             disk_full: self.machine.is_full(),
             outputs_wait: self.outputs_wait(),
@@ -182,6 +183,7 @@ impl Loop {
             refused: self.machine.unposted().iter().map(|(why, count)| (*why, *count)).collect(),
             now_ms: clock::now().wall_ms,
             since_ms: self.ledger.since_ms(),
+            unread: self.ledger.unread(),
             lines,
             next,
         }

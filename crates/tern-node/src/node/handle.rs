@@ -81,6 +81,8 @@ pub struct LedgerPage {
     pub now_ms: u64,
     /// Of transfers before this instant it may have forgotten lines; 0: of none.
     pub since_ms: u64,
+    /// Lines of earlier agents that cannot be read.
+    pub unread: u64,
     pub lines: Vec<Written>,
     /// The next line, if there are more.
     pub next: Option<u64>,
@@ -129,6 +131,8 @@ pub struct NodeStatus {
     /// Tasks that the own warden runs now.
     pub running: u32,
     pub queued: u64,
+    /// Of these, tasks that some other node could be lent now.
+    pub movable: u64,
     pub draining: bool,
     pub disk_full: bool,
     /// Why outputs of tasks that ended elsewhere are not in their places yet, where that lasts.

@@ -153,9 +153,14 @@ impl Loop {
         }
         let ends = if let Event::Finished(outcomes) = &event { self.weigh(outcomes) } else { Ends::new() };
         let looked = matches!(event, Event::Reading(_));
+        let persisted = matches!(event, Event::Persisted(_));
         let before = effects.len();
         self.machine.handle(event, clock::now(), effects);
         self.note_ends(ends, &effects[before..]);
+        // What became durable is written down first: ends of lent tasks are among it.
+        if !persisted {
+            self.note_over(&effects[before..]);
+        }
         if looked {
             self.note_load();
         }

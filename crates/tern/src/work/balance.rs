@@ -59,7 +59,7 @@ async fn look(context: &Context) -> Result<BalanceView, tern_node::control::Door
     Ok(shown)
 }
 
-/// Each host and its load, *unreachable* where so; then what they are together.
+/// Each host and its load, *unreachable* or *not heard yet* where so; then what they are together.
 fn hosts(shown: &BalanceView) -> String {
     let mut table = Table::new(&["NODE", "TRIT", "LOAD", "CORES", "ρ", "RUNS", "QUEUED"]);
     for node in &shown.nodes {
@@ -67,7 +67,8 @@ fn hosts(shown: &BalanceView) -> String {
         let cores = or_dash(node.cores.map(|cores| cores.to_string()));
         if !node.reached {
             let dash = || "-".to_owned();
-            table.row([node.name.clone(), "unreachable".to_owned(), dash(), cores, dash(), dash(), dash()]);
+            let why = if node.word.is_empty() { "unreachable" } else { &node.word };
+            table.row([node.name.clone(), why.to_owned(), dash(), cores, dash(), dash(), dash()]);
             continue;
         }
         table.row([
@@ -112,7 +113,10 @@ fn idle(node: &HostView) -> String {
 fn plan(shown: &BalanceView, apply: bool) -> String {
     let mut text = together(shown);
     if shown.required {
-        text += "tasks that wait go by free slots, however loaded the machines are:\n";
+        text += match shown.mode.as_str() {
+            "strict" => "tasks that wait go from overloaded nodes to idle ones:\n",
+            _ => "tasks that wait go by free slots, however loaded the machines are:\n",
+        };
     }
     for it in &shown.moves {
         let done = match (apply, it.applied) {
@@ -130,7 +134,10 @@ fn plan(shown: &BalanceView, apply: bool) -> String {
         text += &format!("{what}: so it has been for {seconds} s\n");
     }
     if !shown.required {
-        text += "nothing is required: no task would be done earlier elsewhere\n";
+        text += match (shown.mode.as_str(), shown.sum) {
+            ("strict", ..=0) => "nothing moves: the mode is strict, and no more nodes are overloaded than idle\n",
+            _ => "nothing is required: no task that may go would be done earlier elsewhere\n",
+        };
     }
     text
 }

@@ -74,6 +74,9 @@ fn verdict(shown: &LedgerView) -> String {
     for book in shown.books.iter().filter(|book| !book.adds_up) {
         text += &format!("an epoch of the book of {} does not add up to nothing\n", book.name);
     }
+    for book in shown.books.iter().filter(|book| book.unread > 0) {
+        text += &format!("{} lines of {} cannot be read: what they said is missing here\n", book.unread, book.name);
+    }
     let seen = if shown.silent.is_empty() { "" } else { ", as far as can be seen" };
     if shown.sound {
         text += &format!("{} transfers looked at: all of it adds up{seen}\n", shown.looked);

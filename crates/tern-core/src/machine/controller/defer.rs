@@ -4,7 +4,8 @@ use crate::decide::balance::rules::Rule;
 use crate::machine::lane::LaneKey;
 use crate::machine::node::Machine;
 use crate::machine::plant::Plant;
-use crate::observe::NodeTrit;
+use crate::observe::trit::Smoothed;
+use crate::observe::{NodeTrit, Reading};
 use crate::plan::Reason;
 use crate::words::{JobId, NodeId};
 
@@ -22,6 +23,32 @@ impl Machine {
         let waits = |job: &JobId| self.state.job(*job).is_some_and(|job| !job.held && !job.is_halted());
         let lanes = self.controller.deferred.iter().filter(|job| waits(job));
         lanes.filter_map(|job| self.lanes.get(&LaneKey::Own(*job))).map(|lane| u64::from(lane.queued.len())).sum()
+    }
+
+    /// Whether a lane has work that was put off, here or by its owner.
+    fn gives_way(&self, key: &LaneKey) -> bool {
+        match key {
+            LaneKey::Own(job) => self.controller.deferred.contains(job),
+            LaneKey::Borrowed(grant) => self.sharing.borrowed.get(grant).is_some_and(|held| held.deferred),
+        }
+    }
+
+    /// Tasks that were put off and run here, or wait here and could start.
+    pub(in crate::machine) fn put_off_here(&self) -> u64 {
+        let waits = self.ready.iter().filter(|key| self.gives_way(key) && self.may_start(**key));
+        let waits = waits.filter_map(|key| self.lanes.get(key)).map(|lane| u64::from(lane.queued.len()));
+        let runs = self.lanes.iter().filter(|(key, lane)| lane.in_hand > 0 && self.gives_way(key));
+        waits.sum::<u64>() + runs.map(|(_, lane)| u64::from(lane.in_hand)).sum::<u64>()
+    }
+
+    /// What of the load, over the CPUs, tasks make that were put off, averaged as the load is: they give way to whatever comes, so that
+    /// a machine which does nothing else is idle. Were they counted, those that run would keep the next ones waiting for a minute.
+    pub(in crate::machine) fn put_off_load(&mut self, reading: &Reading) -> f64 {
+        let runs = self.lanes.iter().filter(|(key, lane)| lane.in_hand > 0 && self.gives_way(key));
+        let slots: u64 = runs.map(|(key, lane)| u64::from(lane.in_hand) * u64::from(self.takes(*key).slots)).sum();
+        let average = self.load_average();
+        let put_off = self.controller.put_off.get_or_insert(Smoothed::new(average)).next(reading.at, slots as f64);
+        if reading.cpus == 0 { 0.0 } else { put_off / f64::from(reading.cpus) }
     }
 
     /// Whether the trits let what was put off begin somewhere.

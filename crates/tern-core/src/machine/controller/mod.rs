@@ -14,6 +14,7 @@ use super::node::Machine;
 use super::share::{Heard, Peer};
 use crate::decide::balance::rules::wish::{Standing, Wish};
 use crate::decide::balance::rules::{self, Mode, Picture, Rule};
+use crate::observe::trit::Smoothed;
 use crate::observe::{NodeTrit, Signs};
 use crate::plan::{Did, Reason};
 use crate::words::{JobId, NodeId, Now, Span};
@@ -35,6 +36,8 @@ pub(super) struct Controller {
     carry: [Option<adapt::Carry>; 2],
     /// Own jobs that were put off and are not over.
     deferred: BTreeSet<JobId>,
+    /// What of the load they make, averaged as the load is.
+    put_off: Option<Smoothed>,
     /// Some of their tasks may start somewhere, and here, now.
     wakes: bool,
     wakes_here: bool,

@@ -210,6 +210,11 @@ impl Machine {
         self.drains_changed(because, now, out);
     }
 
+    /// The time of which the load is the average.
+    pub(in crate::machine) const fn load_average(&self) -> Span {
+        self.here.room.settings.load_average
+    }
+
     /// How much of the load is the owner's.
     pub(in crate::machine) fn look_for_owner(&mut self, reading: &Reading, now: Now, out: &mut Vec<Effect>) {
         let settings = self.here.room.settings;

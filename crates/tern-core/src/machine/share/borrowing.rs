@@ -155,6 +155,7 @@ impl Machine {
             renew_at: lease::renew_at(*asked),
             staging: if spec.files_travel() { tasks.clone() } else { TaskSet::new() },
             needs: spec.needs.clone(),
+            deferred: spec.deferred,
             results: BTreeMap::new(),
             returned: TaskSet::new(),
             why: None,

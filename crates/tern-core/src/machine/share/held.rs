@@ -22,6 +22,8 @@ pub(in crate::machine) struct Borrowed {
     pub staging: TaskSet,
     /// What one of its tasks takes of this machine.
     pub needs: Needs,
+    /// It was put off until there is nothing else to do.
+    pub deferred: bool,
     /// Ends that the owner has not acknowledged.
     pub results: BTreeMap<u32, Outcome>,
     /// Tasks given back unstarted that the owner has not acknowledged.

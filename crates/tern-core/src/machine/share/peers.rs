@@ -55,6 +55,8 @@ pub struct Heard {
 pub(in crate::machine) struct Pulse {
     tracker: TritTracker,
     source: LoadSource,
+    /// The bare bounds on the raw load.
+    literal: bool,
     pub smoothed: Smoothed,
     load_milli: u32,
     told: Option<(NodeTrit, QueueTrit)>,
@@ -69,6 +71,7 @@ impl Pulse {
         Self {
             tracker: TritTracker::new(settings),
             source: settings.source,
+            literal: settings.literal,
             smoothed: Smoothed::new(if settings.literal { Span::default() } else { settings.smoothing }),
             load_milli: 0,
             told: None,
@@ -138,10 +141,13 @@ impl Machine {
     }
 
     pub(in crate::machine) fn reading(&mut self, reading: &Reading, now: Now, out: &mut Vec<Effect>) {
+        let gives_way = if self.sharing.pulse.literal { 0.0 } else { self.put_off_load(reading) };
         let ratio = match self.sharing.pulse.source {
-            LoadSource::System => trit::load_ratio(reading),
+            LoadSource::System => trit::load_ratio(reading) - gives_way,
             LoadSource::Tasks => self.task_ratio(),
         };
+        // What is not a number stays so.
+        let ratio = if ratio < 0.0 { 0.0 } else { ratio };
         let pulse = &mut self.sharing.pulse;
         let smoothed = pulse.smoothed.next(reading.at, ratio);
         let was = pulse.trit();
@@ -199,9 +205,10 @@ impl Machine {
         }
     }
 
-    /// Tasks that run or wait here over the slots. Not a number where there are none.
+    /// Tasks that run or wait here over the slots, but for those that were put off: these give way. Not a number where there are none.
     fn task_ratio(&self) -> f64 {
-        let tasks = u64::from(self.here.in_hand) + self.waiting();
+        let all = u64::from(self.here.in_hand) + self.waiting();
+        let tasks = all.saturating_sub(if self.sharing.pulse.literal { 0 } else { self.put_off_here() });
         if self.here.slots == 0 { f64::NAN } else { tasks as f64 / f64::from(self.here.slots) }
     }
 

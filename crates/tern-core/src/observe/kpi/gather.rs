@@ -172,7 +172,7 @@ impl Gather {
                 self.spread = (compared.and_then(variance), compared.and_then(variation));
             }
             Event::Slots { open } => self.open = Some(*open),
-            Event::Given { .. } | Event::Lent { .. } | Event::Returned { .. } => {}
+            Event::Given { .. } | Event::Lent { .. } | Event::Returned { .. } | Event::Unstarted { .. } => {}
             Event::Borrowed { .. } | Event::Drain { .. } => {}
         }
     }
@@ -184,6 +184,10 @@ impl Gather {
                 self.jobs.accepted(*job, *tasks, at_ms);
             }
             Event::Retried { job, .. } | Event::Cancelled { job, .. } => self.jobs.forget(*job),
+            Event::Unstarted { job, tasks } => {
+                self.tasks.cancelled += u64::from(*tasks);
+                self.jobs.forget(*job);
+            }
             Event::Lent { tasks, .. } => self.moves.lent += u64::from(*tasks),
             Event::Returned { tasks, .. } => self.moves.returned += u64::from(*tasks),
             Event::Borrowed { tasks, .. } => self.moves.borrowed += u64::from(*tasks),

@@ -72,6 +72,12 @@ pub enum Event {
         job: JobId,
         left: u64,
     },
+    /// The job is over, and so many of its tasks were cancelled before they began.
+    Unstarted {
+        #[serde(with = "words")]
+        job: JobId,
+        tasks: u32,
+    },
     /// Tasks went to the process that starts them: at once, or as soon as a slot is free.
     Given {
         #[serde(with = "words")]

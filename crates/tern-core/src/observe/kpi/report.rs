@@ -16,7 +16,7 @@ pub struct Tasks {
     pub done: u64,
     /// Those that ran out of time among them.
     pub failed: u64,
-    /// Ended while they ran, because their job was cancelled.
+    /// Ended, or never begun, because their job was cancelled or halted; the latter are counted when the job is over.
     pub cancelled: u64,
     /// Ends after which the task runs again, or of a copy that came second.
     pub again: u64,

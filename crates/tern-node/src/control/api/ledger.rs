@@ -40,6 +40,8 @@ pub struct BookView {
     /// Its own postings that wait for their broker, and those that no broker took.
     pub waiting: u32,
     pub unbrokered: u64,
+    /// Lines that earlier agents of it wrote and that cannot be read.
+    pub unread: u64,
     /// Postings that it did not enter, by reason: `forged`, `unlike`, `not_here`, `full`.
     pub refused: BTreeMap<String, u64>,
 }

@@ -172,7 +172,7 @@ fn transfers(all: &[Postings]) -> BTreeMap<GrantId, Seen> {
 
 /// A half may be missing where its node did not answer, has forgotten so old ones, died just then, or has only just been told.
 fn findings(all: &[Postings], transfers: &BTreeMap<GrantId, Seen>, asked_ms: u64) -> Vec<Finding> {
-    let gaps: Vec<(NodeId, u64, u64)> = all.iter().flat_map(gaps).collect();
+    let gaps: Vec<(NodeId, u64, u64)> = all.iter().flat_map(gaps).map(|gap| narrowed(gap, transfers)).collect();
     let knows = |node: NodeId, at_ms: u64| {
         let told = |it: &&Postings| it.node == node && it.page.since_ms < at_ms;
         let lost = |gap: &&(NodeId, u64, u64)| gap.0 == node && (gap.1..=gap.2).contains(&at_ms);
@@ -192,7 +192,39 @@ fn findings(all: &[Postings], transfers: &BTreeMap<GrantId, Seen>, asked_ms: u64
         Line::Posted(posting) => Some((node, posting)),
         Line::Aborted(_) | Line::Began | Line::Ended => None,
     });
-    audit(postings, open)
+    let mut findings = audit(postings, open);
+    findings.extend(all.iter().flat_map(posted_by_nobody));
+    findings.sort_unstable();
+    findings.dedup();
+    findings
+}
+
+/// What is lost with an agent or a machine was posted in its last moments. Halves that are missing long before others are missing
+/// for another reason.
+fn narrowed((node, from, to): (NodeId, u64, u64), transfers: &BTreeMap<GrantId, Seen>) -> (NodeId, u64, u64) {
+    let misses = |seen: &&Seen| {
+        let of = |side: fn(&Triad) -> NodeId| seen.triad.as_ref().is_some_and(|triad| side(triad) == node);
+        (of(Triad::sender) && !seen.sender) || (of(Triad::receiver) && !seen.receiver && !seen.aborted)
+    };
+    let missed = transfers.values().filter(misses).map(|seen| seen.at_ms).filter(|at_ms| (from..=to).contains(at_ms));
+    (node, missed.max().map_or(from, |last| from.max(last.saturating_sub(CUT_SHORT_MS))), to)
+}
+
+/// Lines that no agent wrote: between the end of one in order and the start of the next there was none.
+fn posted_by_nobody(it: &Postings) -> Vec<Finding> {
+    let mut ended = false;
+    let mut findings = Vec::new();
+    for written in &it.page.lines {
+        match written.line {
+            Line::Began => ended = false,
+            Line::Ended => ended = true,
+            Line::Posted(posting) if ended => {
+                findings.push(Finding { tx: posting.triad.tx(), wrong: Wrong::Forged, node: it.node });
+            }
+            Line::Posted(_) | Line::Aborted(_) => {}
+        }
+    }
+    findings
 }
 
 /// Times of which a node may have lines no more: before each start of its agent that followed no end in order.
@@ -203,7 +235,7 @@ fn gaps(it: &Postings) -> Vec<(NodeId, u64, u64)> {
 }
 
 fn book(postings: &Postings, name: &dyn Fn(NodeId) -> String) -> BookView {
-    let LedgerPage { epoch, adds_up, open, waiting, totals, refused, .. } = &postings.page;
+    let LedgerPage { epoch, adds_up, open, waiting, totals, refused, unread, .. } = &postings.page;
     let word = |why: &_| serde_json::to_value(why).ok().and_then(|word| word.as_str().map(str::to_owned));
     BookView {
         name: name(postings.node),
@@ -217,6 +249,7 @@ fn book(postings: &Postings, name: &dyn Fn(NodeId) -> String) -> BookView {
         unresolved: totals.unresolved,
         waiting: *waiting,
         unbrokered: totals.unbrokered,
+        unread: *unread,
         refused: refused.iter().filter_map(|(why, count)| Some((word(why)?, *count))).collect(),
     }
 }
@@ -233,4 +266,61 @@ fn found(finding: &Finding, name: &dyn Fn(NodeId) -> String) -> FindingView {
         Wrong::Repeated => ("repeated", format!("transfer {tx}: {node} posted its half more than once")),
     };
     FindingView { tx, wrong: wrong.to_owned(), name: node, node: finding.node.to_string(), text }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::ledger::Written;
+
+    const END: u64 = 10_000_000;
+
+    fn id(byte: u8) -> NodeId {
+        NodeId([byte; 32])
+    }
+
+    fn posted(n: u32, half: usize, at_ms: u64) -> Written {
+        let tx = GrantId { incarnation: 7, n };
+        let triad = Triad::new(tx, [id(1), id(2), id(3)], 1).expect("a transfer");
+        Written { at_ms, line: Line::Posted(triad.halves()[half]) }
+    }
+
+    /// What is found where the sender and the receiver have these lines.
+    fn found_in(sender: Vec<Written>, receiver: Vec<Written>) -> Vec<(u32, Wrong, u8)> {
+        let page = |node, lines| Postings {
+            node: id(node),
+            page: LedgerPage { adds_up: true, lines, ..LedgerPage::default() },
+        };
+        let all = [page(1, sender), page(3, receiver)];
+        let found = findings(&all, &transfers(&all), END);
+        found.into_iter().map(|finding| (finding.tx.n, finding.wrong, finding.node.0[0])).collect()
+    }
+
+    fn line(at_ms: u64, line: Line) -> Written {
+        Written { at_ms, line }
+    }
+
+    #[test]
+    fn what_an_agent_took_with_it_is_open_and_what_was_cut_off_before_is_lost() {
+        let all = |half| (0..60).map(|n| posted(n, half, 1_000 * u64::from(n))).collect::<Vec<_>>();
+        assert!(found_in(all(0), all(1)).is_empty());
+        // It died with its last three lines unwritten.
+        let cut = |keep: usize| {
+            let mut lines = all(0);
+            lines.truncate(keep);
+            lines.push(line(70_000, Line::Began));
+            lines
+        };
+        assert!(found_in(cut(57), all(1)).is_empty());
+        // Of a whole minute only the last half of it may have gone so.
+        let lost = found_in(cut(10), all(1));
+        assert_eq!(lost.first(), Some(&(10, Wrong::Lost, 1)));
+        assert_eq!(lost.len(), 19, "{lost:?}");
+    }
+
+    #[test]
+    fn a_line_behind_the_end_of_an_agent_is_nobodys() {
+        let ended = vec![posted(1, 0, 5), line(9, Line::Ended), posted(2, 0, 10), line(11, Line::Began)];
+        assert_eq!(found_in(ended, vec![posted(1, 1, 6), posted(2, 1, 10)]), [(2, Wrong::Forged, 1)]);
+    }
 }

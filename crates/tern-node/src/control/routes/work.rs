@@ -99,7 +99,7 @@ async fn standing(grid: &Grid, node: &NodeView, ask: WorkAsk) -> Result<Standing
 }
 
 fn shown(name: &str, node: &NodeId, standing: Standing) -> StandingView {
-    let Standing { draining, running, because } = standing;
+    let Standing { draining, running, because, .. } = standing;
     StandingView { name: name.to_owned(), node: node.to_string(), draining, running, because }
 }
 

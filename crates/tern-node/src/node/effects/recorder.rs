@@ -35,6 +35,8 @@ pub(in crate::node) struct Recorder {
     stands: Option<(u32, bool)>,
     /// When tasks of later rounds began to wait, Unix milliseconds.
     rounds: BTreeMap<(JobId, u16), u64>,
+    /// Tasks of jobs that were counted as cancelled; the first are forgotten.
+    cancelled: BTreeMap<JobId, u32>,
     /// Boot time at which the load of an idle node is written next.
     load_at: u64,
 }
@@ -45,11 +47,27 @@ pub(in crate::node) type Ends = Vec<(Outcome, u32)>;
 impl Recorder {
     pub fn new(home: &Home, node: NodeId, keeps: bool) -> Self {
         let (log, tally) = (EventLog::new(home, keeps), Tally::default());
-        Self { me: Tag(node.tag()), log, tally, stands: None, rounds: BTreeMap::new(), load_at: 0 }
+        Self {
+            me: Tag(node.tag()),
+            log,
+            tally,
+            stands: None,
+            rounds: BTreeMap::new(),
+            cancelled: BTreeMap::new(),
+            load_at: 0,
+        }
     }
 
     fn write(&mut self, now: Now, event: Event) {
         self.log.add(now, event);
+    }
+
+    /// Tasks of a job are over without having run to their end. Remembered, so that none is counted twice.
+    fn count_cancelled(&mut self, job: JobId, tasks: u32) {
+        if self.cancelled.len() >= ROUNDS_MAX && !self.cancelled.contains_key(&job) {
+            self.cancelled.pop_first();
+        }
+        *self.cancelled.entry(job).or_default() += tasks;
     }
 
     fn round_began(&mut self, job: JobId, round: u16, at_ms: u64) {
@@ -94,7 +112,27 @@ impl Loop {
             for end in &tasks {
                 self.recorder.tally.ended(end, slots, own, here, queued_ms);
             }
+            let over = |end: &&End| matches!(end, End(_, _, _, _, How::Cancelled | How::Void, true));
+            let cancelled = tasks.iter().filter(over).count();
+            if own && cancelled > 0 {
+                self.recorder.count_cancelled(job, u32::try_from(cancelled).unwrap_or(u32::MAX));
+            }
             self.recorder.write(now, Event::Ended { job, round, on, slots, queued_ms, tasks, left });
+        }
+    }
+
+    /// Of jobs that are over now, after all else that was heard of them: the tasks that were cancelled before they began. Of these nobody hears an end.
+    pub(in crate::node) fn note_over(&mut self, effects: &[Effect]) {
+        for effect in effects {
+            let Effect::Changed { job, over: true } = effect else { continue };
+            let all = self.machine.state().job(*job).map_or(0, |known| known.cancelled.len());
+            let counted = self.recorder.cancelled.get(job).copied().unwrap_or(0);
+            let tasks = all.saturating_sub(counted);
+            if tasks > 0 && self.recorder.log.keeps() {
+                self.recorder.count_cancelled(*job, tasks);
+                *self.recorder.tally.over.entry(How::Cancelled).or_default() += u64::from(tasks);
+                self.recorder.write(clock::now(), Event::Unstarted { job: *job, tasks });
+            }
         }
     }
 
@@ -122,6 +160,9 @@ impl Loop {
                 }
                 Record::Retried { job, round, tasks } => {
                     self.recorder.round_began(*job, *round, now.wall_ms);
+                    if let Some(counted) = self.recorder.cancelled.get_mut(job) {
+                        *counted = counted.saturating_sub(tasks.len());
+                    }
                     Event::Retried { job: *job, round: *round, tasks: tasks.len(), left }
                 }
                 Record::Cancelled { job } => Event::Cancelled { job: *job, left },

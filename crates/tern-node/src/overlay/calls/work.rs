@@ -54,6 +54,8 @@ pub enum WorkAnswer {
 pub struct Standing {
     pub draining: bool,
     pub running: u32,
+    /// Tasks that wait there and that some other node could be lent now.
+    pub movable: u64,
     /// Why it starts nothing, or less than it could.
     pub because: Option<String>,
 }
@@ -69,7 +71,12 @@ pub struct FlowRow {
 
 impl From<&NodeStatus> for Standing {
     fn from(status: &NodeStatus) -> Self {
-        Self { draining: status.draining, running: status.running, because: status.because.clone() }
+        Self {
+            draining: status.draining,
+            running: status.running,
+            movable: status.movable,
+            because: status.because.clone(),
+        }
     }
 }
 

@@ -127,6 +127,12 @@ impl LedgerLog {
         (lines, (end < self.first + self.lines.len() as u64).then_some(end))
     }
 
+    /// Lines of earlier agents that cannot be read.
+    #[must_use]
+    pub const fn unread(&self) -> u64 {
+        self.unread
+    }
+
     /// Of transfers before this instant this node may have forgotten lines; 0: of none.
     #[must_use]
     pub fn since_ms(&self) -> u64 {

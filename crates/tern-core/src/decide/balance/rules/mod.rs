@@ -61,7 +61,7 @@ pub enum Rule {
     Offer,
     /// S ≤ 0: pairs help each other, nothing is woken or sent to sleep.
     Pairs,
-    /// S = 0: nothing.
+    /// S = 0: nothing. S < 0 in the mode `strict` while tasks wait: neither moves nor sleep.
     Rest,
 }
 
@@ -71,8 +71,9 @@ pub fn rule(picture: &Picture, mode: Mode) -> Rule {
         1.. if picture.takers => Rule::Move,
         1.. => Rule::Throttle,
         ..0 if picture.deferred > 0 => Rule::Wake,
-        // No machine is sent to sleep while something waits that it could do.
-        ..0 if mode == Mode::Paired && picture.waiting > 0 && picture.takers => Rule::Pairs,
+        // No machine is sent to sleep while something waits: the next slot that is free is for it.
+        ..0 if picture.waiting > 0 && mode == Mode::Paired => Rule::Pairs,
+        ..0 if picture.waiting > 0 => Rule::Rest,
         ..0 => Rule::Offer,
         0 if mode == Mode::Paired && picture.signs.pairs() > 0 && picture.takers => Rule::Pairs,
         0 => Rule::Rest,
@@ -102,6 +103,7 @@ impl Rule {
             Self::Wake => "work that was put off begins on idle nodes",
             Self::Offer => "nothing waits that was put off: idle machines could sleep",
             Self::Pairs => "nodes with work and idle ones help each other, nothing is woken or sent to sleep",
+            Self::Rest if signs.sum() < 0 => "tasks wait where they are, and no machine is sent to sleep meanwhile",
             Self::Rest => "the sum is 0: no action needed",
         };
         format!("{plus} overloaded and {minus} idle: {then}")
@@ -140,6 +142,9 @@ mod tests {
         assert_eq!(rule(&seen(1, 1, false, 5), Mode::Paired), Rule::Rest);
         let flooded = Picture { waiting: 9, ..seen(1, 2, true, 0) };
         assert_eq!(rule(&flooded, Mode::Paired), Rule::Pairs, "idle ones do not sleep while tasks wait");
+        assert_eq!(rule(&flooded, Mode::Strict), Rule::Rest, "nor where these may not move");
+        let full = Picture { waiting: 9, ..seen(0, 2, false, 0) };
+        assert_eq!(rule(&full, Mode::Paired), Rule::Pairs, "the slots that are taken now are free in a moment");
     }
 
     #[test]

@@ -1,25 +1,52 @@
 //! The balance of the grid: trits of all nodes, the rule that follows, and the plan.
 
+use std::collections::BTreeMap;
+use std::time::Duration;
+
 use axum::Json;
 use axum::extract::State;
 use tern_core::decide::balance::even::{Seen, Shift, plan};
-use tern_core::decide::balance::rules::{Picture, rule};
+use tern_core::decide::balance::rules::{Mode, Picture, rule};
 use tern_core::machine::mesh::NodeView;
 use tern_core::observe::vitals::{Flags, rho_milli};
 use tern_core::observe::{QueueTrit, Signs, Vitals};
+use tern_core::words::NodeId;
 
 use super::App;
 use crate::control::api::balance::{BalanceView, HostView, MoveView};
 use crate::control::api::{Refusal, trit};
 use crate::control::words::Refused;
 use crate::node::NodeStatus;
-use crate::overlay::calls::WorkAsk;
+use crate::overlay::calls::{WorkAnswer, WorkAsk};
 use crate::overlay::grid::GridView;
+
+/// Nodes that are asked how many of their tasks may go, and how long each may take for its answer.
+const ASKED_MAX: usize = 32;
+const ASKED_WITHIN: Duration = Duration::from_secs(2);
 
 /// How even the load is, and what would move.
 #[utoipa::path(get, path = "/v1/balance", tag = "grid", responses((status = 200, body = BalanceView), (status = 409, body = Refusal)))]
 pub async fn balance(State(app): State<App>) -> Result<Json<BalanceView>, Refused> {
-    Ok(Json(view(&seen(&app).await?, &app.handle.status().await?).0))
+    let (seen, here) = (seen(&app).await?, app.handle.status().await?);
+    let movable = movable(&app, &seen, &here).await?;
+    Ok(Json(view(&seen, &here, &movable).0))
+}
+
+/// Of nodes on which tasks wait, how many of these may go elsewhere; who does not say so in time is taken at its queue.
+async fn movable(app: &App, seen: &GridView, here: &NodeStatus) -> Result<BTreeMap<NodeId, u64>, Refused> {
+    let grid = &app.meshed()?.grid;
+    let mut asked = tokio::task::JoinSet::new();
+    let waits = seen.nodes.iter().filter(|node| node.up && node.vitals.is_some_and(|vitals| vitals.queued > 0));
+    for node in waits.filter(|node| !node.here).map(|node| node.node).take(ASKED_MAX) {
+        let grid = grid.clone();
+        asked.spawn(async move {
+            let answer = tokio::time::timeout(ASKED_WITHIN, grid.work(&node, WorkAsk::Standing)).await;
+            if let Ok(Ok(WorkAnswer::Standing(standing))) = answer { Some((node, standing.movable)) } else { None }
+        });
+    }
+    let mut movable: BTreeMap<NodeId, u64> = asked.join_all().await.into_iter().flatten().collect();
+    movable.insert(app.handle.node(), here.movable);
+    Ok(movable)
 }
 
 /// The grid, with what this node knows of itself now: others are told of it only where there are others.
@@ -47,7 +74,8 @@ async fn seen(app: &App) -> Result<GridView, Refused> {
 pub async fn apply(State(app): State<App>) -> Result<Json<BalanceView>, Refused> {
     let grid = &app.meshed()?.grid;
     let seen = seen(&app).await?;
-    let (mut shown, shifts) = view(&seen, &app.handle.status().await?);
+    let here = app.handle.status().await?;
+    let (mut shown, shifts) = view(&seen, &here, &movable(&app, &seen, &here).await?);
     let nodes = reached(&seen);
     for (shift, shown) in shifts.iter().zip(&mut shown.moves) {
         let (from, to) = (nodes[shift.from].0.node, nodes[shift.to].0.node);
@@ -67,14 +95,21 @@ fn reached(view: &GridView) -> Vec<(&NodeView, Vitals)> {
     known.filter_map(|node| Some((node, node.vitals?))).collect()
 }
 
-fn view(seen: &GridView, here: &NodeStatus) -> (BalanceView, Vec<Shift>) {
+fn view(seen: &GridView, here: &NodeStatus, movable: &BTreeMap<NodeId, u64>) -> (BalanceView, Vec<Shift>) {
     let nodes = reached(seen);
     let signs = Signs::of(nodes.iter().map(|(_, vitals)| vitals.trit));
     let as_seen = |(node, vitals): &(&NodeView, Vitals)| {
         let speed = node.facts.as_ref().and_then(|facts| facts.speed).filter(|speed| *speed > 0);
+        let queued = u32::from(vitals.queued);
+        let goes = movable.get(&node.node).map_or(queued, |goes| u32::try_from(*goes).unwrap_or(u32::MAX).min(queued));
+        let strict = here.mode == Mode::Strict;
         Seen {
-            queued: vitals.queued.into(),
-            running: vitals.running.into(),
+            queued: if strict && trit(vitals.trit).0 != 1 { 0 } else { goes },
+            // What may not go is done here before the free slots are anybody's.
+            running: match u32::from(vitals.running) + (queued - goes) {
+                running if strict && trit(vitals.trit).0 != -1 => running.max(vitals.slots.into()),
+                running => running,
+            },
             slots: if vitals.flags.draining { 0 } else { vitals.slots.into() },
             speed: speed.map_or(1.0, |speed| f64::from(speed) / 1000.0),
         }
@@ -123,7 +158,8 @@ fn moved(shift: &Shift, nodes: &[(&NodeView, Vitals)]) -> MoveView {
 fn host(node: &NodeView) -> HostView {
     let (name, key, here) = (node.name.clone(), node.node.to_string(), node.here);
     let cores = node.facts.as_ref().map(|facts| facts.cores.into());
-    let none = HostView { name, node: key, here, cores, ..HostView::default() };
+    let word = if node.up { "not heard yet".to_owned() } else { String::new() };
+    let none = HostView { name, node: key, here, cores, word, ..HostView::default() };
     let Some(vitals) = node.vitals.filter(|_| node.up) else { return none };
     let (sign, word) = trit(vitals.trit);
     let rho = vitals.rho_milli.map(|rho| f64::from(rho) / 1000.0);
