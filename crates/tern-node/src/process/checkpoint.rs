@@ -4,6 +4,8 @@
 //! checkpoint counts or does not: nothing that an attempt does to its folder changes the one before, and which one counts stands
 //! in the results, which are written when the folder is on the disk.
 
+mod discard;
+
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -17,6 +19,7 @@ use tern_core::promise::State;
 use tern_core::words::limits::CHECKPOINT_FILES_MAX;
 use tern_core::words::{Attempt, JobId};
 
+pub use self::discard::remove;
 use super::protocol::Said;
 use crate::home::Home;
 
@@ -54,10 +57,8 @@ fn walk(root: &Path) -> io::Result<Vec<(PathBuf, fs::Metadata)>> {
 /// # Errors
 /// The system's; a checkpoint with more files than the limit.
 pub fn prepare(from: &Path, folder: &Path) -> io::Result<()> {
-    match fs::remove_dir_all(folder) {
-        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-        _ => crate::home::make_folder(folder)?,
-    }
+    remove(folder)?;
+    crate::home::make_folder(folder)?;
     if from.as_os_str().is_empty() || !from.is_dir() {
         return Ok(());
     }
@@ -134,10 +135,7 @@ pub fn discard(paths: Vec<PathBuf>) {
     }
     let remove = move || {
         for path in paths {
-            let removed = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
-            if let Err(error) = removed
-                && error.kind() != ErrorKind::NotFound
-            {
+            if let Err(error) = remove(&path) {
                 tracing::warn!(%error, path = %path.display(), "a checkpoint that nobody needs could not be removed");
             }
         }
