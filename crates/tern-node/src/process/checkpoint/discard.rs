@@ -1,4 +1,8 @@
-//! Folders that nobody needs go away, whatever rights their task left them.
+//! Folders that nobody needs go away beside the work, whatever rights their task left them.
+//!
+//! Removing gigabytes takes long, so one thread does it for the whole process, one path after the other. What it has no room to
+//! remember stays where it is, and so does what it had not removed when its process ended: leftovers go at the next start, or when
+//! their task is over.
 //!
 //! A task may take the right to write from a folder of its own, and what is in such a folder cannot be removed by the very user who
 //! owns it. It is given back then, to folders only: files need no rights to go.
@@ -7,11 +11,59 @@ use std::fs;
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
 
 use tern_core::words::limits::CHECKPOINT_FILES_MAX;
 
 /// What its owner needs of a folder to empty it.
 const OWNERS: u32 = 0o700;
+
+/// Paths that wait for their removal, about 200 bytes each.
+const WAITING_MAX: usize = 4096;
+
+static REMOVER: Mutex<Option<Remover>> = Mutex::new(None);
+
+/// The thread that removes. It lives as long as somebody may tell it of a path.
+struct Remover(SyncSender<PathBuf>);
+
+impl Remover {
+    fn start(waiting: usize, remove: impl Fn(&Path) -> io::Result<()> + Send + 'static) -> io::Result<Self> {
+        let (to, paths) = sync_channel::<PathBuf>(waiting);
+        let work = move || {
+            for path in paths {
+                if let Err(error) = remove(&path) {
+                    tracing::warn!(%error, path = %path.display(), "a checkpoint that nobody needs could not be removed");
+                }
+            }
+        };
+        thread::Builder::new().name("tern-discard".to_owned()).spawn(work)?;
+        Ok(Self(to))
+    }
+
+    /// How many of them it has no room for.
+    fn take(&self, paths: Vec<PathBuf>) -> usize {
+        paths.into_iter().filter(|path| self.0.try_send(path.clone()).is_err()).count()
+    }
+}
+
+/// Removes folders and files beside the work, soon or at the next start. Returns at once.
+pub fn discard(paths: Vec<PathBuf>) {
+    if paths.is_empty() {
+        return;
+    }
+    let mut remover = REMOVER.lock().unwrap_or_else(PoisonError::into_inner);
+    if remover.is_none() {
+        // Tried again with the next path.
+        *remover = Remover::start(WAITING_MAX, remove).ok();
+    }
+    let all = paths.len();
+    let left = remover.as_ref().map_or(all, |remover| remover.take(paths));
+    if left > 0 {
+        tracing::debug!(left, "checkpoints that nobody needs stay for now: too many wait to be removed");
+    }
+}
 
 /// Removes a file, or a folder with all that is in it. What is not there is removed already. Blocks: it may take long.
 ///
@@ -65,7 +117,7 @@ fn open_up(root: &Path) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::thread;
+    use std::sync::mpsc;
 
     /// A user for whom modes count: root ignores them.
     const NOBODY: u32 = 65_534;
@@ -120,6 +172,29 @@ mod tests {
             remove(&left).expect("it is not there");
             remove(folder.path()).expect("all of it");
         });
+    }
+
+    #[test]
+    fn one_thread_removes_all_and_what_it_cannot_remember_stays() {
+        let (begun, begins) = mpsc::channel();
+        let (go, goes) = mpsc::channel::<()>();
+        let act = move |path: &Path| {
+            begun.send((path.to_owned(), thread::current().id())).expect("somebody listens");
+            goes.recv().map_err(io::Error::other)
+        };
+        let remover = Remover::start(2, act).expect("a thread");
+        let paths = |names: &[&str]| names.iter().map(PathBuf::from).collect::<Vec<_>>();
+        assert_eq!(remover.take(paths(&["a"])), 0);
+        let (first, thread) = begins.recv().expect("it begins");
+        assert_eq!(first, Path::new("a"));
+        // It is busy: two wait, and the others stay.
+        assert_eq!(remover.take(paths(&["b", "c", "d", "e"])), 2);
+        for next in ["b", "c"] {
+            go.send(()).expect("it waits");
+            assert_eq!(begins.recv().expect("it begins"), (PathBuf::from(next), thread));
+        }
+        drop((remover, go));
+        assert!(begins.recv().is_err(), "nothing else was to be removed, and the thread ends");
     }
 
     #[test]
