@@ -6,6 +6,7 @@ mod grid;
 use std::time::Duration;
 
 use grid::Tern;
+use serde_json::Value;
 
 /// The trits come from the tasks of this node: the load of the machine is everybody's. Each of several hogs on a loaded machine
 /// gets little of a core, so that CPU alone makes the score.
@@ -84,6 +85,128 @@ fn a_dry_run_says_what_it_would_hold_and_holds_nothing() {
         tern.good(&["cancel", &job]);
     }
     tern.good(&["down"]);
+}
+
+/// One of several agents on loopback that make a grid, with trits of their own though they share one kernel.
+struct Member(Tern);
+
+impl Member {
+    fn new(name: &str, slots: u32) -> Self {
+        let member = Self(Tern::new());
+        let settings = SETTINGS.replace("slots = 6\n", &format!("slots = {slots}\nlisten = \"127.0.0.1:0\"\n"));
+        let mesh = format!("[mesh]\nname = \"{name}\"\nmdns = false\nport_mapping = false\n");
+        std::fs::write(member.0.path().join("config.toml"), settings + &mesh).unwrap();
+        member
+    }
+
+    fn good(&self, words: &[&str]) -> String {
+        let out = self.0.command(words).env_remove("TERN_MESH__ENABLED").output().unwrap();
+        assert!(out.status.success(), "{words:?}: {out:?}\n{:?}", decisions(&self.0));
+        String::from_utf8(out.stdout).unwrap()
+    }
+
+    fn join(&self, other: &Self) {
+        let invited: Value = serde_json::from_str(&other.good(&["invite", "--json"])).unwrap();
+        self.good(&["join", invited["ticket"].as_str().unwrap()]);
+    }
+
+    /// Waits until its trit is that, and the only other node's as it hears of it.
+    fn until_trits(&self, own: i64, other: i64) {
+        self.0.until(|| {
+            let shown = self.0.json(&["balance", "--json"]);
+            let nodes = shown["nodes"].as_array().unwrap();
+            let is = |node: &Value| node["trit"] == if node["here"] == true { own } else { other };
+            nodes.len() == 2 && nodes.iter().all(|node| node["reached"] == true && is(node))
+        });
+    }
+
+    /// Waits until all tasks of these jobs run.
+    fn until_run(&self, jobs: &[&str]) {
+        let runs = |job: &&str| self.0.json(&["job", job, "--json"])["tasks"]["running"] == 1;
+        self.0.until(|| jobs.iter().all(runs));
+    }
+
+    /// Ends well, and returns where its only task came to its end.
+    fn ends_on(&self, job: &str) -> Value {
+        self.good(&["wait", job]);
+        self.0.json(&["job", job, "--tasks", "--json"])["results"][0]["node"].clone()
+    }
+}
+
+/// Quiet until a file is there; then it takes all that it gets. Asked to end it says how far it came, and goes on from there.
+fn leaves_a_checkpoint(start: &str) -> String {
+    format!(
+        "state=$TERN_CHECKPOINT_DIR/state; if [ -e $state ]; then echo goes on at $(cat $state); exit 0; fi; \
+         trap 'echo here >$state; exit 85' TERM; \
+         until [ -e {start} ]; do sleep 0.1; done; while :; do :; done"
+    )
+}
+
+#[test]
+fn an_overloaded_node_sends_its_hogs_to_an_idle_one() {
+    let [a, b] = [Member::new("a", 3), Member::new("b", 8)];
+    a.good(&["up", "--detach"]);
+    let folder = a.0.path().parent().unwrap();
+    let file = |name: &str| folder.join(name).to_str().unwrap().to_owned();
+    let [first, second, end] = ["first", "second", "end"].map(file);
+    // All of it begins here: there is nobody else yet. What waits may not leave.
+    let keeps = a.0.submit(&["--share", "--checkpoint", "--", "sh", "-c", &leaves_a_checkpoint(&first)]);
+    let burns = format!("until [ -e {second} ]; do sleep 0.1; done; while [ ! -e {end} ]; do :; done");
+    let again = a.0.submit(&["--share", "--idempotent", "--exclusive", "--", "sh", "-c", &burns]);
+    a.until_run(&[&keeps, &again]);
+    let quiet = sleepers(&a.0, 30);
+    b.join(&a);
+    a.until_trits(1, -1);
+    let relieved = || decisions(&a.0).iter().filter(|it| it.contains("sends the task of process")).count();
+    assert_eq!(relieved(), 0, "they are quiet");
+
+    std::fs::write(&first, "").unwrap();
+    a.0.until(|| relieved() == 1);
+    let there = b.0.json(&["status", "--json"])["node"].clone();
+    assert_eq!(a.ends_on(&keeps), there, "{:?}", decisions(&a.0));
+    assert_eq!(a.good(&["logs", &keeps]), "goes on at here\n");
+
+    a.until_trits(1, -1);
+    std::fs::write(&second, "").unwrap();
+    a.0.until(|| relieved() == 2);
+    a.0.until(|| a.0.json(&["explain", &format!("{again}/1"), "--json"])["task"]["name"] == "b");
+    // There it is left alone, as long as that node is idle.
+    std::thread::sleep(LOOKS);
+    assert_eq!((held(&a.0), held(&b.0), trit(&b.0)), (0, 0, -1), "{:?} {:?}", decisions(&a.0), decisions(&b.0));
+    std::fs::write(&end, "").unwrap();
+    assert_eq!(a.ends_on(&again), there, "{:?}", decisions(&a.0));
+
+    let because = |it: &&String| it.contains("this node is overloaded, an idle node could take");
+    assert_eq!(decisions(&a.0).iter().filter(because).count(), 2, "{:?}", decisions(&a.0));
+    a.0.until(|| {
+        let shown = a.0.json(&["ledger", "--json"]);
+        let went = |it: &&Value| it["posted"] == "both" && it["sender"] == "a" && it["receiver"] == "b";
+        shown["transfers"].as_array().unwrap().iter().filter(went).count() == 2
+    });
+    a.good(&["cancel", &quiet]);
+}
+
+#[test]
+fn an_overloaded_node_holds_its_hogs_while_the_others_have_enough_to_do() {
+    let [a, b] = [Member::new("a", 2), Member::new("b", 2)];
+    a.good(&["up", "--detach"]);
+    let start = a.0.path().with_file_name("start").to_str().unwrap().to_owned();
+    let keeps = a.0.submit(&["--share", "--checkpoint", "--", "sh", "-c", &leaves_a_checkpoint(&start)]);
+    a.until_run(&[&keeps]);
+    let quiet = sleepers(&a.0, 8);
+    b.join(&a);
+    // One task in two slots: it could take another, and is not idle.
+    let there = sleepers(&b.0, 1);
+    a.until_trits(1, 0);
+    std::fs::write(&start, "").unwrap();
+    a.0.until(|| held(&a.0) == 1);
+    assert!(holds(&a.0, "this node is overloaded, no idle node could take"), "{:?}", decisions(&a.0));
+    std::thread::sleep(LOOKS);
+    assert_eq!(a.0.json(&["job", &keeps, "--json"])["tasks"]["running"], 1, "{:?}", decisions(&a.0));
+    assert!(!decisions(&a.0).iter().any(|it| it.contains("sends the task")), "{:?}", decisions(&a.0));
+    for (member, job) in [(&a, &keeps), (&a, &quiet), (&b, &there)] {
+        member.good(&["cancel", job]);
+    }
 }
 
 /// What the warden wrote down when it ended.

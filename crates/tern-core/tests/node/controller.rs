@@ -1,14 +1,16 @@
 //! What follows from the trits of all nodes: work that was put off, the strict mode, a wish for machines.
 
+use std::collections::BTreeSet;
+
 use crate::world::{World, spec};
 use tern_core::decide::balance::rules::wish::Wish;
 use tern_core::decide::balance::rules::{Mode, Rule};
 use tern_core::decide::scum::ProcTrit;
-use tern_core::decide::scum::control::{Process, Reach};
+use tern_core::decide::scum::control::{HELD_MAX, Process, Reach};
 use tern_core::machine::{Effect, Event, Machine};
 use tern_core::observe::trit::TritSettings;
 use tern_core::observe::{Fit, NodeTrit, Reading};
-use tern_core::plan::Did;
+use tern_core::plan::{Did, Reason};
 use tern_core::wire::Message;
 use tern_core::words::{JobSpec, Needs};
 
@@ -258,6 +260,42 @@ fn the_matrix_holds_hogs_while_the_node_is_loaded_and_lets_them_go_when_it_is_id
     assert_eq!(look(&mut world, true), nothing);
     assert_eq!(look(&mut world, false), nothing, "somebody let it go");
     assert_eq!(look(&mut world, false), nothing);
+}
+
+/// More hogs than are ever held, of which none can go, for as long as it takes. Returns how many are held in the end.
+fn held_of_many(idle_peer: bool) -> usize {
+    let mut world = prepared(&[2, 2], Mode::Paired);
+    world.nodes[0].machine.set_reach(Reach::All);
+    let mut held = BTreeSet::new();
+    let many = i32::try_from(HELD_MAX).expect("few") + 10;
+    for _ in 0..many {
+        load(&mut world, &[PLUS, if idle_peer { MINUS } else { ZERO }]);
+        world.after_ms(31_000);
+        let from = world.node(0).log.len();
+        let hog = |pid: i32| Process {
+            pid,
+            start_time: 5,
+            score_milli: 700,
+            band: ProcTrit::Hog,
+            task: None,
+            protected: false,
+            throttled: held.contains(&pid),
+        };
+        let seen: Vec<Process> = (100..100 + many).map(hog).collect();
+        world.event(0, Event::Processes(seen));
+        let new = world.node(0).log[from..].iter();
+        held.extend(new.filter_map(|effect| if let Effect::Hold { pid, .. } = effect { Some(*pid) } else { None }));
+    }
+    let holds = world.node(0).machine.standing().filter(|it| matches!(it.did, Did::Hold { .. })).last();
+    let because = holds.map(|it| it.because);
+    assert!(matches!(because, Some(Reason::Matrix { taker, .. }) if taker == idle_peer), "{because:?}");
+    held.len()
+}
+
+#[test]
+fn no_more_are_held_than_the_limit_says_whether_they_were_to_go_or_not() {
+    assert_eq!(held_of_many(false), HELD_MAX);
+    assert_eq!(held_of_many(true), HELD_MAX);
 }
 
 #[test]

@@ -4,6 +4,8 @@
 //! checkpoint counts or does not: nothing that an attempt does to its folder changes the one before, and which one counts stands
 //! in the results, which are written when the folder is on the disk.
 
+mod discard;
+
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -11,14 +13,17 @@ use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use tern_core::promise::State;
 use tern_core::words::limits::CHECKPOINT_FILES_MAX;
 use tern_core::words::{Attempt, JobId};
 
+pub use self::discard::{discard, remove};
 use super::protocol::Said;
 use crate::home::Home;
+use crate::store::key::random_u64;
 
 /// Tells a program where its checkpoints are.
 pub const VARIABLE: &[u8] = b"TERN_CHECKPOINT_DIR";
@@ -54,10 +59,8 @@ fn walk(root: &Path) -> io::Result<Vec<(PathBuf, fs::Metadata)>> {
 /// # Errors
 /// The system's; a checkpoint with more files than the limit.
 pub fn prepare(from: &Path, folder: &Path) -> io::Result<()> {
-    match fs::remove_dir_all(folder) {
-        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-        _ => crate::home::make_folder(folder)?,
-    }
+    remove(folder)?;
+    crate::home::make_folder(folder)?;
     if from.as_os_str().is_empty() || !from.is_dir() {
         return Ok(());
     }
@@ -127,33 +130,21 @@ pub fn sync_tree(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-/// Removes folders and files on a thread of their own: it may take long. What cannot be removed goes at the next start.
-pub fn discard(paths: Vec<PathBuf>) {
-    if paths.is_empty() {
-        return;
-    }
-    let remove = move || {
-        for path in paths {
-            let removed = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
-            if let Err(error) = removed
-                && error.kind() != ErrorKind::NotFound
-            {
-                tracing::warn!(%error, path = %path.display(), "a checkpoint that nobody needs could not be removed");
-            }
-        }
-    };
-    // Without a thread they stay until the next start.
-    let _later = std::thread::Builder::new().name("tern-discard".to_owned()).spawn(remove);
-}
-
 /// Removes all checkpoints of a task, or of a job. What comes under that name from now on stays.
 pub fn put_away(home: &Home, place: &Path) {
+    static LIFE: OnceLock<u64> = OnceLock::new();
     static NUMBER: AtomicU32 = AtomicU32::new(0);
+    // Process numbers come again, and so do those of containers that begin anew: what an earlier life left is in no one's way.
+    let life = *LIFE.get_or_init(|| random_u64().unwrap_or_else(|_| std::process::id().into()));
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-    let aside = home.checkpoints().join(format!("gone-{}-{number}", std::process::id()));
-    // Mostly there is none.
-    if fs::rename(place, &aside).is_ok() {
-        discard(vec![aside]);
+    let aside = home.checkpoints().join(format!("gone-{life:016x}-{number}"));
+    match fs::rename(place, &aside) {
+        Ok(()) => discard(vec![aside]),
+        // Mostly there is none.
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
+        Err(error) => {
+            tracing::warn!(%error, path = %place.display(), "checkpoints that nobody needs stay until the next start");
+        }
     }
 }
 
@@ -239,6 +230,20 @@ mod tests {
         let mut others = others(&home, &[attempt(2), attempt(4)]);
         others.sort();
         assert_eq!(others, [home.checkpoint(&attempt(1)), home.checkpoint(&attempt(3)), said(3)]);
+    }
+
+    #[test]
+    fn what_an_earlier_life_under_the_same_process_number_left_is_in_nobodys_way() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let home = Home::new(folder.path());
+        for number in 0..1_000 {
+            let left = home.checkpoints().join(format!("gone-{}-{number}", std::process::id()));
+            fs::create_dir_all(left.join("full")).expect("folders");
+        }
+        let place = home.checkpoints_of(attempt(1).job, 0);
+        crate::home::make_folder(home.checkpoint(&attempt(1))).expect("a folder");
+        put_away(&home, &place);
+        assert!(!place.exists());
     }
 
     #[test]

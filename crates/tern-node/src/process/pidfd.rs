@@ -52,6 +52,17 @@ impl Pidfd {
         }
     }
 
+    /// Opens the process that has this identity. None: it is gone, and its number may be another's.
+    #[must_use]
+    pub fn reopen(pid: i32, identity: Identity) -> Option<Self> {
+        let pidfd = Self::open(pid).ok()?;
+        let same = match identity {
+            Identity::Inode(inode) => pidfd.inode() == Some(inode),
+            Identity::StartTime(ticks) => start_time(pid) == Some(ticks),
+        };
+        same.then_some(pidfd)
+    }
+
     /// Sends a signal to this process and no other.
     ///
     /// # Errors

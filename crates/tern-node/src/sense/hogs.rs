@@ -14,7 +14,8 @@ use tokio::sync::watch;
 
 use super::{ProcessSample, own_and_ancestors, sample_processes};
 use crate::home::Home;
-use crate::process::inflight;
+use crate::process::inflight::{self, Row};
+use crate::process::pidfd::{Identity, Pidfd, start_time};
 
 /// CPU is measured over this time.
 const MEASURED: Duration = Duration::from_secs(1);
@@ -81,7 +82,7 @@ pub fn follow(home: Home, settings: ScumSettings, protected: Vec<String>) -> io:
         let listed: Vec<&str> = protected.iter().map(String::as_str).collect();
         while !newest.is_closed() {
             match sample_processes(MEASURED) {
-                Ok(samples) => drop(newest.send_replace(seen(judge(samples, &settings, &listed), &tasks(&home)))),
+                Ok(samples) => drop(newest.send_replace(seen(judge(samples, &settings, &listed), &running(&home)))),
                 Err(error) => {
                     tracing::warn!(%error, "the processes of this machine cannot be read: the matrix does nothing");
                 }
@@ -93,18 +94,41 @@ pub fn follow(home: Home, settings: ScumSettings, protected: Vec<String>) -> io:
     Ok(hogs)
 }
 
-/// The first process of each task that runs here.
-fn tasks(home: &Home) -> BTreeMap<i32, (JobId, u32)> {
-    let rows = inflight::read(home).unwrap_or_default();
-    let runs = rows.into_iter().filter(|row| row.outcome.is_none());
-    runs.filter_map(|row| Some((row.process?.0, (row.attempt.job, row.attempt.task)))).collect()
+/// A process by its number and its start time, and the task whose first process it is.
+type Tasks = BTreeMap<i32, (u64, (JobId, u32))>;
+
+fn running(home: &Home) -> Tasks {
+    tasks(inflight::read(home).unwrap_or_default())
 }
 
-fn seen(judged: Vec<Judged>, tasks: &BTreeMap<i32, (JobId, u32)>) -> Vec<Process> {
-    let parents: BTreeMap<i32, i32> = judged.iter().map(|it| (it.sample.pid, it.sample.parent)).collect();
+/// The first process of each task that runs. A row may name one that ended long ago, where its warden died before its end was noted.
+fn tasks(rows: Vec<Row>) -> Tasks {
+    let runs = rows.into_iter().filter(|row| row.outcome.is_none());
+    let first = runs.filter_map(|row| {
+        let (pid, identity) = row.process?;
+        Some((pid, (started(pid, identity)?, (row.attempt.job, row.attempt.task))))
+    });
+    first.collect()
+}
+
+/// When the process with this identity began. None: there is none.
+fn started(pid: i32, identity: Identity) -> Option<u64> {
+    let pidfd = Pidfd::reopen(pid, identity)?;
+    let ticks = start_time(pid)?;
+    // It still runs, so that its number was nobody else's when the start time was read.
+    (pidfd.wait(0) == Ok(false)).then_some(ticks)
+}
+
+fn seen(judged: Vec<Judged>, tasks: &Tasks) -> Vec<Process> {
+    let found: BTreeMap<i32, (i32, u64)> =
+        judged.iter().map(|it| (it.sample.pid, (it.sample.parent, it.sample.start_time))).collect();
+    let task_of = |pid: i32| {
+        let (begun, task) = tasks.get(&pid)?;
+        found.get(&pid).is_some_and(|(_, start_time)| start_time == begun).then_some(*task)
+    };
     let of = |pid: i32| {
-        let mut line = std::iter::successors(Some(pid), |pid| parents.get(pid).copied()).take(DEPTH_MAX);
-        line.find_map(|pid| tasks.get(&pid).copied())
+        let parent = |pid: &i32| found.get(pid).map(|(parent, _)| *parent);
+        std::iter::successors(Some(pid), parent).take(DEPTH_MAX).find_map(task_of)
     };
     let process = |it: Judged| Process {
         pid: it.sample.pid,
@@ -121,6 +145,7 @@ fn seen(judged: Vec<Judged>, tasks: &BTreeMap<i32, (JobId, u32)>) -> Vec<Process
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tern_core::words::{Attempt, Epoch};
 
     fn sample(pid: i32, parent: i32, cpu_percent: f64) -> ProcessSample {
         ProcessSample {
@@ -145,7 +170,7 @@ mod tests {
         let samples =
             vec![sample(900_010, 900_001, 10.0), sample(900_011, 900_010, 90.0), sample(900_020, 900_001, 50.0)];
         let judged = judge(samples, &ScumSettings::default(), &[]);
-        let seen = seen(judged, &BTreeMap::from([(900_010, (job, 3))]));
+        let seen = seen(judged, &BTreeMap::from([(900_010, (1, (job, 3)))]));
         let told: Vec<_> = seen.iter().map(|it| (it.pid, it.band, it.task, it.score_milli)).collect();
         assert_eq!(
             told,
@@ -155,5 +180,62 @@ mod tests {
                 (900_010, ProcTrit::Quiet, Some((job, 3)), 60)
             ]
         );
+    }
+
+    #[test]
+    fn a_process_that_was_given_the_number_of_one_that_ended_is_no_task() {
+        let job = JobId::new(1, 1);
+        let samples = vec![sample(900_010, 900_001, 90.0), sample(900_011, 900_010, 90.0)];
+        let judged = judge(samples, &ScumSettings::default(), &[]);
+        let seen = seen(judged, &BTreeMap::from([(900_010, (2, (job, 3)))]));
+        let told: Vec<_> = seen.iter().map(|it| (it.pid, it.task)).collect();
+        assert_eq!(told, [(900_010, None), (900_011, None)]);
+    }
+
+    /// Ends with the test.
+    struct Sleeper(std::process::Child);
+
+    impl Drop for Sleeper {
+        fn drop(&mut self) {
+            let _ = self.0.kill();
+            let _ = self.0.wait();
+        }
+    }
+
+    #[test]
+    fn a_row_counts_while_the_very_process_runs_that_it_names() {
+        let mut sleeper = Sleeper(std::process::Command::new("sleep").arg("1000").spawn().expect("a process"));
+        let pid = i32::try_from(sleeper.0.id()).expect("a number");
+        let begun = start_time(pid).expect("it runs");
+        let row = |identity| Row {
+            attempt: Attempt {
+                job: JobId::new(1, 1),
+                task: 3,
+                round: 0,
+                epoch: Epoch { counter: 0, keeper: 1, incarnation: 9 },
+                n: 1,
+            },
+            slot: 0,
+            started_ms: 1,
+            started_mono: 1,
+            deadline: u64::MAX,
+            grace_ms: 0,
+            file: 0,
+            stdout_at: 0,
+            stderr_at: 0,
+            process: Some((pid, identity)),
+            outcome: None,
+        };
+        let task = |identity| tasks(vec![row(identity)]).get(&pid).copied();
+        let itself = Some((begun, (JobId::new(1, 1), 3)));
+        assert_eq!(task(Identity::StartTime(begun)), itself);
+        assert_eq!(task(Identity::StartTime(begun + 1)), None);
+        let pidfd = Pidfd::open(pid).expect("it runs");
+        let inode = pidfd.inode().expect("known");
+        assert_eq!(task(Identity::Inode(inode)), itself);
+        assert_eq!(task(Identity::Inode(inode + 1)), None);
+        sleeper.0.kill().expect("killed");
+        assert_eq!(pidfd.wait(60_000), Ok(true));
+        assert_eq!(task(Identity::StartTime(begun)), None, "it has ended, though nobody has collected it");
     }
 }

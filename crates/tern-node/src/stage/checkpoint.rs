@@ -18,7 +18,7 @@ use crate::files::aside::blocking;
 use crate::files::names;
 use crate::files::receive::fetch::Fetch;
 use crate::files::wire::{Form, Kind, Trouble};
-use crate::process::checkpoint::sync_tree;
+use crate::process::checkpoint::{remove, sync_tree};
 
 impl Stager {
     /// The borrower's side: what a task goes on from, beside its work folder.
@@ -63,7 +63,7 @@ impl Stager {
         let (events, _unheard) = mpsc::channel(1);
         let mut fetch = Fetch::new(self.peers.clone(), from, true, events);
         let clear = part.clone();
-        blocking(move || clear_away(&clear)).await?;
+        blocking(move || remove(&clear).map_err(|error| Trouble::at(&clear, &error))).await?;
         let fetched = match self.fetch_checkpoint(&mut fetch, from, &made.checkpoint, &part).await {
             Ok(()) => blocking(move || settle(&part, &place)).await,
             Err(trouble) => Err(trouble),
@@ -99,20 +99,11 @@ impl Stager {
     }
 }
 
-fn clear_away(part: &Path) -> Result<(), Trouble> {
-    match fs::remove_dir_all(part) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Trouble::at(part, &error)),
-        _ => Ok(()),
-    }
-}
-
 /// All of it is here: on the disk, and then under its name.
 fn settle(part: &Path, place: &Path) -> Result<(), Trouble> {
     let settled = sync_tree(part).and_then(|()| {
         // The same end was told twice, and the first came to nothing after this.
-        if place.is_dir() {
-            fs::remove_dir_all(place)?;
-        }
+        remove(place)?;
         fs::rename(part, place)?;
         for above in place.ancestors().skip(1).take(4) {
             fs::File::open(above)?.sync_all()?;

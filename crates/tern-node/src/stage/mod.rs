@@ -27,6 +27,7 @@ pub use made::Inputs;
 use crate::files::wire::{Kind, Trouble};
 use crate::home::Home;
 use crate::overlay::peers::Peers;
+use crate::process::checkpoint::remove;
 
 /// Tasks whose files are on their way at once, in each direction, and ends that are made ready for it.
 const TASKS_AT_ONCE: usize = 8;
@@ -80,10 +81,8 @@ impl Stager {
     /// The system's: there is no place for work folders.
     pub fn new(home: &Home, peers: Peers, cache_bytes: u64) -> std::io::Result<Self> {
         // The tasks of an earlier agent's loans are being ended: what they still write goes with their folders.
-        match std::fs::remove_dir_all(home.work()) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
-            _ => crate::home::make_folder(home.work())?,
-        }
+        remove(&home.work())?;
+        crate::home::make_folder(home.work())?;
         let cache = Cache::open(home.cache(), cache_bytes)?;
         let incoming = home.work().join("incoming");
         crate::home::make_folder(&incoming)?;
@@ -104,9 +103,7 @@ impl Stager {
     pub fn discard(&self, folder: PathBuf) {
         self.live().remove(&folder);
         self.runtime.spawn_blocking(move || {
-            if let Err(error) = std::fs::remove_dir_all(&folder)
-                && error.kind() != std::io::ErrorKind::NotFound
-            {
+            if let Err(error) = remove(&folder) {
                 tracing::warn!(%error, folder = %folder.display(), "a work folder could not be removed; the next start does");
             }
         });

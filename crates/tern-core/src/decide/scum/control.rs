@@ -146,27 +146,16 @@ pub fn step(process: &Process, mark: Option<Mark>, around: &Around) -> Option<St
 }
 
 /// The steps with all of them, those with the highest scores first; at most one process is moved at a time, since the next look
-/// may find the node relieved.
+/// may find the node relieved. Whoever takes these steps keeps to [`HELD_MAX`].
 #[must_use]
-pub fn steps(
-    processes: &[Process],
-    mark: impl Fn(&Process) -> Option<Mark>,
-    around: &Around,
-    held: usize,
-) -> Vec<(Process, Step)> {
+pub fn steps(processes: &[Process], mark: impl Fn(&Process) -> Option<Mark>, around: &Around) -> Vec<(Process, Step)> {
     let mut sorted = processes.to_vec();
     sorted.sort_by_key(|process| (core::cmp::Reverse(process.score_milli), process.pid));
-    let (mut moved, mut room) = (false, HELD_MAX.saturating_sub(held));
+    let mut moved = false;
     let mut all = Vec::new();
     for process in sorted {
         let Some(step) = step(&process, mark(&process), around) else { continue };
-        let does = match step {
-            Step::Move => !core::mem::replace(&mut moved, true),
-            Step::Hold => room > 0,
-            Step::Free => true,
-        };
-        if does {
-            room -= usize::from(step == Step::Hold);
+        if step != Step::Move || !core::mem::replace(&mut moved, true) {
             all.push((process, step));
         }
     }

@@ -46,10 +46,9 @@ impl Machine {
         }
         let around = Around { node: self.trit(), taker: self.has_taker(), reach, now: now.boot };
         let marks = &self.controller.hogs.marks;
-        let held = marks.values().filter(|mark| mark.is_held()).count();
         // To the letter nothing is done while the sum is 0.
         let rests = self.controller.mode == Mode::Strict && self.controller.rule == Some(Rule::Rest);
-        for (process, step) in control::steps(seen, |process| marks.get(&key(process)).copied(), &around, held) {
+        for (process, step) in control::steps(seen, |process| marks.get(&key(process)).copied(), &around) {
             if step == Step::Free || !rests {
                 self.act_on(&process, step, &around, now, out);
             }
@@ -76,6 +75,10 @@ impl Machine {
         }
         let goes = step == Step::Move && !dry && process.task.is_some_and(|task| self.relieve(task, now, out));
         let held = step != Step::Free && !goes;
+        // Counted here, since what was to go may have to stay.
+        if held && self.held() >= HELD_MAX {
+            return;
+        }
         let stage = match step {
             _ if goes => Stage::Loose,
             Step::Move | Step::Hold => Stage::Asked,
@@ -93,6 +96,11 @@ impl Machine {
             Step::Move | Step::Hold => out.push(Effect::Hold { pid, start_time }),
             Step::Free => out.push(Effect::Free { pid, start_time }),
         }
+    }
+
+    /// How many processes the matrix has a hand on.
+    fn held(&self) -> usize {
+        self.controller.hogs.marks.values().filter(|mark| mark.is_held()).count()
     }
 
     /// Sends the task away, unless it was lately. Returns whether it goes.

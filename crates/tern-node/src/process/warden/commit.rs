@@ -1,4 +1,4 @@
-//! The committer: makes ends durable in batches, output first, then tells the agent.
+//! The committer: makes ends durable in batches, output first, then tells the agent. Checkpoints that they name are so already.
 //!
 //! A full disk loses nothing: what could not be written stays in memory (no more than was running, since nothing
 //! starts any more) and is tried again until there is room.
@@ -13,7 +13,6 @@ use tern_core::promise::{Exit, Outcome, Output};
 
 use super::hub::{Duty, Ended, Hub, Mail};
 use crate::home::Home;
-use crate::process::checkpoint;
 use crate::store::segment::{Position, SegmentWriter};
 
 /// Below this the disk counts as full: an outcome must always find room.
@@ -86,15 +85,6 @@ fn commit(hub: &Hub, writer: &mut SegmentWriter, batch: &[Ended]) -> Option<Posi
 fn void_what_is_lost(hub: &Hub, batch: &mut [Ended]) {
     for ended in batch {
         let attempt = ended.outcome.attempt;
-        if ended.outcome.exit.leaves_checkpoint()
-            && let Err(error) = checkpoint::sync(&hub.home, &attempt)
-        {
-            let (job, task) = (attempt.job, attempt.task + 1);
-            eprintln!(
-                "tern warden: the checkpoint of {job}.{task} is not durable, and it goes on from the one before: {error}"
-            );
-            ended.outcome.exit = Exit::Void;
-        }
         let Some(pair) = &ended.outputs else { continue };
         if let Err(error) = pair.sync(&hub.home) {
             eprintln!(

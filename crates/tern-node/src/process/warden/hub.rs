@@ -97,6 +97,9 @@ struct State {
     /// By row: attempts taken whose ends are not durable.
     held: Vec<Option<Attempt>>,
     free_rows: Vec<u16>,
+    /// Ends whose checkpoints are not durable yet; one is being saved.
+    unsaved: VecDeque<Ended>,
+    saving: bool,
     pending: Vec<Ended>,
     pending_since: u64,
     committing: bool,
@@ -123,6 +126,7 @@ pub struct Hub {
     pub wake: EventFd,
     state: Mutex<State>,
     to_commit: Condvar,
+    to_save: Condvar,
     full: AtomicBool,
     /// How many times the disk became full.
     full_times: AtomicU32,
@@ -184,6 +188,15 @@ impl State {
         self.desks.iter().map(|desk| desk.busy).sum::<u32>() < self.slots
     }
 
+    /// An end that names a checkpoint waits until that is durable; nobody else waits for it.
+    fn take_end(&mut self, ended: Ended) {
+        if ended.outcome.exit.leaves_checkpoint() {
+            self.unsaved.push_back(ended);
+        } else {
+            self.push_ended(ended);
+        }
+    }
+
     fn push_ended(&mut self, ended: Ended) {
         if self.pending.is_empty() {
             self.pending_since = mono();
@@ -225,6 +238,7 @@ impl Hub {
             wake: EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?,
             state: Mutex::new(State { held, free_rows, ..State::default() }),
             to_commit: Condvar::new(),
+            to_save: Condvar::new(),
             full: AtomicBool::new(false),
             full_times: AtomicU32::new(0),
         })
@@ -249,7 +263,10 @@ impl Hub {
         let handed_over = !ended.is_empty();
         let first = state.pending.is_empty();
         for end in ended.drain(..) {
-            state.push_ended(end);
+            state.take_end(end);
+        }
+        if !state.unsaved.is_empty() {
+            self.to_save.notify_one();
         }
         state.desks[me].busy = busy;
         let wants = wants && busy < state.desks[me].share;
@@ -275,6 +292,31 @@ impl Hub {
 
     pub fn take_mail(&self, me: usize) -> Vec<Mail> {
         std::mem::take(&mut self.lock().desks[me].mail)
+    }
+
+    // ---- for the thread that saves checkpoints ----
+
+    /// Waits for an end whose checkpoint is to be made durable. None: the warden exits.
+    pub fn unsaved(&self) -> Option<Ended> {
+        let mut state = self.lock();
+        loop {
+            if state.stopped {
+                return None;
+            }
+            if let Some(ended) = state.unsaved.pop_front() {
+                state.saving = true;
+                return Some(ended);
+            }
+            state = self.to_save.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// What it named is durable, or it names none any more: it is the committer's now.
+    pub fn saved(&self, ended: Ended) {
+        let mut state = self.lock();
+        state.saving = false;
+        state.push_ended(ended);
+        self.to_commit.notify_one();
     }
 
     // ---- for the committer ----
@@ -373,7 +415,7 @@ impl Hub {
         for (row, outcome) in ended {
             let has_output = outcome.stdout.len > 0 || outcome.stderr.len > 0;
             let outputs = has_output.then(|| self.numbers.adopt_pair(&self.home, outcome.stdout.file)).transpose()?;
-            self.lock().push_ended(Ended { row, outcome, outputs });
+            self.lock().take_end(Ended { row, outcome, outputs });
         }
         Ok(())
     }
@@ -510,12 +552,14 @@ impl Hub {
         if state.given_up {
             return (0, false);
         }
-        (state.held().count() + state.queued, state.committing || !state.pending.is_empty())
+        let waits = state.saving || !state.unsaved.is_empty() || !state.pending.is_empty();
+        (state.held().count() + state.queued, state.committing || waits)
     }
 
-    /// Ends the committer.
+    /// Ends the committer, and the thread that saves checkpoints.
     pub fn stop(&self) {
         self.lock().stopped = true;
         self.to_commit.notify_one();
+        self.to_save.notify_one();
     }
 }

@@ -4,7 +4,8 @@
 //! control  the socket: orders in, ends out; signals; the agent that it restarts; throttles
 //! worker   one a core: spawns into its slots, waits, reaps, enforces time-outs
 //! commit   makes ends durable in batches, then tells the agent
-//! hub      what these three share, under one lock
+//! saves    makes checkpoints durable before the ends that name them are
+//! hub      what these share, under one lock
 //! recover  what an earlier warden left running: adopted, or ended before it may run again
 //! ```
 //! It uses no async runtime and no database and stays within a few MiB, since a large process spawns slowly and one that
@@ -16,6 +17,7 @@ mod control;
 mod hub;
 mod options;
 mod recover;
+mod saves;
 mod start;
 mod stray;
 mod supervise;

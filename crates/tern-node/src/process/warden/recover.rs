@@ -126,7 +126,7 @@ fn sort_out(table: &Table, mut rows: Rows, adopt: bool) -> (Vec<Adopted>, Rows) 
     let adopt = adopt && !rows.is_empty() && kernel_tells_status();
     let (mut adopted, mut lost) = (Vec::new(), Vec::new());
     for (index, row) in rows {
-        match row.process.and_then(|(pid, identity)| same_process(pid, identity)) {
+        match row.process.and_then(|(pid, identity)| Pidfd::reopen(pid, identity)) {
             Some(pidfd) if adopt => adopted.push(Adopted { row: index, noted: row, pidfd }),
             Some(pidfd) => {
                 end(&pidfd, &row);
@@ -158,15 +158,6 @@ fn find_unnoted(table: &Table, rows: &mut Rows) {
             table.started(*index, found.pid, identity);
         }
     }
-}
-
-fn same_process(pid: i32, identity: Identity) -> Option<Pidfd> {
-    let pidfd = Pidfd::open(pid).ok()?;
-    let same = match identity {
-        Identity::Inode(inode) => pidfd.inode() == Some(inode),
-        Identity::StartTime(ticks) => start_time(pid) == Some(ticks),
-    };
-    same.then_some(pidfd)
 }
 
 /// Kills the group of a leader that is there, and returns when the leader is not.

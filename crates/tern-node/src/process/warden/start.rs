@@ -21,7 +21,9 @@ use super::commit;
 use super::control::{Control, door};
 use super::hub::Hub;
 use super::recover;
+use super::saves;
 use crate::home::Home;
+use crate::process::checkpoint;
 use crate::process::spawn::vfork::reset_ignored_signals;
 use crate::store::segment::{Lane, SegmentWriter};
 
@@ -33,7 +35,7 @@ const OS_ERROR: u8 = 71;
 const USAGE: u8 = 64;
 /// How long to wait for the lock. A child that a dead warden was just about to turn into a program holds it, too.
 const LOCK_PATIENCE: Duration = Duration::from_secs(2);
-/// Stack of the committer.
+/// Stack of the committer, and of the thread that saves checkpoints.
 const STACK_BYTES: usize = 96 << 10;
 
 /// The warden, with the arguments after `warden` as [`Options::to_args`] made them.
@@ -139,6 +141,11 @@ fn run(home: &Home, options: Options) -> io::Result<ExitCode> {
         .name("commit".into())
         .stack_size(STACK_BYTES)
         .spawn(move || commit::run(&committer, writer))?;
+    let saver = Arc::clone(&hub);
+    thread::Builder::new()
+        .name("checkpoints".into())
+        .stack_size(STACK_BYTES)
+        .spawn(move || saves::run(&saver, checkpoint::sync))?;
     tell_ready(ready_fd);
     forget_start_up();
 

@@ -19,11 +19,13 @@ pub struct LineFile {
     file: Option<File>,
     bytes: u64,
     pending: Vec<u8>,
+    /// So many bytes of what waits are the first line of a file.
+    head: usize,
 }
 
 impl LineFile {
     pub const fn new(path: PathBuf, most: u64) -> Self {
-        Self { path, most, file: None, bytes: 0, pending: Vec::new() }
+        Self { path, most, file: None, bytes: 0, pending: Vec::new(), head: 0 }
     }
 
     pub fn path(&self) -> &Path {
@@ -63,6 +65,7 @@ impl LineFile {
             self.file = None;
             if self.pending.len() > PENDING_BYTES_MAX {
                 self.pending.clear();
+                self.head = 0;
             }
         }
         written
@@ -86,8 +89,11 @@ impl LineFile {
             none => {
                 let mut file = OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(&self.path)?;
                 self.bytes = end_torn_line(&mut file)?;
-                if self.bytes == 0 {
-                    self.pending.splice(0..0, first());
+                // It may still wait from a time when the disk had no room for it.
+                if self.bytes == 0 && self.head == 0 {
+                    let first = first();
+                    self.head = first.len();
+                    self.pending.splice(0..0, first);
                 }
                 none.insert(file)
             }
@@ -106,6 +112,7 @@ impl LineFile {
         // Whole lines are there, and must not come twice.
         let whole = self.pending[..done].iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
         self.pending.drain(..whole);
+        self.head = self.head.saturating_sub(whole);
         written
     }
 }
@@ -121,4 +128,37 @@ fn end_torn_line(file: &mut File) -> io::Result<u64> {
         file.write_all(b"\n")?;
     }
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    fn lines(path: &Path) -> Vec<String> {
+        fs::read_to_string(path).expect("text").lines().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn a_full_disk_doubles_no_line() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("lines");
+        let mut file = LineFile::new(path.clone(), 1 << 20);
+        symlink("/dev/full", &path).expect("a disk without room");
+        for line in 1..=3 {
+            file.add(&line);
+            let error = file.flush(|| b"first\n".to_vec()).expect_err("it is full");
+            assert_eq!(error.kind(), ErrorKind::StorageFull);
+        }
+        fs::remove_file(&path).expect("it goes");
+        file.flush(|| b"first\n".to_vec()).expect("there is room");
+        assert_eq!((lines(&path), file.pending()), (vec!["first".into(), "1".into(), "2".into(), "3".into()], 0));
+        // Once written it is a file's first line again, and no other's.
+        file.add(&4);
+        file.flush(|| panic!("the file is not new")).expect("there is room");
+        fs::remove_file(&path).expect("it goes");
+        file.add(&5);
+        file.flush(|| b"first\n".to_vec()).expect("there is room");
+        assert_eq!(lines(&path), ["first", "5"]);
+    }
 }
