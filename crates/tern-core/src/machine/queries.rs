@@ -9,6 +9,7 @@ use super::lane::LaneKey;
 use super::node::Machine;
 use super::share::Heard;
 use crate::observe::NodeTrit;
+use crate::observe::trit::LoadSource;
 use crate::plan::{Decision, Fault, Reason};
 use crate::promise::ledger::{Book, Unposted};
 use crate::promise::{Job, Refusal, State};
@@ -86,6 +87,11 @@ impl Machine {
     #[must_use]
     pub fn load(&self) -> Option<f64> {
         self.sharing.pulse.smoothed.value()
+    }
+    /// Which load that is.
+    #[must_use]
+    pub const fn load_source(&self) -> LoadSource {
+        self.sharing.pulse.source
     }
     /// What became of the transfers that this node keeps the book of, and of its own postings.
     #[must_use]

@@ -95,6 +95,16 @@ pub enum LoadSource {
     Tasks,
 }
 
+impl LoadSource {
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::System => "system",
+            Self::Tasks => "tasks",
+        }
+    }
+}
+
 /// How readings become a trit.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]

@@ -7,12 +7,12 @@ use tern_core::decide::balance::rules::wish::Wish;
 use tern_core::decide::balance::rules::{Mode, Rule};
 use tern_core::decide::scum::ProcTrit;
 use tern_core::decide::scum::control::{HELD_MAX, Process, Reach};
-use tern_core::machine::{Effect, Event, Machine};
-use tern_core::observe::trit::TritSettings;
+use tern_core::machine::{Effect, Event, Machine, WorkSettings};
+use tern_core::observe::trit::{LoadSource, TritSettings};
 use tern_core::observe::{Fit, NodeTrit, Reading};
 use tern_core::plan::{Did, Reason};
 use tern_core::wire::Message;
-use tern_core::words::{JobSpec, Needs};
+use tern_core::words::{JobSpec, Needs, Span};
 
 /// The bare bounds on the load of the moment.
 fn prepared(slots: &[u32], mode: Mode) -> World {
@@ -101,6 +101,33 @@ fn what_was_put_off_stands_back_for_what_comes_later() {
     world.run(0);
     assert_eq!(hands(&world), [0], "an overloaded node begins none");
     assert!(world.node(0).machine.job_view(late).is_some_and(|view| !view.state.is_over()));
+}
+
+/// Where nothing else is to be done the next ones begin as soon as a slot is free, by whichever load a node is judged.
+#[test]
+fn what_was_put_off_keeps_itself_from_nothing() {
+    for source in [LoadSource::Tasks, LoadSource::System] {
+        let judged = TritSettings { source, smoothing: Span::default(), ..TritSettings::default() };
+        // Loads of the moment, and no averages of them.
+        let work = WorkSettings { load_average: Span::default(), ..WorkSettings::default() };
+        let prepare = move |machine: &mut Machine| {
+            machine.set_trit(judged);
+            machine.set_work(work);
+        };
+        let mut world = World::prepared(&[2, 2], Box::new(prepare));
+        world.connect(0, 1);
+        world.calm();
+        load(&mut world, &[MINUS, MINUS]);
+        let job = world.submit(0, put_off(40));
+        for round in 0..30 {
+            // All that either machine does is this.
+            let busy = hands(&world).into_iter().map(|tasks| tasks as f64 / 4.0).collect::<Vec<_>>();
+            load(&mut world, &busy);
+            assert!(world.node(0).machine.trit() == NodeTrit::Idle, "round {round} by {source:?}: {busy:?}");
+            (0..2).for_each(|node| world.finish(node, 2));
+        }
+        assert!(world.node(0).machine.job_view(job).is_some_and(|view| view.state.is_over()), "{source:?}");
+    }
 }
 
 #[test]

@@ -242,9 +242,13 @@ pub struct StatusView {
     /// -1, 0 or +1, and the same as a word.
     pub trit: i8,
     pub trit_word: String,
-    /// Load average over CPUs, as read and as smoothed.
+    /// Load average over CPUs, as read.
     pub load_ratio: Option<f64>,
+    /// What the trit judges, smoothed: the same without what tasks add that were put off, or tasks over slots.
     pub load_ratio_smoothed: Option<f64>,
+    /// Which of the two: `system` or `tasks`.
+    #[serde(default)]
+    pub load_source: String,
     pub cpus: Option<u32>,
     /// Pressure of the last ten seconds, per cent.
     pub cpu_pressure: Option<f32>,
@@ -315,6 +319,7 @@ impl StatusView {
             trit_word: word.to_owned(),
             load_ratio: reading.filter(|reading| reading.cpus > 0).map(|it| it.load1 / f64::from(it.cpus)),
             load_ratio_smoothed: status.smoothed,
+            load_source: status.source.name().to_owned(),
             cpus: reading.map(|reading| reading.cpus),
             cpu_pressure: reading.and_then(|reading| reading.cpu_pressure),
             memory_total_kib: reading.and_then(|reading| reading.memory_total_kib),

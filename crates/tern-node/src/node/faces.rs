@@ -150,6 +150,7 @@ impl Loop {
             trit: self.machine.trit(),
             reading: self.sampler.last(),
             smoothed: self.machine.load(),
+            source: self.machine.load_source(),
             condition: *self.conditions.borrow(),
             slots: self.machine.slots(),
             open: self.machine.open_slots(),

@@ -11,6 +11,7 @@ use tern_core::decide::balance::rules::Mode;
 use tern_core::decide::balance::rules::wish::Wish;
 use tern_core::decide::bottleneck::Queue;
 use tern_core::machine::{Answer, Command, Deny, Totals};
+use tern_core::observe::trit::LoadSource;
 use tern_core::observe::{NodeTrit, Reading};
 use tern_core::promise::Refusal;
 use tern_core::promise::ledger::Unposted;
@@ -120,8 +121,9 @@ pub struct NodeStatus {
     pub key: String,
     pub trit: NodeTrit,
     pub reading: Option<Reading>,
-    /// ρ as the trit sees it.
+    /// ρ as the trit sees it, and of what.
     pub smoothed: Option<f64>,
+    pub source: LoadSource,
     pub condition: Condition,
     pub slots: u32,
     /// Slots that are for tasks now; fewer while the owner uses the machine.

@@ -58,7 +58,7 @@ async fn tracked(context: &Context) -> Option<Tracked> {
         0 => NodeTrit::Balanced,
         1.. => NodeTrit::Overloaded,
     };
-    Some(Tracked { trit, smoothed: status.load_ratio_smoothed })
+    Some(Tracked { trit, smoothed: status.load_ratio_smoothed, by_tasks: status.load_source == "tasks" })
 }
 
 pub async fn bottlenecks(context: &Context, args: BottlenecksArgs) -> Outcome {

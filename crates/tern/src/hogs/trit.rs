@@ -37,6 +37,8 @@ pub struct Together {
 pub struct Tracked {
     pub trit: NodeTrit,
     pub smoothed: Option<f64>,
+    /// That is of tasks over slots, and not of the machine's load.
+    pub by_tasks: bool,
 }
 
 /// Reads this machine and prints what it is. `agent`: what the agent says, where one runs.
@@ -84,6 +86,10 @@ impl Look {
         self.agent.and_then(|agent| agent.smoothed)
     }
 
+    fn by_tasks(&self) -> bool {
+        self.agent.is_some_and(|agent| agent.by_tasks)
+    }
+
     fn json(&self, out: &mut impl Write) -> Result<(), Trouble> {
         let (trit, reading) = (self.trit(), &self.reading);
         let sign: i8 = match trit {
@@ -97,6 +103,7 @@ impl Look {
             "literal": self.literal || self.agent.is_none(),
             "load_ratio": Some(load_ratio(reading)).filter(|ratio| ratio.is_finite()),
             "load_ratio_smoothed": self.smoothed(),
+            "judged_by": if self.by_tasks() { "tasks" } else { "system" },
             "load1": reading.load1,
             "cpus": reading.cpus,
             // As the kernel says it, with two digits: the way through f32 would add seven.
@@ -112,7 +119,8 @@ impl Look {
     fn line(&self, grid: Option<Together>) -> String {
         let mut line = format!("{:<13}  load ratio {:.2}", self.trit().to_string(), load_ratio(&self.reading));
         if let Some(smoothed) = self.smoothed() {
-            line += &format!(", smoothed {smoothed:.2}");
+            let what = if self.by_tasks() { "tasks a slot" } else { "smoothed" };
+            line += &format!(", {what} {smoothed:.2}");
         }
         if let Some(Together { plus, zero, minus, sum }) = grid {
             let sum = if sum == 0 { "0".to_owned() } else { format!("{sum:+}") };
@@ -127,6 +135,9 @@ impl Look {
         let load = format!("load {:.2} over {} CPUs, from {}", reading.load1, reading.cpus, sense::SOURCE);
         writeln!(out, "load ratio  {:.2}  ({load})", load_ratio(reading))?;
         match (self.smoothed(), self.agent.is_some()) {
+            (Some(tasks), _) if self.by_tasks() => {
+                writeln!(out, "tasks       {tasks:.2}  a slot, smoothed: by these the agent judges (trit.load)")?;
+            }
             (Some(smoothed), _) => writeln!(out, "smoothed    {smoothed:.2}  (by the agent)")?,
             (None, true) => writeln!(out, "smoothed    -     (the agent has no reading yet)")?,
             (None, false) => writeln!(out, "smoothed    -     (an agent would keep it: tern up)")?,
@@ -164,7 +175,7 @@ mod tests {
 
     #[test]
     fn the_agent_remembers_and_the_literal_mode_does_not() {
-        let agent = Some(Tracked { trit: NodeTrit::Overloaded, smoothed: Some(0.75) });
+        let agent = Some(Tracked { trit: NodeTrit::Overloaded, smoothed: Some(0.75), by_tasks: false });
         assert!(printed(&look(1.5, false, agent), false).starts_with("+1 overloaded\nload ratio  0.75"));
         assert!(printed(&look(1.5, true, agent), false).starts_with("0 balanced\n"));
         assert!(printed(&look(0.2, false, None), false).starts_with("-1 idle\n"));
@@ -172,7 +183,7 @@ mod tests {
 
     #[test]
     fn a_monitor_has_one_line() {
-        let agent = Some(Tracked { trit: NodeTrit::Idle, smoothed: Some(0.1) });
+        let agent = Some(Tracked { trit: NodeTrit::Idle, smoothed: Some(0.1), by_tasks: false });
         let grid = Some(Together { plus: 1, zero: 0, minus: 2, sum: -1 });
         let line = look(0.2, false, agent).line(grid);
         assert_eq!(line, "-1 idle        load ratio 0.10, smoothed 0.10  |  grid: P 1, Z 0, M 2, S = -1");

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use tern_node::control::api::ledger::{BookView, LedgerView, TransferView};
+use tern_node::control::api::ledger::{BookView, LedgerView, TransferView, ZoneBookView};
 use tern_node::control::{Door, Entry};
 
 use super::args::{LedgerArgs, LedgerWhat};
@@ -48,7 +48,19 @@ fn table(shown: &LedgerView) -> String {
     {
         text += &line(book);
     }
+    // One zone alone is the whole grid.
+    for zone in shown.zones.iter().filter(|_| shown.zones.len() > 1) {
+        text += &of_zone(zone);
+    }
     text
+}
+
+fn of_zone(book: &ZoneBookView) -> String {
+    let ZoneBookView { zone, within, tasks_within, given, taken, adds_up } = book;
+    let sum = if *adds_up { "0" } else { "not 0 yet" };
+    format!(
+        "zone {zone}: {within} transfers of {tasks_within} tasks within, sum {sum}; {given} tasks given to other zones, {taken} taken\n"
+    )
 }
 
 fn line(book: &BookView) -> String {

@@ -54,7 +54,7 @@ pub struct Heard {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(in crate::machine) struct Pulse {
     tracker: TritTracker,
-    source: LoadSource,
+    pub source: LoadSource,
     /// The bare bounds on the raw load.
     literal: bool,
     pub smoothed: Smoothed,

@@ -12,6 +12,8 @@ pub struct LedgerView {
     /// Nothing is wrong, as far as the nodes that answered know.
     pub sound: bool,
     pub books: Vec<BookView>,
+    /// The same by zones, where nodes stand in some.
+    pub zones: Vec<ZoneBookView>,
     /// The newest transfers, oldest first.
     pub transfers: Vec<TransferView>,
     /// Transfers that were looked at in all.
@@ -44,6 +46,21 @@ pub struct BookView {
     pub unread: u64,
     /// Postings that it did not enter, by reason: `forged`, `unlike`, `not_here`, `full`.
     pub refused: BTreeMap<String, u64>,
+}
+
+/// What stayed within a zone, and what crossed its border.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(default)]
+pub struct ZoneBookView {
+    pub zone: String,
+    /// Transfers within it, and their tasks.
+    pub within: u64,
+    pub tasks_within: u64,
+    /// Tasks that went to other zones, and that came from them.
+    pub given: u64,
+    pub taken: u64,
+    /// The halves of transfers within it add up to nothing; while one is on its way they do not.
+    pub adds_up: bool,
 }
 
 /// One transfer: +1 the sender, 0 the broker, −1 the receiver.

@@ -1,5 +1,7 @@
 //! The ledger of the grid: every node is asked for its postings, and these are held against each other.
 
+mod zones;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -49,11 +51,12 @@ pub async fn ledger(State(app): State<App>) -> Result<Json<LedgerView>, Refused>
         here.lines.extend(more.lines);
     }
     let mut all = vec![Postings { node: app.handle.node(), page: here }];
-    let (mut silent, mut names) = (Vec::new(), BTreeMap::new());
+    let (mut silent, mut names, mut zone_of) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
     if let Some(meshed) = &app.meshed {
         let view = meshed.grid.view().await?;
         let known = Names(&view);
         names = view.nodes.iter().map(|node| (node.node, known.of(&node.node))).collect();
+        zone_of = view.nodes.iter().map(|node| (node.node, node.zone.clone())).collect();
         let mut asked = tokio::task::JoinSet::new();
         for node in view.nodes.iter().filter(|node| !node.here).map(|node| (node.node, node.up)) {
             let grid = meshed.grid.clone();
@@ -70,7 +73,8 @@ pub async fn ledger(State(app): State<App>) -> Result<Json<LedgerView>, Refused>
         }
     }
     all.sort_by_key(|postings| postings.node);
-    Ok(Json(view(&all, &silent, asked_ms, &|node| names.get(&node).cloned().unwrap_or_else(|| node.to_string()))))
+    let name = |node: NodeId| names.get(&node).cloned().unwrap_or_else(|| node.to_string());
+    Ok(Json(view(&all, &silent, asked_ms, &zone_of, &name)))
 }
 
 async fn postings(grid: &Grid, node: NodeId) -> Option<LedgerPage> {
@@ -98,7 +102,13 @@ async fn postings(grid: &Grid, node: NodeId) -> Option<LedgerPage> {
     Some(all)
 }
 
-fn view(all: &[Postings], silent: &[NodeId], asked_ms: u64, name: &dyn Fn(NodeId) -> String) -> LedgerView {
+fn view(
+    all: &[Postings],
+    silent: &[NodeId],
+    asked_ms: u64,
+    zone_of: &BTreeMap<NodeId, String>,
+    name: &dyn Fn(NodeId) -> String,
+) -> LedgerView {
     let transfers = transfers(all);
     let findings = findings(all, &transfers, asked_ms);
     let newest = transfers.iter().map(|(tx, seen)| (seen.at_ms, *tx)).collect::<BTreeSet<_>>();
@@ -107,6 +117,7 @@ fn view(all: &[Postings], silent: &[NodeId], asked_ms: u64, name: &dyn Fn(NodeId
     LedgerView {
         sound: findings.is_empty() && all.iter().all(|postings| postings.page.adds_up),
         books: all.iter().map(|postings| book(postings, name)).collect(),
+        zones: zones::books(transfers.values(), zone_of),
         transfers: shown.filter_map(|(tx, seen)| seen.show(*tx, name)).collect(),
         looked: transfers.len() as u64,
         findings: findings.iter().map(|finding| found(finding, name)).collect(),

@@ -82,7 +82,10 @@ fn write_status(status: &StatusView, agent: bool, out: &mut impl Write) -> io::R
     writeln!(out, "  key       {}", status.key)?;
     writeln!(out, "  slots     {} of {} in use, {} tasks queued", status.running, status.slots, status.queued)?;
     if let (Some(ratio), Some(cpus)) = (status.load_ratio, status.cpus) {
-        let smoothed = status.load_ratio_smoothed.map_or_else(String::new, |it| format!(" (smoothed {it:.2})"));
+        let smoothed = status.load_ratio_smoothed.map_or_else(String::new, |it| match status.load_source.as_str() {
+            "tasks" => format!(" (not judged here: {it:.2} tasks a slot are)"),
+            _ => format!(" (smoothed {it:.2})"),
+        });
         writeln!(out, "  load      {ratio:.2} a CPU, of {cpus}{smoothed}")?;
     }
     if let (Some(free), Some(total)) = (status.memory_available_kib, status.memory_total_kib) {
