@@ -66,12 +66,16 @@ pub const TASK_FILES_MAX: usize = 4_096;
 pub const NAMED_NODES_MAX: usize = 256;
 /// Transfers that a broker's book may hold, settled ones of its epoch included.
 pub const LEDGER_OPEN_MAX: usize = 1 << 16;
+/// Of these, open ones that one node alone has posted.
+pub const LEDGER_OPEN_BY_ONE: usize = LEDGER_OPEN_MAX / 8;
 /// Epochs for which a transfer stays open of which one side does not come.
 pub const LEDGER_EPOCHS_OPEN: u64 = 5;
 /// How often a broker closes an epoch.
 pub const LEDGER_EPOCH: Span = Span::secs(60);
+/// So many transfers in a row have the same broker, where it stays balanced.
+pub const LEDGER_TERM: u32 = 64;
 /// Postings wait so long for others, and are told again after so long, until their broker has settled them …
-pub const LEDGER_TELL: Span = Span::ms(250);
+pub const LEDGER_TELL: Span = Span::ms(1_000);
 pub const LEDGER_TELL_AGAIN: Span = Span::secs(2);
 /// … or for so long: no longer than a broker remembers what it settled.
 pub const LEDGER_PATIENCE: Span = Span::secs(60);

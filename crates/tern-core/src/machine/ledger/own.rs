@@ -9,15 +9,18 @@ use crate::machine::node::Machine;
 use crate::promise::Refusal;
 use crate::promise::ledger::{Half, Line, Posting, Triad};
 use crate::wire::Message;
-use crate::words::limits::{LEDGER_OPEN_MAX, LEDGER_PATIENCE, LEDGER_TELL, LEDGER_TELL_AGAIN, POSTINGS_PER_FRAME};
+use crate::words::limits::{
+    LEDGER_OPEN_MAX, LEDGER_PATIENCE, LEDGER_TELL, LEDGER_TELL_AGAIN, LEDGER_TERM, POSTINGS_PER_FRAME,
+};
 use crate::words::{GrantId, NodeId, Now};
 
 impl Machine {
-    /// Who keeps the book of a transfer: a balanced node, drawn by the number of the transfer so that all of them take part. Where
-    /// there is none beside the two, this node does it itself.
+    /// Who keeps the book of a transfer: a balanced node, drawn by the number of the transfer so that all of them take part, and the same
+    /// for those that follow one another: what is posted of them goes in one message. Where there is none beside the two, this
+    /// node does it itself.
     pub(in crate::machine) fn broker_of(&self, tx: GrantId, to: NodeId) -> NodeId {
         let mut point = [0; 32];
-        let mixed = tx.incarnation.rotate_left(17) ^ u64::from(tx.n).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let mixed = tx.incarnation.rotate_left(17) ^ u64::from(tx.n / LEDGER_TERM).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         point[..8].copy_from_slice(&mixed.to_be_bytes());
         let balanced = &self.ledgers.balanced;
         let around = balanced.range(NodeId(point)..).chain(balanced.iter());

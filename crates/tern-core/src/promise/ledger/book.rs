@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::field::Trits;
 use super::triad::{Half, Posting, Triad};
-use crate::words::limits::{LEDGER_EPOCHS_OPEN, LEDGER_OPEN_MAX};
+use crate::words::limits::{LEDGER_EPOCHS_OPEN, LEDGER_OPEN_BY_ONE, LEDGER_OPEN_MAX};
 use crate::words::{GrantId, NodeId};
 
 /// A transfer that is open.
@@ -21,6 +21,13 @@ pub struct Entry {
     pub receiver: bool,
     /// The epoch in which it was opened.
     since: u64,
+}
+
+impl Entry {
+    /// The side that has posted it. It is open: the other has not.
+    const fn opener(&self) -> NodeId {
+        if self.sender { self.triad.sender() } else { self.triad.receiver() }
+    }
 }
 
 /// What an epoch was when it closed.
@@ -54,6 +61,8 @@ pub struct Book {
     broker: NodeId,
     epoch: u64,
     open: BTreeMap<GrantId, Entry>,
+    /// How many of these each node opened: none takes the room of all others.
+    opened: BTreeMap<NodeId, usize>,
     sum: Trits,
     /// Numbers that were settled in this epoch and in the one before: three more postings of one would not be seen in the sum.
     settled: BTreeSet<GrantId>,
@@ -67,6 +76,7 @@ impl Book {
             broker,
             epoch,
             open: BTreeMap::new(),
+            opened: BTreeMap::new(),
             sum: Trits::ZERO,
             settled: BTreeSet::new(),
             before: BTreeSet::new(),
@@ -102,8 +112,11 @@ impl Book {
         if self.is_settled(tx) {
             return Err(Unposted::Repeated);
         }
-        if self.open.len() + self.settled.len() >= LEDGER_OPEN_MAX && !self.open.contains_key(&tx) {
-            return Err(Unposted::Full);
+        if !self.open.contains_key(&tx) {
+            let opened = self.opened.get(&by).copied().unwrap_or(0);
+            if self.open.len() + self.settled.len() >= LEDGER_OPEN_MAX || opened >= LEDGER_OPEN_BY_ONE {
+                return Err(Unposted::Full);
+            }
         }
         let none = Entry { triad, sender: false, receiver: false, since: self.epoch };
         let known = self.open.get(&tx).copied().unwrap_or(none);
@@ -120,10 +133,12 @@ impl Book {
             ..known
         };
         self.sum = self.sum.with(posting.value());
-        self.open.insert(tx, entry);
         let both = entry.sender && entry.receiver;
         if both {
             self.settle(tx);
+        } else {
+            self.open.insert(tx, entry);
+            *self.opened.entry(by).or_default() += 1;
         }
         Ok(both)
     }
@@ -158,7 +173,11 @@ impl Book {
     }
 
     fn settle(&mut self, tx: GrantId) {
-        self.open.remove(&tx);
+        if let Some(entry) = self.open.remove(&tx)
+            && let Some(opened) = self.opened.get_mut(&entry.opener())
+        {
+            *opened -= 1;
+        }
         self.settled.insert(tx);
     }
 
@@ -191,6 +210,10 @@ impl Book {
         let epoch = self.epoch;
         self.open.retain(|_, entry| epoch - entry.since < LEDGER_EPOCHS_OPEN);
         let unresolved = (all - self.open.len()) as u64;
+        self.opened.clear();
+        for entry in self.open.values() {
+            *self.opened.entry(entry.opener()).or_default() += 1;
+        }
         self.sum = open(self);
         self.before = core::mem::take(&mut self.settled);
         self.epoch += 1;
@@ -251,6 +274,23 @@ mod tests {
         }
         assert_eq!(book.close(), Some(Closed { sum: Trits::ZERO, unresolved: 1 }));
         assert!(book.open().count() == 0 && book.sum().is_zero());
+    }
+
+    #[test]
+    fn one_node_leaves_room_for_others() {
+        let mut book = Book::new(id(2), 0);
+        let half = |n, ids| sample(n, ids).halves()[0];
+        for n in 0..LEDGER_OPEN_BY_ONE as u32 {
+            assert_eq!(book.post(id(1), &half(n, [1, 2, 3])), Ok(false));
+        }
+        let more = LEDGER_OPEN_BY_ONE as u32;
+        assert_eq!(book.post(id(1), &half(more, [1, 2, 3])), Err(Unposted::Full));
+        assert_eq!(book.post(id(4), &half(more, [4, 2, 3])), Ok(false));
+        // One that is settled, or let go of, makes room.
+        assert_eq!(book.post(id(3), &sample(0, [1, 2, 3]).halves()[1]), Ok(true));
+        assert_eq!(book.post(id(1), &half(more + 1, [1, 2, 3])), Ok(false));
+        (0..=LEDGER_EPOCHS_OPEN).for_each(|_| drop(book.close()));
+        assert_eq!(book.post(id(1), &half(more + 2, [1, 2, 3])), Ok(false));
     }
 
     proptest! {
