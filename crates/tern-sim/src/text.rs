@@ -94,7 +94,7 @@ pub fn event(event: &Event) -> (&'static str, String) {
         Event::PeerDown(peer) => ("link", format!("to {peer} is down")),
         Event::Message { from, message: said } => ("peer", format!("{from} says: {}", message(said))),
         Event::Areas(areas) => {
-            let one = |area: &Area| format!("{} {} waiting, {} free", area.zone, area.load.queued, area.load.free());
+            let one = |area: &Area| format!("{} {} waiting, {} free", area.zone, area.load.on_offer, area.load.room);
             ("mesh", format!("zones: {}", areas.iter().map(one).collect::<Vec<_>>().join("; ")))
         }
         Event::Tick => ("clock", "tick".to_owned()),

@@ -1,6 +1,6 @@
 //! Work crosses between zones that know only each other's sums.
 
-use tern_core::words::NodeId;
+use tern_core::words::{JobSpec, NodeId};
 use tern_sim::client::plain_job;
 use tern_sim::{Plan, Story, World};
 
@@ -37,7 +37,36 @@ fn tasks_that_wait_in_one_zone_run_in_another_where_slots_are_free() {
 
 #[test]
 fn a_zone_with_room_of_its_own_gives_nothing_away() {
-    let mut world = crossing(1, 800);
+    // The second task waits until its neighbour asks for it; the other zone is as idle.
+    let mut world = crossing(2, 1_500);
+    world.run_for_ms(1_000);
+    assert_eq!(world.stats.loans, 1);
+    world.run_for_ms(5_000);
+    assert_eq!((lent_to_other_zone(&world), world.stats.loans), (0, 1));
+}
+
+#[test]
+fn what_may_not_leave_is_offered_to_nobody() {
+    let mut world = World::new(Plan { areas: 2, ..Plan::quiet(4, 1) }, Story::default());
+    world.run_for_ms(2_500);
+    world.submit(0, JobSpec { local_only: true, ..plain_job(1, 20, 400) });
     world.run_for_ms(6_000);
-    assert_eq!(lent_to_other_zone(&world), 0);
+    let agents = world.nodes.iter().filter_map(|node| node.agent.as_ref());
+    assert_eq!((agents.map(|agent| agent.machine.far_peers().count()).sum::<usize>(), world.stats.loans), (0, 0));
+}
+
+/// Each gives and takes in its turn, however many tasks the largest of them has.
+#[test]
+fn a_large_queue_does_not_stand_before_all_others_of_its_zone() {
+    // Three in the first zone, two in the other.
+    let mut world = World::new(Plan { areas: 2, ..Plan::quiet(5, 1) }, Story::default());
+    world.run_for_ms(2_500);
+    world.submit(0, plain_job(1, 400, 900));
+    world.submit(2, plain_job(2, 20, 900));
+    world.run_for_ms(20_000);
+    let far = |to: NodeId| world.nodes.iter().position(|node| node.id == to).is_some_and(|at| world.plan.area(at) == 1);
+    for owner in [0, 2] {
+        let lent = world.ledger.grants.values().filter(|grant| grant.owner == owner && far(grant.to)).count();
+        assert!(lent > 0, "nothing of node {} went to the other zone", owner + 1);
+    }
 }

@@ -104,14 +104,17 @@ pub struct Told {
     pub busy: bool,
     pub draining: bool,
     pub full: bool,
+    /// Nothing of what waits may go elsewhere.
+    pub stays: bool,
 }
 
 impl Told {
-    /// As the others take it: a node that starts nothing more has no slots for them.
+    /// As the others take it: a node that starts nothing more has no slots for them, and what may not leave is not theirs to ask for.
     #[must_use]
     pub const fn message(&self) -> Message {
         let Heard { trit, queued, running, slots, load_milli } = self.load;
         let slots = if self.draining { 0 } else { slots };
+        let queued = if self.stays { 0 } else { queued };
         Message::Vitals { trit, queued, running, slots, load_milli }
     }
 }

@@ -11,11 +11,9 @@ use crate::decide::fits;
 use crate::plan::{Did, Reason};
 use crate::promise::Job;
 use crate::view::{Candidate, Decided, Explanation, Flow, Lately, TaskState};
-use crate::words::limits::CHECKPOINTS_MAX;
+use crate::words::limits::{CHECKPOINTS_MAX, MOVABLE_JOBS};
 use crate::words::{Epoch, GrantId, JobId, NodeId, Span};
 
-/// Jobs that are looked at to say how many tasks could go elsewhere.
-const MOVABLE_JOBS: usize = 256;
 /// Decisions of one explanation.
 const DECISIONS_SHOWN: usize = 20;
 
@@ -83,7 +81,8 @@ impl Machine {
             LaneKey::Own(job) => Some(*job),
             LaneKey::Borrowed(_) => None,
         });
-        let goes = |job: &JobId| self.sharing.peers.keys().any(|peer| self.may_lend(*job, *peer));
+        let leaves = |job: &JobId| self.state.job(*job).is_some_and(|job| job.spec.may_leave());
+        let goes = |job: &JobId| leaves(job) && self.sharing.peers.keys().any(|peer| self.may_lend(*job, *peer));
         let lanes = own.take(MOVABLE_JOBS).filter(goes).filter_map(|job| self.lanes.get(&LaneKey::Own(job)));
         lanes.map(|lane| u64::from(lane.queued.len())).sum()
     }

@@ -163,7 +163,7 @@ impl Machine {
             Event::Uncarried { grant, tasks } => self.uncarried(grant, &tasks, now, out),
             Event::PeerUp(peer) => self.peer_up(peer, now, out),
             Event::PeerDown(peer) => self.peer_down(peer, now),
-            Event::Areas(areas) => self.pair_areas(&areas, out),
+            Event::Areas(areas) => self.pair_areas(&areas, now, out),
             Event::Message { from, message } => self.message(from, message, now, out),
             Event::Tick => {}
         }

@@ -28,7 +28,7 @@ const NO_SHARE: u8 = u8::MAX;
 const WHOLE: u8 = 200;
 const NO_CELSIUS: i8 = i8::MIN;
 const TRIT_BITS: u8 = 0b11;
-const RESERVED_BITS: u8 = 0b1100_0000;
+const RESERVED_BITS: u8 = 0b1000_0000;
 
 /// The state of one node at one time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
@@ -68,6 +68,8 @@ pub struct Flags {
     pub on_battery: bool,
     /// It holds tasks or leases: its heartbeats are frequent.
     pub holds_work: bool,
+    /// Nothing of what waits on it may go elsewhere.
+    pub stays: bool,
 }
 
 /// Why bytes are no vitals. Nothing was changed.
@@ -201,12 +203,16 @@ impl Vitals {
 impl Flags {
     fn bits(self) -> u8 {
         let bit = |set: bool, place: u8| u8::from(set) << place;
-        bit(self.draining, 2) | bit(self.disk_full, 3) | bit(self.on_battery, 4) | bit(self.holds_work, 5)
+        bit(self.draining, 2)
+            | bit(self.disk_full, 3)
+            | bit(self.on_battery, 4)
+            | bit(self.holds_work, 5)
+            | bit(self.stays, 6)
     }
 
     fn of(bits: u8) -> Self {
         let bit = |place: u8| bits & (1 << place) != 0;
-        Self { draining: bit(2), disk_full: bit(3), on_battery: bit(4), holds_work: bit(5) }
+        Self { draining: bit(2), disk_full: bit(3), on_battery: bit(4), holds_work: bit(5), stays: bit(6) }
     }
 }
 

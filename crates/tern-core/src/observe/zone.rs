@@ -30,6 +30,10 @@ pub struct ZoneLoad {
     pub queued: u64,
     pub running: u64,
     pub slots: u64,
+    /// Of those that wait, tasks on nodes that would give some of theirs away.
+    pub on_offer: u64,
+    /// Slots of nodes that have nothing of their own for them.
+    pub room: u64,
 }
 
 /// A zone as its own broker and those of the others see it.
@@ -47,13 +51,7 @@ impl ZoneLoad {
     /// Tasks wait though slots are free: mostly they cannot run in this zone.
     #[must_use]
     pub const fn is_stuck(&self) -> bool {
-        self.queued > 0 && self.slots > self.running
-    }
-
-    /// Slots for which there is no task in the zone itself.
-    #[must_use]
-    pub const fn free(&self) -> u64 {
-        self.slots.saturating_sub(self.running).saturating_sub(self.queued)
+        self.on_offer > 0 && self.room > 0
     }
 
     /// A zone of one node.
@@ -65,15 +63,19 @@ impl ZoneLoad {
         let cores = facts.map_or(0, |facts| u64::from(facts.cores));
         // A load without the cores that carry it, or the reverse, would bend the ratio.
         let (load_milli, cores) = vitals.rho_milli.map_or((0, 0), |rho| (u64::from(rho) * cores, cores));
+        let (queued, running, slots) = (u64::from(vitals.queued), u64::from(vitals.running), u64::from(vitals.slots));
+        let takes = !vitals.flags.draining && !vitals.flags.disk_full;
         Self {
             load_milli,
             cores,
             overloaded: u32::from(vitals.trit == NodeTrit::Overloaded),
             balanced: u32::from(vitals.trit == NodeTrit::Balanced),
             idle: u32::from(vitals.trit == NodeTrit::Idle),
-            queued: vitals.queued.into(),
-            running: vitals.running.into(),
-            slots: vitals.slots.into(),
+            queued,
+            running,
+            slots,
+            on_offer: if vitals.flags.stays { 0 } else { queued },
+            room: if takes { slots.saturating_sub(running).saturating_sub(queued) } else { 0 },
             ..one
         }
     }
@@ -92,6 +94,8 @@ impl ZoneLoad {
             queued: self.queued.saturating_add(other.queued),
             running: self.running.saturating_add(other.running),
             slots: self.slots.saturating_add(other.slots),
+            on_offer: self.on_offer.saturating_add(other.on_offer),
+            room: self.room.saturating_add(other.room),
         }
     }
 

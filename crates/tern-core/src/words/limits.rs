@@ -162,6 +162,12 @@ pub const ZONE_LOAD_EVERY: Span = Span::secs(10);
 pub const AREAS_EVERY: Span = Span::secs(5);
 /// Nodes with waiting tasks that one broker names to another at once.
 pub const GIVERS_MAX: usize = 32;
+/// Jobs that are looked at to say how many tasks could go elsewhere.
+pub const MOVABLE_JOBS: usize = 64;
+/// A broker listens to others not more often than this.
+pub const PAIR_GAP: Span = Span::ms(250);
+/// It is told again to people after this that the same two zones are paired.
+pub const PAIR_SAID_AGAIN: Span = Span::secs(600);
 /// Nodes of other zones with which a node shares work at the same time.
 pub const FAR_PEERS_MAX: usize = 8;
 /// One of them that says nothing for so long is forgotten …

@@ -233,7 +233,13 @@ impl Loop {
             queued: u16::try_from(told.load.queued).unwrap_or(u16::MAX),
             running: u16::try_from(told.load.running).unwrap_or(u16::MAX),
             slots: u16::try_from(told.load.slots).unwrap_or(u16::MAX),
-            flags: Flags { draining: told.draining, disk_full: told.full, on_battery, holds_work: told.busy },
+            flags: Flags {
+                draining: told.draining,
+                disk_full: told.full,
+                on_battery,
+                holds_work: told.busy,
+                stays: told.stays,
+            },
         };
         to_mesh.vitals(vitals, told.busy);
     }

@@ -1,7 +1,8 @@
 //! The network between computers: delay, loss, repetition, late arrival, partitions, and what link monitoring says.
 
 use tern_core::machine::{Event, Told};
-use tern_core::observe::{Area, Fit, ZoneLoad};
+use tern_core::observe::vitals::Flags;
+use tern_core::observe::{Area, Fit, Vitals, ZoneLoad};
 use tern_core::wire::Message;
 
 use super::faults::Repair;
@@ -149,14 +150,11 @@ impl World {
     }
 
     fn load(&self, node: usize) -> ZoneLoad {
-        let Some(load) = self.network.told[node].map(|told| told.load) else { return ZoneLoad::default() };
-        ZoneLoad {
-            nodes: 1,
-            queued: load.queued.into(),
-            running: load.running.into(),
-            slots: load.slots.into(),
-            ..ZoneLoad::default()
-        }
+        let Some(told) = self.network.told[node] else { return ZoneLoad::default() };
+        let count = |number: u32| u16::try_from(number).unwrap_or(u16::MAX);
+        let flags = Flags { draining: told.draining, disk_full: told.full, stays: told.stays, ..Flags::default() };
+        let (queued, running, slots) = (count(told.load.queued), count(told.load.running), count(told.load.slots));
+        ZoneLoad::of(None, Some(&Vitals { queued, running, slots, flags, ..Vitals::default() }))
     }
 
     pub(super) fn send(&mut self, from: usize, to: usize, message: Message) {

@@ -168,8 +168,8 @@ fn one_node_of_each_zone_hears_of_all_of_them_and_of_their_brokers() {
         let areas = &world.nodes[broker].areas;
         assert_eq!(areas.iter().position(|area| area.here), Some(zone));
         assert_eq!(areas.iter().map(|area| world.number(&area.broker).unwrap()).collect::<Vec<_>>(), firsts);
-        assert_eq!(areas.iter().map(|area| area.load.queued).collect::<Vec<_>>(), [0, 20, 0]);
-        assert_eq!(areas.iter().map(|area| area.load.free()).collect::<Vec<_>>(), [16, 0, 16]);
+        assert_eq!(areas.iter().map(|area| area.load.on_offer).collect::<Vec<_>>(), [0, 20, 0]);
+        assert_eq!(areas.iter().map(|area| area.load.room).collect::<Vec<_>>(), [16, 0, 16]);
     }
 }
 

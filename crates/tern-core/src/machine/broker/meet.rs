@@ -15,19 +15,24 @@ use crate::words::limits::{FAR_LINGERS, FAR_PEERS_MAX, FAR_SILENT};
 use crate::words::{NodeId, Now};
 
 impl Machine {
-    /// A broker says that tasks wait there. It is only believed where this node has room: then it greets that one, hears how loaded it is,
-    /// and asks it or does not.
-    pub(in crate::machine) fn meet(&mut self, with: NodeId, now: Now, out: &mut Vec<Effect>) {
+    /// A broker of this zone says that tasks wait there.
+    pub(in crate::machine) fn meet(&mut self, from: NodeId, with: NodeId, now: Now, out: &mut Vec<Effect>) {
+        if self.is_near(from) {
+            self.get_in_touch(with, now, out);
+        } else {
+            self.refuse(Refusal::NotAsked);
+        }
+    }
+
+    /// Where this node has room it greets that one, hears how loaded it is, and asks it or does not.
+    pub(super) fn get_in_touch(&mut self, with: NodeId, now: Now, out: &mut Vec<Effect>) {
         if self.is_near(with) || self.room_for_far() == 0 {
             return;
         }
         // Also one that is known: it may have missed the greeting, and would lend nothing to a machine of which it knows nothing.
-        if let Some(far) = self.broker.far.get_mut(&with) {
-            far.used = now.boot;
-        } else if !self.get_to_know(with, now) {
-            return;
+        if self.broker.is_far(with) || self.get_to_know(with, now) {
+            self.greet(with, false, out);
         }
-        self.greet(with, false, out);
     }
 
     /// A node of another zone has free slots and was told of this one.
@@ -59,9 +64,10 @@ impl Machine {
 
     /// False: there are as many as there may be.
     fn get_to_know(&mut self, node: NodeId, now: Now) -> bool {
-        if self.broker.far.len() >= FAR_PEERS_MAX || !self.add_peer(node, now) {
+        if self.broker.far.len() >= FAR_PEERS_MAX {
             return false;
         }
+        self.add_peer(node, now);
         self.broker.far.insert(node, Far { since: now.boot, used: now.boot });
         self.decided(Did::Meet { with: node }, Reason::OtherZone);
         true

@@ -21,10 +21,12 @@ pub(super) struct Broker {
     far: BTreeMap<NodeId, Far>,
     /// There are other zones: how loaded this node is matters though it may be alone in its own.
     pub zones: bool,
-    /// The broker that was last told of tasks that wait here: said once to people.
-    told: Option<NodeId>,
-    /// In how many looks in a row tasks waited here though slots of this zone were free: what cannot run in it, nor in the zone next
-    /// to it, is offered to others in turn.
+    /// Brokers that were told of tasks that wait here, and when that was said to people last.
+    told: BTreeMap<NodeId, u64>,
+    /// Before this no other broker is listened to.
+    listens_at: u64,
+    /// In how many looks in a row tasks waited here though slots of this zone were free, or though another zone was told of them
+    /// before: what cannot run in this one, nor in the zone next to it, is offered to others in turn.
     stuck: u64,
 }
 
@@ -39,6 +41,10 @@ struct Far {
 impl Broker {
     pub fn is_far(&self, node: NodeId) -> bool {
         self.far.contains_key(&node)
+    }
+
+    pub fn count(&self) -> usize {
+        self.far.len()
     }
 
     pub fn forget(&mut self, node: NodeId) {

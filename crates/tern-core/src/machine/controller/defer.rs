@@ -41,11 +41,14 @@ impl Machine {
         waits.sum::<u64>() + runs.map(|(_, lane)| u64::from(lane.in_hand)).sum::<u64>()
     }
 
-    /// What of the load, over the CPUs, tasks make that were put off, averaged as the load is: they give way to whatever comes, so that
-    /// a machine which does nothing else is idle. Were they counted, those that run would keep the next ones waiting for a minute.
+    /// What of the load, over the CPUs, tasks make that were put off, averaged as the load is: none begins where anything else
+    /// waits, so that a machine which does nothing else counts as idle. Were they counted, those that run would keep the next ones waiting for a
+    /// minute. One that sleeps makes no load and is taken off, too: so much of another's load is not seen.
     pub(in crate::machine) fn put_off_load(&mut self, reading: &Reading) -> f64 {
         let runs = self.lanes.iter().filter(|(key, lane)| lane.in_hand > 0 && self.gives_way(key));
         let slots: u64 = runs.map(|(key, lane)| u64::from(lane.in_hand) * u64::from(self.takes(*key).slots)).sum();
+        // What is given ahead does not run yet.
+        let slots = slots.min(self.here.slots.into());
         let average = self.load_average();
         let put_off = self.controller.put_off.get_or_insert(Smoothed::new(average)).next(reading.at, slots as f64);
         if reading.cpus == 0 { 0.0 } else { put_off / f64::from(reading.cpus) }

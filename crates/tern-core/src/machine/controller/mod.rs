@@ -122,7 +122,9 @@ impl Machine {
             (self.controller.rule, self.controller.wish) = (None, Standing::default());
             return;
         }
-        let picture = Picture { signs, takers, deferred: self.deferred_tasks(), waiting };
+        let here = own == Some(NodeTrit::Idle) && self.running() == 0;
+        let spare = here || self.idle_peers().any(|(_, peer)| peer.heard.running == 0);
+        let picture = Picture { signs, takers, deferred: self.deferred_tasks(), waiting, spare };
         let rule = rules::rule(&picture, self.controller.mode);
         let Signs { plus, zero, minus } = signs;
         if self.controller.rule.replace(rule).unwrap_or(Rule::Rest) != rule {

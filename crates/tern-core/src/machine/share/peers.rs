@@ -99,21 +99,19 @@ impl Machine {
     }
 
     pub(in crate::machine) fn peer_up(&mut self, peer: NodeId, now: Now, out: &mut Vec<Effect>) {
-        if self.add_peer(peer, now) {
-            self.broker.forget(peer);
-            self.signs_changed();
-            out.push(Effect::Tell(self.told()));
-        } else {
-            self.refuse(Refusal::TooLarge);
+        // Nodes of other zones have places of their own.
+        let near = self.sharing.peers.len() - self.broker.count();
+        if near >= PEERS_MAX && (self.broker.is_far(peer) || !self.sharing.peers.contains_key(&peer)) {
+            return self.refuse(Refusal::TooLarge);
         }
+        self.broker.forget(peer);
+        self.add_peer(peer, now);
+        self.signs_changed();
+        out.push(Effect::Tell(self.told()));
     }
 
-    /// False: there are as many as there may be.
-    pub(in crate::machine) fn add_peer(&mut self, peer: NodeId, now: Now) -> bool {
+    pub(in crate::machine) fn add_peer(&mut self, peer: NodeId, now: Now) {
         let sharing = &mut self.sharing;
-        if sharing.peers.len() >= PEERS_MAX && !sharing.peers.contains_key(&peer) {
-            return false;
-        }
         sharing.peers.insert(peer, Peer::default());
         sharing.loaded.remove(&peer);
         sharing.asking.remove(&peer);
@@ -121,7 +119,6 @@ impl Machine {
             borrowed.resend_at = now.boot;
             borrowed.renew_at = now.boot;
         }
-        true
     }
 
     /// Loans stay: only an expired lease says that the other stopped.
@@ -223,6 +220,14 @@ impl Machine {
             .sum()
     }
 
+    /// Whether tasks of a lane may run on other nodes. What was borrowed is lent to nobody.
+    fn may_leave(&self, key: LaneKey) -> bool {
+        match key {
+            LaneKey::Own(job) => self.state.job(job).is_some_and(|job| job.spec.may_leave()),
+            LaneKey::Borrowed(_) => false,
+        }
+    }
+
     /// Whether it matters to anybody how loaded this node is.
     pub(super) fn is_listened_to(&self) -> bool {
         self.broker.zones || !self.sharing.peers.is_empty()
@@ -238,7 +243,8 @@ impl Machine {
         };
         let shares = !self.sharing.loans.is_empty() || !self.sharing.borrowed.is_empty();
         let busy = shares || load.queued > 0 || load.running > 0;
-        Told { load, busy, draining: self.here.draining, full: self.here.full }
+        let stays = load.queued > 0 && !self.ready.iter().any(|key| self.may_start(*key) && self.may_leave(*key));
+        Told { load, busy, draining: self.here.draining, full: self.here.full, stays }
     }
 
     /// Tells all peers, where it is time or a trit changed.

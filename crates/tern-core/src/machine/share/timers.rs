@@ -31,7 +31,7 @@ impl Machine {
             Message::Post { postings, aborts } => self.keep_book(from, &postings, &aborts, out),
             Message::Settled { txs } => self.settled(from, &txs),
             Message::Pair { givers } => self.paired(&givers, now, out),
-            Message::Meet { with } => self.meet(with, now, out),
+            Message::Meet { with } => self.meet(from, with, now, out),
             Message::Greet { fit, answers } => self.greeted(from, fit, answers, now, out),
             Message::Recall { grant, tasks } => self.recall(from, grant, &tasks, now, out),
         }

@@ -13,7 +13,7 @@ fn vitals() -> Vitals {
         queued: 12,
         running: 8,
         slots: 4,
-        flags: Flags { draining: true, disk_full: false, on_battery: true, holds_work: true },
+        flags: Flags { draining: true, disk_full: false, on_battery: true, holds_work: true, stays: false },
     }
 }
 
@@ -36,7 +36,6 @@ fn forged(changes: &[(usize, u8)]) -> Result<Vitals, VitalsError> {
 #[test]
 fn absurd_claims_are_refused_with_their_reason() {
     assert_eq!(forged(&[(4, 0b11)]), Err(VitalsError::Trit));
-    assert_eq!(forged(&[(4, 0b0100_0000)]), Err(VitalsError::Reserved));
     assert_eq!(forged(&[(4, 0b1000_0000)]), Err(VitalsError::Reserved));
     assert_eq!(forged(&[(5, 201)]), Err(VitalsError::Pressure { half_percent: 201 }));
     // More available than there is; a share of nothing.

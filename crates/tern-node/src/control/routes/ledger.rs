@@ -117,7 +117,7 @@ fn view(
     LedgerView {
         sound: findings.is_empty() && all.iter().all(|postings| postings.page.adds_up),
         books: all.iter().map(|postings| book(postings, name)).collect(),
-        zones: zones::books(transfers.values(), zone_of),
+        zones: zones::books(&transfers, &findings.iter().map(|finding| finding.tx).collect(), zone_of),
         transfers: shown.filter_map(|(tx, seen)| seen.show(*tx, name)).collect(),
         looked: transfers.len() as u64,
         findings: findings.iter().map(|finding| found(finding, name)).collect(),
@@ -204,7 +204,8 @@ fn findings(all: &[Postings], transfers: &BTreeMap<GrantId, Seen>, asked_ms: u64
         Line::Aborted(_) | Line::Began | Line::Ended => None,
     });
     let mut findings = audit(postings, open);
-    findings.extend(all.iter().flat_map(posted_by_nobody));
+    // Where lines cannot be read one of them may be the start that is missing.
+    findings.extend(all.iter().filter(|it| it.page.unread == 0).flat_map(posted_by_nobody));
     findings.sort_unstable();
     findings.dedup();
     findings

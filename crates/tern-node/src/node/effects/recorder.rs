@@ -10,6 +10,7 @@ use tern_core::observe::kpi::line::Standing;
 use tern_core::observe::kpi::{End, Event, How, Peer, Tag};
 use tern_core::promise::ledger::{Half, Line, Posting};
 use tern_core::promise::{Exit, Outcome, Record};
+use tern_core::words::limits::JOBS_MAX;
 use tern_core::words::{Attempt, JobId, NodeId, Now, Span, TaskSet};
 
 use super::tally::Tally;
@@ -64,7 +65,7 @@ impl Recorder {
 
     /// Tasks of a job are over without having run to their end. Remembered, so that none is counted twice.
     fn count_cancelled(&mut self, job: JobId, tasks: u32) {
-        if self.cancelled.len() >= ROUNDS_MAX && !self.cancelled.contains_key(&job) {
+        if self.cancelled.len() >= JOBS_MAX && !self.cancelled.contains_key(&job) {
             self.cancelled.pop_first();
         }
         *self.cancelled.entry(job).or_default() += tasks;
@@ -160,8 +161,9 @@ impl Loop {
                 }
                 Record::Retried { job, round, tasks } => {
                     self.recorder.round_began(*job, *round, now.wall_ms);
+                    let still = self.machine.state().job(*job).map_or(0, |known| known.cancelled.len());
                     if let Some(counted) = self.recorder.cancelled.get_mut(job) {
-                        *counted = counted.saturating_sub(tasks.len());
+                        *counted = still.min(*counted);
                     }
                     Event::Retried { job: *job, round: *round, tasks: tasks.len(), left }
                 }
@@ -212,6 +214,9 @@ impl Loop {
         match line {
             Line::Began => {
                 self.recorder.stands = Some((self.machine.open_slots(), self.machine.is_draining()));
+                // Earlier lives have counted what was cancelled in them.
+                let known = self.machine.state().jobs().iter().filter(|(_, job)| !job.cancelled.is_empty());
+                self.recorder.cancelled = known.map(|(id, job)| (*id, job.cancelled.len())).collect();
                 let event = Event::Began(self.standing());
                 self.recorder.write(clock::now(), event);
             }

@@ -157,5 +157,5 @@ fn heard(vitals: &Vitals) -> Message {
         load_milli: vitals.rho_milli.map_or(0, u32::from),
     };
     let flags = vitals.flags;
-    Told { load, busy: flags.holds_work, draining: flags.draining, full: flags.disk_full }.message()
+    Told { load, busy: flags.holds_work, draining: flags.draining, full: flags.disk_full, stays: flags.stays }.message()
 }

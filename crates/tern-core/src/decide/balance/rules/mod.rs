@@ -45,6 +45,8 @@ pub struct Picture {
     pub deferred: u64,
     /// Tasks that wait for a slot somewhere.
     pub waiting: u64,
+    /// An idle node on which nothing runs.
+    pub spare: bool,
 }
 
 /// What is to be done for the whole grid.
@@ -71,10 +73,10 @@ pub fn rule(picture: &Picture, mode: Mode) -> Rule {
         1.. if picture.takers => Rule::Move,
         1.. => Rule::Throttle,
         ..0 if picture.deferred > 0 => Rule::Wake,
-        // No machine is sent to sleep while something waits: the next slot that is free is for it.
-        ..0 if picture.waiting > 0 && mode == Mode::Paired => Rule::Pairs,
-        ..0 if picture.waiting > 0 => Rule::Rest,
-        ..0 => Rule::Offer,
+        ..0 if picture.waiting == 0 && picture.spare => Rule::Offer,
+        // No machine is sent to sleep while something waits, since the next slot that is free is for it; nor one that works.
+        ..0 if mode == Mode::Paired => Rule::Pairs,
+        ..0 => Rule::Rest,
         0 if mode == Mode::Paired && picture.signs.pairs() > 0 && picture.takers => Rule::Pairs,
         0 => Rule::Rest,
     }
@@ -103,7 +105,9 @@ impl Rule {
             Self::Wake => "work that was put off begins on idle nodes",
             Self::Offer => "nothing waits that was put off: idle machines could sleep",
             Self::Pairs => "nodes with work and idle ones help each other, nothing is woken or sent to sleep",
-            Self::Rest if signs.sum() < 0 => "tasks wait where they are, and no machine is sent to sleep meanwhile",
+            Self::Rest if signs.sum() < 0 => {
+                "tasks wait or run where they are, and no machine is sent to sleep meanwhile"
+            }
             Self::Rest => "the sum is 0: no action needed",
         };
         format!("{plus} overloaded and {minus} idle: {then}")
@@ -125,7 +129,7 @@ mod tests {
     use super::*;
 
     fn seen(plus: u32, minus: u32, takers: bool, deferred: u64) -> Picture {
-        Picture { signs: Signs { plus, zero: 1, minus }, takers, deferred, waiting: 0 }
+        Picture { signs: Signs { plus, zero: 1, minus }, takers, deferred, waiting: 0, spare: true }
     }
 
     #[test]
@@ -145,6 +149,8 @@ mod tests {
         assert_eq!(rule(&flooded, Mode::Strict), Rule::Rest, "nor where these may not move");
         let full = Picture { waiting: 9, ..seen(0, 2, false, 0) };
         assert_eq!(rule(&full, Mode::Paired), Rule::Pairs, "the slots that are taken now are free in a moment");
+        let busy = Picture { spare: false, ..seen(0, 2, false, 0) };
+        assert_eq!(rule(&busy, Mode::Paired), Rule::Pairs, "one that works does not sleep");
     }
 
     #[test]

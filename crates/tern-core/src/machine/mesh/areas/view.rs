@@ -7,7 +7,6 @@ use alloc::vec::Vec;
 use crate::decide::zones::{FAR_US, NEAR_US, Place, infer, private_network};
 use crate::machine::mesh::node::Mesh;
 use crate::observe::{LinkTrit, ZoneLoad};
-use crate::wire::mesh::Load;
 use crate::words::NodeId;
 
 /// One zone. One that lies in others is counted in these, too.
@@ -86,14 +85,9 @@ impl Mesh {
 
     /// What was heard last of the load of another zone.
     fn load_of(&self, zone: &str) -> ZoneLoad {
-        self.last_load(zone).map_or_else(ZoneLoad::default, |said| said.load)
-    }
-
-    /// The same with all that was said.
-    pub(super) fn last_load(&self, zone: &str) -> Option<&Load> {
         let said = self.areas.held.values().filter_map(|spoken| spoken.load.as_ref());
         let last = said.filter(|held| held.value.zone == zone).max_by_key(|held| held.heard_at);
-        last.map(|held| &held.value)
+        last.map_or_else(ZoneLoad::default, |held| held.value.load)
     }
 
     /// The zone of a node: as declared, as its rosters say, or as it can be seen from here. Empty: none.

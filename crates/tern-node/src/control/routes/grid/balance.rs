@@ -32,7 +32,8 @@ pub async fn balance(State(app): State<App>) -> Result<Json<BalanceView>, Refuse
     Ok(Json(view(&seen, &here, &movable).0))
 }
 
-/// Of nodes on which tasks wait, how many of these may go elsewhere; who does not say so in time is taken at its queue.
+/// Of nodes on which tasks wait, how many of these may go elsewhere; of who is not asked, or does not say so in time, all of them, unless
+/// it says itself that they stay.
 async fn movable(app: &App, seen: &GridView, here: &NodeStatus) -> Result<BTreeMap<NodeId, u64>, Refused> {
     let grid = &app.meshed()?.grid;
     let mut asked = tokio::task::JoinSet::new();
@@ -101,7 +102,8 @@ fn view(seen: &GridView, here: &NodeStatus, movable: &BTreeMap<NodeId, u64>) -> 
     let as_seen = |(node, vitals): &(&NodeView, Vitals)| {
         let speed = node.facts.as_ref().and_then(|facts| facts.speed).filter(|speed| *speed > 0);
         let queued = u32::from(vitals.queued);
-        let goes = movable.get(&node.node).map_or(queued, |goes| u32::try_from(*goes).unwrap_or(u32::MAX).min(queued));
+        let said = if vitals.flags.stays { 0 } else { queued };
+        let goes = movable.get(&node.node).map_or(said, |goes| u32::try_from(*goes).unwrap_or(u32::MAX).min(queued));
         let strict = here.mode == Mode::Strict;
         Seen {
             queued: if strict && trit(vitals.trit).0 != 1 { 0 } else { goes },
@@ -120,7 +122,8 @@ fn view(seen: &GridView, here: &NodeStatus, movable: &BTreeMap<NodeId, u64>) -> 
     };
     let takers = nodes.iter().any(|(_, vitals)| takes(vitals));
     let waiting = nodes.iter().map(|(_, vitals)| u64::from(vitals.queued)).sum();
-    let rule = rule(&Picture { signs, takers, deferred: here.deferred, waiting }, here.mode);
+    let spare = nodes.iter().any(|(_, vitals)| trit(vitals.trit).0 == -1 && vitals.running == 0);
+    let rule = rule(&Picture { signs, takers, deferred: here.deferred, waiting, spare }, here.mode);
     // In the strict mode who has tasks gives none away while the sum is 0.
     let moves = rule.moves(here.mode);
     let shifts = if moves { plan(&nodes.iter().map(as_seen).collect::<Vec<_>>()) } else { Vec::new() };
