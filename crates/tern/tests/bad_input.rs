@@ -58,6 +58,9 @@ fn every_command_names_an_unknown_key_its_file_and_line_and_starts_nothing() {
         &["submit", "--", "true"],
         &["run", "--", "true"],
         &["map", "true", ":::", "a"],
+        &["scum"],
+        &["trit"],
+        &["trit", "--literal", "--json"],
         &["jobs"],
         &["config", "check"],
     ] {
@@ -200,5 +203,13 @@ fn a_reader_that_goes_away_cancels_what_was_run_for_it_quietly() {
             tern.good(&["run", "--", "true"]);
             tern.good(&["down"]);
         }
+    }
+}
+
+#[test]
+fn a_demo_without_tasks_is_refused_before_anything_is_started() {
+    let tern = Tern::new();
+    for count in ["0", "x"] {
+        said(&tern.run(&["demo", "--tasks", count]), 64, &["--tasks"]);
     }
 }
