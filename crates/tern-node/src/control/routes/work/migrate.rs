@@ -83,6 +83,10 @@ fn rows(app: &App) -> Vec<Row> {
 }
 
 async fn of_task(app: &App, job: JobId, task: u32, to: Option<NodeId>) -> Result<MigrationView, Refused> {
+    // A job that is not there either is the node's to refuse.
+    if app.handle.job(job).await?.is_some_and(|known| task >= known.tasks.total) {
+        return Err(super::no_such_task(&job.to_string(), Some(task.saturating_add(1))));
+    }
     let Answer::Migrated(migration) = app.handle.command(Command::Migrate { job, task, to }).await? else {
         return Err(NodeError::Stopping.into());
     };
