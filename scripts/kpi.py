@@ -4,13 +4,15 @@
     scripts/kpi.py [--since-ms UNIX_MS] STATE_FOLDER
 
 Reads STATE_FOLDER/events.old and STATE_FOLDER/events, and prints JSON with the names of `tern kpi --json`. All sums are exact
-(fractions); a figure that was not measured is null. Needs nothing but Python 3.8.
+(fractions); a figure that was not measured is null. Needs nothing but Python 3.8. A line counts as unreadable where Tern
+counts it so.
 """
 
 import argparse
 import json
 import math
 import os
+import re
 import sys
 from fractions import Fraction
 
@@ -18,25 +20,171 @@ MS = 10**6  # nanoseconds
 SECOND = 10**9
 WELL = ("done",)
 BADLY = ("failed", "timed_out")
-KINDS = """began continues stopped accepted retried cancelled unstarted given ended lent returned borrowed load slots drain""".split()
+LINE_BYTES_MAX = 1 << 20
+U64_MAX = (1 << 64) - 1
+
+
+# ---- What a line is made of. Each of these gives a value as it counts, or raises BadLine. ----
+
+
+class BadLine(Exception):
+    pass
+
+
+class Object(dict):
+    """A JSON object that remembers how many names it had, and which of them came again."""
+
+    def __init__(self, pairs):
+        super().__init__(pairs)
+        names = [name for name, _ in pairs]
+        self.names, self.again = len(names), {name for name in names if names.count(name) > 1} if len(self) < len(names) else set()
+
+
+def check(good, value):
+    if not good:
+        raise BadLine
+    return value
+
+
+def whole(low, high):
+    """Neither `true` nor a number with a point or an exponent is one of these."""
+    return lambda value: check(type(value) is int and low <= value <= high, value)
+
+
+def flag(value):
+    return check(type(value) is bool, value)
+
+
+def number(value):
+    check(type(value) in (int, float), value)
+    try:
+        return check(math.isfinite(float(value)), float(value))
+    except OverflowError:
+        raise BadLine from None
+
+
+def tag(value):
+    """A node's name as a number: its zeros and capitals do not matter."""
+    check(isinstance(value, str) and re.fullmatch(r"\+?[0-9A-Fa-f]+", value), value)
+    return whole(0, (1 << 32) - 1)(int(value, 16))
+
+
+def job(value):
+    """A running number, and the tag of its node."""
+    found = re.fullmatch(r"\+?([0-9]+)-(.{8})", check(isinstance(value, str), value))
+    return whole(0, (1 << 32) - 1)(int(check(found, found).group(1))), tag(found.group(2))
+
+
+def how(value):
+    if isinstance(value, Object) and value.names == 1 and list(value.values()) == [None]:
+        (value,) = value
+    return check(value in ("done", "failed", "timed_out", "cancelled", "void") if isinstance(value, str) else False, value)
+
+
+def or_none(take):
+    def taken(value):
+        return None if value is None else take(value)
+
+    taken.may_miss = True
+    return taken
+
+
+def several(take):
+    return lambda values: [take(value) for value in check(isinstance(values, list), values)]
+
+
+def row(*takes):
+    return lambda values: [take(value) for take, value in zip(takes, check(isinstance(values, list) and len(values) == len(takes), values))]
+
+
+def fields(**takes):
+    """An object with these names, or a list of their values in this order. Other names are passed over."""
+
+    def taken(value):
+        if isinstance(value, list):
+            return dict(zip(takes, row(*takes.values())(value)))
+        check(isinstance(value, Object) and not value.again & takes.keys(), value)
+        missing = takes.keys() - value.keys()
+        check(all(hasattr(takes[name], "may_miss") for name in missing), value)
+        return {name: take(value.get(name)) for name, take in takes.items()}
+
+    return taken
+
+
+U16, U32, U64 = (whole(0, (1 << bits) - 1) for bits in (16, 32, 64))
+STANDING = fields(node=tag, slots=U32, open=U32, cpus=U32, speed_milli=or_none(U16), left=U64)
+END = row(U32, U64, U64, or_none(U64), how, flag)
+PEER = row(tag, U32, U32, U32, or_none(U16))
+KINDS = {
+    "began": STANDING,
+    "continues": STANDING,
+    "stopped": fields(left=U64),
+    "accepted": fields(job=job, tasks=U32, left=U64),
+    "retried": fields(job=job, round=U16, tasks=U32, left=U64),
+    "cancelled": fields(job=job, left=U64),
+    "unstarted": fields(job=job, tasks=U32),
+    "given": fields(job=job, round=U16, tasks=several(row(U32, U32))),
+    "ended": fields(job=job, round=U16, on=tag, slots=U32, queued_ms=or_none(U64), tasks=several(END), left=U64),
+    "lent": fields(job=job, to=tag, tasks=U32),
+    "returned": fields(**{"job": job, "from": tag, "tasks": U32}),
+    "borrowed": fields(**{"from": tag, "tasks": U32}),
+    "load": fields(
+        rho=or_none(number),
+        trit=whole(-128, 127),
+        queued=U64,
+        running=U32,
+        slots=U32,
+        speed_milli=or_none(U16),
+        peers=several(PEER),
+        left=U64,
+    ),
+    "slots": fields(open=U32),
+    "drain": fields(on=flag),
+}
+
+
+def event(value):
+    check(isinstance(value, Object) and value.names == 1, value)
+    ((kind, body),) = value.items()
+    return kind, check(kind in KINDS, KINDS.get(kind))(body)
+
+
+LINE = fields(at_ms=U64, mono_ns=U64, event=event)
+
+
+def no_json(word):
+    """NaN and the like, which Python would take."""
+    raise BadLine(word)
+
+
+def parse(text):
+    """A line; None for one that cannot be read."""
+    # "-0" has no place among whole numbers.
+    whole_number = lambda digits: -0.0 if digits == "-0" else int(digits)
+    try:
+        value = json.loads(text.decode(), object_pairs_hook=Object, parse_constant=no_json, parse_int=whole_number)
+        line = LINE(value)
+    except (BadLine, ValueError, RecursionError):
+        return None
+    return (line["at_ms"], line["mono_ns"], *line["event"])
 
 
 def read(folder):
     """Lines, oldest first; None for one that cannot be read."""
     for name in ("events.old", "events"):
         try:
-            with open(os.path.join(folder, name), "rb") as file:
-                text = file.read()
+            file = open(os.path.join(folder, name), "rb")
         except FileNotFoundError:
             continue
-        *whole, _about_to_be_written = text.split(b"\n")
-        for row in filter(None, whole):
-            try:
-                line = json.loads(row)
-                ((kind, body),) = line["event"].items()
-                yield (line["at_ms"], line["mono_ns"], kind, body) if kind in KINDS else None
-            except (ValueError, KeyError, TypeError, AttributeError):
-                yield None
+        with file:
+            # A line that is longer than any is damage, and comes in pieces.
+            while text := file.readline(LINE_BYTES_MAX):
+                if text.endswith(b"\n"):
+                    if text != b"\n":
+                        yield parse(text)
+                elif len(text) == LINE_BYTES_MAX:
+                    yield None
+                # Else it is about to be written.
 
 
 def variance(xs):
@@ -54,19 +202,30 @@ def jain(xs):
     return sum(xs) ** 2 / (len(xs) * squares) if squares else Fraction(1)
 
 
+def as_float(value):
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf
+
+
 class OverTime:
     """The mean over time of something that is known for a part of it."""
 
     def __init__(self):
-        self.area, self.ns = Fraction(0), 0
+        self.area, self.ns, self.endless = Fraction(0), 0, False
 
     def hold(self, value, ns):
-        if value is not None:
+        if value == math.inf:
+            self.endless = True
+        elif value is not None:
             self.area += value * ns
-            self.ns += ns
+        if value is not None:
+            self.ns = min(self.ns + ns, U64_MAX)
 
     def mean(self):
-        return self.area / self.ns if self.ns else None
+        """None also where it is beyond all numbers."""
+        return self.area / self.ns if self.ns and not self.endless and as_float(self.area) < math.inf else None
 
 
 class Log:
@@ -110,7 +269,7 @@ class Log:
             self.moves[kind] += body["tasks"]
 
     def elapse(self, ns):
-        self.awake += ns
+        self.awake = min(self.awake + ns, U64_MAX)
         if self.open is not None:
             self.capacity += self.open * ns
         nodes = [] if None in (self.me, self.open) else [(self.me, self.open)]
@@ -139,11 +298,14 @@ class Log:
             if len(loads) > 1:
                 mean = sum(loads) / len(loads)
                 spread = variance(loads)
-                self.spread = (spread, Fraction(math.sqrt(spread) / float(mean)) if mean > 0 else None)
+                if as_float(spread) == math.inf:
+                    self.spread = (math.inf, math.inf if mean > 0 else None)
+                else:
+                    self.spread = (spread, Fraction(math.sqrt(spread) / float(mean)) if mean > 0 else None)
 
     def ended(self, mono, body, counts):
         here = body["on"] == self.me
-        own = self.me is not None and body["job"].split("-")[1] == self.me
+        own = self.me is not None and body["job"][1] == self.me
         lived = mono - self.life[0] if self.life else 0
         for task, started_ms, ran, _cpu, how, over in body["tasks"]:
             if counts:
@@ -166,7 +328,7 @@ class Log:
     def own_end(self, key, started_ms, ran, how, over, queued_ms, counts):
         since = self.waiting.pop(key, queued_ms)
         if not over and how not in ("cancelled", "done"):
-            self.waiting[key] = started_ms + ran // MS
+            self.waiting[key] = min(started_ms + ran // MS, U64_MAX)
         if not counts:
             return
         if not over:
@@ -250,6 +412,9 @@ def main():
     words.add_argument("folder", help="the state folder, which holds `events`")
     words.add_argument("--since-ms", type=int, default=0, help="only of what was written at this Unix time or later")
     words = words.parse_args()
+    if not os.path.isdir(words.folder):
+        print(f"kpi.py: there is no folder {words.folder}: name the state folder, which holds `events`", file=sys.stderr)
+        sys.exit(66)
     log = Log(words.since_ms)
     for line in read(words.folder):
         if line is None:

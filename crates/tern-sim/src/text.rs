@@ -77,6 +77,7 @@ pub fn event(event: &Event) -> (&'static str, String) {
         Event::Revoked(list) => ("warden", format!("gives back {}", attempts(list))),
         Event::Reading(reading) => ("sense", format!("load {:.2} on {} cpus", reading.load1, reading.cpus)),
         Event::Processes(seen) => ("sense", format!("{} processes", seen.len())),
+        Event::Holds(held) => ("warden", format!("holds {} processes back", held.len())),
         Event::Unheld(pid) => ("warden", format!("does not hold process {pid}")),
         Event::Power(power) => ("sense", format!("fed by {power:?}")),
         Event::Recalled(known) => ("agent", format!("remembers {} commands", known.commands.len())),

@@ -32,7 +32,7 @@ const PATIENCE: Duration = Duration::from_secs(180);
 #[derive(clap::Args, Debug)]
 pub struct DemoArgs {
     /// Tasks in the flood.
-    #[arg(long, default_value_t = 240)]
+    #[arg(long, default_value_t = 240, value_parser = clap::value_parser!(u32).range(1..))]
     tasks: u32,
     /// Kill one of the idle nodes (agent and warden, with KILL) when a third of the work is done.
     #[arg(long)]

@@ -58,6 +58,9 @@ fn every_command_names_an_unknown_key_its_file_and_line_and_starts_nothing() {
         &["submit", "--", "true"],
         &["run", "--", "true"],
         &["map", "true", ":::", "a"],
+        &["scum"],
+        &["trit"],
+        &["trit", "--literal", "--json"],
         &["jobs"],
         &["config", "check"],
     ] {
@@ -200,5 +203,38 @@ fn a_reader_that_goes_away_cancels_what_was_run_for_it_quietly() {
             tern.good(&["run", "--", "true"]);
             tern.good(&["down"]);
         }
+    }
+}
+
+#[test]
+fn a_demo_without_tasks_is_refused_before_anything_is_started() {
+    let tern = Tern::new();
+    for count in ["0", "x"] {
+        said(&tern.run(&["demo", "--tasks", count]), 64, &["--tasks"]);
+    }
+}
+
+#[test]
+fn a_task_that_is_not_there_is_no_input_whoever_asks_for_it() {
+    let tern = Tern::new();
+    tern.up();
+    let job = tern.submit(&["--", "true"]);
+    tern.good(&["wait", &job]);
+    let second = format!("{job}/2");
+    for words in [&["explain", &second][..], &["migrate", &second]] {
+        said(&tern.run(words), 66, &["no task 2"]);
+    }
+    tern.good(&["down"]);
+}
+
+#[test]
+fn what_takes_no_more_is_said_to_be_standard_output() {
+    let tern = Tern::new();
+    for words in [&["trit"][..], &["trit", "--json"], &["jobs", "--json"]] {
+        let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let out = tern.command(words).stdout(full).output().unwrap();
+        let stderr = String::from_utf8(out.stderr).unwrap();
+        assert_eq!(out.status.code(), Some(75), "{words:?}: {stderr}");
+        assert!(stderr.contains("standard output takes no more: No space left"), "{words:?}: {stderr}");
     }
 }

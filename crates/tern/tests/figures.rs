@@ -212,6 +212,99 @@ impl Dice {
     }
 }
 
+/// What may stand where a value stood, by hand or after damage: name, and the text instead of the value.
+const DAMAGES: [(&str, &str); 30] = [
+    ("mono_ns", "99999999999999999999"),
+    ("mono_ns", "18446744073709551616"),
+    ("mono_ns", "-1"),
+    ("mono_ns", "-0"),
+    ("mono_ns", "7.0"),
+    ("at_ms", "true"),
+    ("at_ms", "null"),
+    ("at_ms", "1764000000000,\"at_ms\":1764000000000"),
+    ("at_ms", "1764000000000,\"extra\":{\"a\":[{},7,\"x\"]}"),
+    ("at_ms", "1764000000000,\"extra\":NaN"),
+    ("slots", "\"x\""),
+    ("slots", "4294967296"),
+    ("open", "1e1"),
+    ("tasks", "-3"),
+    ("tasks", "{}"),
+    ("left", "NaN"),
+    ("left", "18446744073709551616"),
+    ("job", "7"),
+    ("job", "\"1-a\""),
+    ("job", "\"+1-0000000A\""),
+    ("job", "\"4294967296-0000000a\""),
+    ("node", "\"0a\""),
+    ("node", "\"x\""),
+    ("on", "\"10000000a\""),
+    ("rho", "NaN"),
+    ("rho", "-Infinity"),
+    ("rho", "1e999"),
+    ("rho", "\"1\""),
+    ("speed_milli", "65536"),
+    ("peers", "[[\"0000000b\",1,1,1]]"),
+];
+
+/// The line with another value, where it has such a name; else with a kind that there is not.
+fn damaged(line: &str, (name, value): (&str, &str)) -> String {
+    let quoted = format!("\"{name}\":");
+    let Some(at) = line.find(&quoted).map(|at| at + quoted.len()) else {
+        return line.replacen("\"event\":{\"", "\"event\":{\"re", 1);
+    };
+    let mut rest = serde_json::Deserializer::from_str(&line[at..]).into_iter::<Value>();
+    rest.next().unwrap().unwrap();
+    format!("{}{value}{}", &line[..at], &line[at + rest.byte_offset()..])
+}
+
+/// The script's figures of one file, and ours.
+fn both(text: &str) -> Option<[Value; 2]> {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("events"), text).unwrap();
+    let home = tern_node::home::Home::new(folder.path());
+    let ours = tern_node::store::events::read(&home, 0).unwrap().report();
+    Some([serde_json::to_value(ours).unwrap(), script(folder.path(), "0")?])
+}
+
+#[test]
+fn loads_beyond_all_numbers_and_lines_like_towers_are_counted_alike() {
+    let load = |rho: &str, at: u64| {
+        format!(
+            "{{\"at_ms\":{at},\"mono_ns\":{at},\"event\":{{\"load\":{{\"rho\":{rho},\"trit\":0,\"queued\":0,\"running\":0,\
+             \"slots\":2,\"speed_milli\":null,\"peers\":[[\"0000000b\",500,0,2,null]],\"left\":0}}}}}}\n"
+        )
+    };
+    let tower = "[".repeat(100_000) + &"]".repeat(100_000) + "\n";
+    let long = "x".repeat(3 << 20) + "\n";
+    let cases = [
+        (load("1", 5) + &load("2", 9), 2, 0),
+        (load("1e308", 5) + &load("2", 9), 2, 0),
+        (load("-1e308", 5) + &load("2", 9) + &load("1e154", 12) + &load("3", 15), 4, 0),
+        (load("1e309", 5) + &load("2", 9), 1, 1),
+        (tower + &load("2", 9), 1, 1),
+        (long + &load("2", 9), 1, 3),
+    ];
+    for (text, lines, unreadable) in cases {
+        let Some([ours, script]) = both(&text) else {
+            let name = "loads_beyond_all_numbers_and_lines_like_towers_are_counted_alike";
+            return skip(name, "python3 is not installed");
+        };
+        alike(&ours, &script, "kpi");
+        alike(&script, &ours, "script");
+        assert_eq!((&ours["lines"], &ours["unreadable"]), (&lines.into(), &unreadable.into()), "{ours}");
+    }
+}
+
+#[test]
+fn the_script_says_that_a_folder_is_not_there() {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../scripts/kpi.py");
+    let Ok(out) = Command::new("python3").args([script, "/nonexistent/folder"]).output() else {
+        return skip("the_script_says_that_a_folder_is_not_there", "python3 is not installed");
+    };
+    assert_eq!((out.status.code(), &out.stdout[..]), (Some(66), &b""[..]), "{out:?}");
+    assert!(String::from_utf8_lossy(&out.stderr).contains("/nonexistent/folder"), "{out:?}");
+}
+
 #[test]
 fn figures_of_logs_that_no_node_would_write_are_the_same_by_the_script() {
     let folder = tempfile::tempdir().unwrap();
@@ -223,7 +316,10 @@ fn figures_of_logs_that_no_node_would_write_are_the_same_by_the_script() {
             wall += dice.below(900);
             // Now and then the machine was started anew in between.
             mono = if dice.below(60) == 0 { 5 } else { mono + dice.below(900_000_000) };
-            let line = json!({"at_ms": wall, "mono_ns": mono, "event": dice.event(wall)}).to_string();
+            let mut line = json!({"at_ms": wall, "mono_ns": mono, "event": dice.event(wall)}).to_string();
+            if dice.below(12) == 0 {
+                line = damaged(&line, DAMAGES[dice.below(DAMAGES.len() as u64) as usize]);
+            }
             let whole = if dice.below(30) == 0 { line.len() / 2 } else { line.len() };
             files[usize::from(number > 120)] += &(line[..whole].to_owned() + "\n");
         }

@@ -73,6 +73,37 @@ fn hogs_are_left_alone_on_an_idle_node_and_held_on_a_loaded_one() {
 }
 
 #[test]
+fn what_the_matrix_held_is_let_go_by_an_agent_that_may_not_hold_and_what_a_person_held_is_not() {
+    let tern = Tern::new();
+    std::fs::write(tern.path().join("config.toml"), SETTINGS).unwrap();
+    let before = tern.up();
+    let burner = tern.submit(&BURNS);
+    let quiet = sleepers(&tern, 2);
+    tern.until(|| held(&tern) == 1);
+    let listed = |tern: &Tern| tern.json(&["throttle", "list", "--json"]).as_array().unwrap().clone();
+    assert_eq!(listed(&tern)[0]["asked_by"], "matrix");
+    assert!(tern.good(&["throttle", "list"]).contains("the matrix"));
+    let mut person = std::process::Command::new("sleep").arg("600").spawn().unwrap();
+    tern.good(&["throttle", &person.id().to_string()]);
+    assert_eq!(held(&tern), 2);
+
+    std::fs::write(tern.path().join("config.toml"), SETTINGS.replace("\"tasks\"\nhold", "\"off\"\nhold")).unwrap();
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(before as i32), nix::sys::signal::Signal::SIGKILL).unwrap();
+    let agent = || serde_json::from_str::<Value>(&tern.run(&["status", "--json"]).stdout).ok()?["agent_pid"].as_u64();
+    tern.until(|| agent().is_some_and(|now| now != before));
+    tern.until(|| held(&tern) == 1);
+    let left = &listed(&tern)[0];
+    assert_eq!((&left["pid"], &left["asked_by"]), (&person.id().into(), &"person".into()));
+    assert_eq!(tern.json(&["job", &burner, "--json"])["tasks"]["running"], 1, "it runs on, and freely");
+    for job in [burner, quiet] {
+        tern.good(&["cancel", &job]);
+    }
+    tern.good(&["down"]);
+    person.kill().unwrap();
+    person.wait().unwrap();
+}
+
+#[test]
 fn a_dry_run_says_what_it_would_hold_and_holds_nothing() {
     let tern = Tern::new();
     std::fs::write(tern.path().join("config.toml"), SETTINGS.replace("\"tasks\"\nhold", "\"dry-run\"\nhold")).unwrap();

@@ -61,6 +61,37 @@ fn kill_agent(tern: &Tern) {
 }
 
 #[test]
+fn a_process_that_the_settings_name_is_not_held_and_it_is_said_why_once() {
+    let tern = Tern::new();
+    let burner = Burner::start();
+    std::fs::write(tern.path().join("config.toml"), "[scum]\nprotected = [\"yes\"]\n").unwrap();
+    let seen = tern.json(&["scum", "--all", "--top", "65535", "--interval", "200", "--json"]);
+    let row = seen.as_array().unwrap().iter().find(|row| row["pid"] == burner.0.id()).unwrap().clone();
+    assert_eq!(row["protected"], "settings", "{row}");
+    tern.up();
+    let refused = tern.run(&["throttle", &burner.pid()]);
+    assert_eq!(refused.code, 77, "{refused:?}");
+    assert!(refused.stderr.contains("scum.protected"), "{refused:?}");
+    assert_eq!(refused.stderr.to_lowercase().matches("nothing was").count(), 1, "{refused:?}");
+    tern.good(&["down"]);
+}
+
+#[test]
+fn what_a_dry_run_says_of_a_process_that_is_held_is_what_is_done() {
+    let tern = Tern::new();
+    let burner = Burner::start();
+    let pid = burner.pid();
+    tern.up();
+    tern.good(&["throttle", &pid, "--percent", "20"]);
+    let would = tern.json(&["throttle", &pid, "--percent", "30", "--dry-run", "--json"]);
+    assert_eq!((&would["would"]["percent"], &would["instead_of"]["percent"]), (&30.into(), &20.into()), "{would}");
+    assert_eq!(tern.json(&["throttle", "list", "--json"])[0]["percent"], 20, "nothing was changed");
+    assert!(tern.good(&["throttle", &pid, "--percent", "30"]).contains("to 30 % of one CPU"));
+    assert_eq!(tern.json(&["throttle", "list", "--json"])[0]["percent"], 30);
+    tern.good(&["down"]);
+}
+
+#[test]
 fn a_throttle_outlives_the_agent_and_is_let_go_on_request_and_with_the_node() {
     let tern = Tern::new();
     let burner = Burner::start();

@@ -3,7 +3,7 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use crate::decide::scum::control::Process;
+use crate::decide::scum::control::{Holding, Process};
 use crate::observe::{Area, Fit, Power, Reading, Remembered};
 use crate::promise::Outcome;
 use crate::wire::Message;
@@ -86,6 +86,9 @@ pub enum Event {
     Reading(Reading),
     /// The processes of this machine, where the matrix is to act on them.
     Processes(Vec<Process>),
+    /// What the warden holds back, whenever it says so: also what an earlier life of this node had held. At most as many as
+    /// the warden ever holds.
+    Holds(Vec<Holding>),
     /// What was to be held back could not be.
     Unheld(i32),
     /// What feeds this machine; after the start, and when it changes.

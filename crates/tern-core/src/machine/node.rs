@@ -150,6 +150,7 @@ impl Machine {
             Event::Revoked(attempts) => self.revoked(&attempts, now, out),
             Event::Reading(reading) => self.reading(&reading, now, out),
             Event::Processes(seen) => self.processes(&seen, now, out),
+            Event::Holds(held) => self.holds(&held, now, out),
             Event::Unheld(pid) => self.unheld(pid),
             Event::Power(power) => self.power(power, now, out),
             Event::Recalled(remembered) => self.runs.recall(&remembered),

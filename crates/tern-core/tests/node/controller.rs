@@ -6,7 +6,7 @@ use crate::world::{World, spec};
 use tern_core::decide::balance::rules::wish::Wish;
 use tern_core::decide::balance::rules::{Mode, Rule};
 use tern_core::decide::scum::ProcTrit;
-use tern_core::decide::scum::control::{HELD_MAX, Process, Reach};
+use tern_core::decide::scum::control::{HELD_MAX, Holding, Process, Reach};
 use tern_core::machine::{Effect, Event, Machine, WorkSettings};
 use tern_core::observe::trit::{LoadSource, TritSettings};
 use tern_core::observe::{Fit, NodeTrit, Reading};
@@ -287,6 +287,45 @@ fn the_matrix_holds_hogs_while_the_node_is_loaded_and_lets_them_go_when_it_is_id
     assert_eq!(look(&mut world, true), nothing);
     assert_eq!(look(&mut world, false), nothing, "somebody let it go");
     assert_eq!(look(&mut world, false), nothing);
+}
+
+/// What the node does when the warden says that it holds process 7, for the matrix or for a person.
+fn warden_holds(world: &mut World, by_matrix: bool) -> Vec<String> {
+    let from = world.node(0).log.len();
+    world.event(0, Event::Holds(vec![Holding { pid: 7, start_time: 5, by_matrix }]));
+    let freed = world.node(0).log[from..].iter().filter(|effect| matches!(effect, Effect::Free { .. }));
+    freed.map(|effect| format!("{effect:?}")).collect()
+}
+
+#[test]
+fn what_an_earlier_life_of_the_node_had_held_is_let_go_when_the_cell_says_so() {
+    let nothing: [String; 0] = [];
+    let mut world = prepared(&[2], Mode::Paired);
+    world.nodes[0].machine.set_reach(Reach::All);
+    load(&mut world, &[ZERO]);
+    assert_eq!(warden_holds(&mut world, true), nothing);
+    assert_eq!(look(&mut world, true), nothing, "as long as the node has enough to do");
+    load(&mut world, &[MINUS]);
+    assert_eq!(look(&mut world, true), ["free 7"]);
+    // What a person holds stays, also where the matrix had held it first.
+    let mut world = prepared(&[2], Mode::Paired);
+    world.nodes[0].machine.set_reach(Reach::All);
+    load(&mut world, &[MINUS]);
+    assert_eq!(warden_holds(&mut world, false), nothing);
+    assert_eq!(look(&mut world, true), nothing);
+    assert_eq!((warden_holds(&mut world, true), warden_holds(&mut world, false)), (vec![], vec![]));
+    assert_eq!(look(&mut world, true), nothing);
+}
+
+#[test]
+fn where_the_matrix_may_hold_nothing_any_more_what_it_had_held_goes_at_once() {
+    for reach in [Reach::Off, Reach::DryRun] {
+        let mut world = prepared(&[2], Mode::Paired);
+        world.nodes[0].machine.set_reach(reach);
+        load(&mut world, &[PLUS]);
+        assert_eq!(warden_holds(&mut world, true), ["Free { pid: 7, start_time: 5 }"], "{reach:?}");
+        assert_eq!(warden_holds(&mut world, false).len(), 0, "{reach:?}");
+    }
 }
 
 /// More hogs than are ever held, of which none can go, for as long as it takes. Returns how many are held in the end.

@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use figment::Figment;
-use figment::error::Kind;
+use figment::error::{Actual, Kind};
 use figment::providers::{Env, Format, Serialized, Toml};
 use serde::Serialize;
 
@@ -167,6 +167,11 @@ fn explain(error: &figment::Error, figment: &Figment, files: &[(PathBuf, String)
             }
             format!("there is no such key; here there are {}", expected.join(", "))
         }
+        Kind::UnknownVariant(found, words) => not_among(&format!("{found:?}"), words),
+        Kind::InvalidType(found, wanted) | Kind::InvalidValue(found, wanted) => match words_of(figment, &path) {
+            Some(words) => not_among(&shown(found), words),
+            None => format!("must be {}, and is {}", wanted_words(wanted), shown(found)),
+        },
         other => other.to_string(),
     };
     let place = match error.metadata.as_ref() {
@@ -174,6 +179,52 @@ fn explain(error: &figment::Error, figment: &Figment, files: &[(PathBuf, String)
         None => origin(figment, files, &path),
     };
     Wrong { key: path.join("."), place, what }
+}
+
+fn not_among(found: &str, words: &[&str]) -> String {
+    let words: Vec<String> = words.iter().map(|word| format!("{word:?}")).collect();
+    format!("must be one of {}, and is {found}", words.join(", "))
+}
+
+/// The words that a key may have, where it has words: what is said of one that cannot be.
+fn words_of(figment: &Figment, path: &[String]) -> Option<&'static [&'static str]> {
+    let error = figment.clone().merge((path.join("."), "?")).extract::<Config>().err()?;
+    match error.kind {
+        Kind::UnknownVariant(_, words) if error.path == path => Some(words),
+        _ => None,
+    }
+}
+
+/// What a reader of the file is told for the name of a type.
+fn wanted_words(wanted: &str) -> &str {
+    match wanted {
+        "u8" => "a whole number, 0 to 255",
+        "u16" => "a whole number, 0 to 65535",
+        "u32" | "u64" | "usize" => "a whole number, 0 or more",
+        "i8" | "i16" | "i32" | "i64" | "isize" => "a whole number",
+        "f32" | "f64" => "a number",
+        "bool" | "a boolean" => "true or false",
+        "char" | "a string" | "string" => "text in quotes",
+        "a sequence" => "a list",
+        "map" | "a map" => "a table",
+        other if other.starts_with("struct ") => "a table",
+        other => other,
+    }
+}
+
+/// A value as it stands in the file.
+fn shown(found: &Actual) -> String {
+    match found {
+        Actual::Bool(is) => is.to_string(),
+        Actual::Unsigned(number) => number.to_string(),
+        Actual::Signed(number) => number.to_string(),
+        Actual::Float(number) => number.to_string(),
+        Actual::Char(text) => format!("{text:?}"),
+        Actual::Str(text) => format!("{text:?}"),
+        Actual::Seq => "a list".to_owned(),
+        Actual::Map => "a table".to_owned(),
+        other => other.to_string(),
+    }
 }
 
 /// Where the value of `path` came from, in words.

@@ -30,6 +30,34 @@ fn a_value_of_the_wrong_kind_is_refused_at_its_line() {
 }
 
 #[test]
+fn what_is_wanted_is_said_without_the_names_of_types() {
+    for (text, what) in [
+        ("[balance]\nhogs = 3\n", "balance.hogs: must be one of \"off\", \"dry-run\", \"tasks\", \"all\", and is 3"),
+        (
+            "[balance]\nhogs = \"some\"\n",
+            "balance.hogs: must be one of \"off\", \"dry-run\", \"tasks\", \"all\", and is \"some\"",
+        ),
+        ("[balance]\nmode = \"pared\"\n", "balance.mode: must be one of \"paired\", \"strict\", and is \"pared\""),
+        ("[balance]\nmode = true\n", "balance.mode: must be one of \"paired\", \"strict\", and is true"),
+        ("[balance]\nhold_percent = 300\n", "balance.hold_percent: must be a whole number, 0 to 255, and is 300"),
+        ("[trit]\nhysteresis = \"much\"\n", "trit.hysteresis: must be a number, and is \"much\""),
+        ("[trit]\nliteral = 1\n", "trit.literal: must be true or false, and is 1"),
+        ("[scum]\nprotected = \"yes\"\n", "scum.protected: must be a list, and is \"yes\""),
+        ("[scum]\nprotected = [7]\n", "must be text in quotes, and is 7"),
+        ("slots = -1\n", "slots: must be a whole number, 0 or more, and is -1"),
+        ("slots = [2]\n", "slots: must be a whole number, 0 or more, and is a list"),
+        ("trit = 5\n", "trit: must be a table, and is 5"),
+        ("listen = 7\n", "listen: "),
+    ] {
+        let message = refusal(text);
+        assert!(message.contains(what), "{message}");
+        for word in ["enum", "f64", "u32", "Reach", "Mode", "struct", "``", "Option"] {
+            assert!(!message.contains(word), "{message}");
+        }
+    }
+}
+
+#[test]
 fn a_value_out_of_bounds_is_refused_at_its_line() {
     assert!(refusal("\n\nslots = 0\n").starts_with("FILE:3: slots: must be 1 to 4096, and is 0"));
     assert!(

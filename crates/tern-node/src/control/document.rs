@@ -197,8 +197,20 @@ pub mod shapes {
         pub pid: i32,
         /// Clock ticks since boot at its start.
         pub start_time: u64,
-        pub percent: u8,
+        /// Share of one CPU; null where the method keeps to no share.
+        pub percent: Option<u8>,
         pub method: Method,
+        pub asked_by: AskedBy,
+    }
+
+    /// Who had a process held back.
+    #[derive(Serialize, ToSchema)]
+    #[serde(rename_all = "snake_case")]
+    pub enum AskedBy {
+        /// By a command or this API.
+        Person,
+        /// The decision matrix, which lets go of it by itself.
+        Matrix,
     }
 
     /// What became of tasks.

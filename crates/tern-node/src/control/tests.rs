@@ -128,6 +128,8 @@ fn every_refusal_says_what_where_and_what_to_do() {
         Deny::WrongState { job, state: JobState::Done },
         Deny::WrongState { job, state: JobState::Running },
         Deny::Limit { what: "tasks in one job", limit: 10, got: 11 },
+        Deny::Limit { what: "milliseconds between TERM and KILL", limit: 10, got: 11 },
+        Deny::Limit { what: "jobs", limit: 10, got: 11 },
         Deny::StorageFull,
         Deny::StorageFailed,
         Deny::Backpressure,
@@ -142,7 +144,9 @@ fn every_refusal_says_what_where_and_what_to_do() {
         404 no_such_job: there is no job 12-3f9a1c2b on this node. See `tern jobs` for those that are kept.
         409 wrong_state: job 12-3f9a1c2b is done, so this cannot be done. Nothing was changed. All of it is done: submit it again to run it again.
         409 wrong_state: job 12-3f9a1c2b is running, so this cannot be done. Nothing was changed. `tern wait` awaits its end, `tern cancel` ends it.
-        413 limit: too much: tasks in one job may be at most 10, and this would be 11. Nothing was accepted. Split it, or forget jobs that are over.
+        413 limit: too much: tasks in one job may be at most 10, and this would be 11. Nothing was accepted. Split it into several jobs.
+        413 limit: too much: milliseconds between TERM and KILL may be at most 10, and this would be 11. Nothing was accepted. Give less, then submit again.
+        413 limit: too much: jobs may be at most 10, and this would be 11. Nothing was accepted. Forget jobs that are over: `tern forget`.
         507 storage_full: the disk of the state folder is full. Nothing was accepted; what was accepted before is kept. Make room, then try again.
         500 storage_failed: the disk of the state folder failed to write. Nothing was accepted. The system's log and `tern doctor` say more about the disk.
         429 backpressure: too much waits to be written to the disk. Nothing was accepted. Try again in a moment.

@@ -92,17 +92,23 @@ impl From<NodeError> for Refused {
     }
 }
 
+/// What to do about something of which there is too much.
+fn advice_over(what: &str) -> &'static str {
+    match what {
+        "jobs" => "Nothing was accepted. Forget jobs that are over: `tern forget`.",
+        "rounds" => "Nothing was changed. Submit it as a new job.",
+        tasks if tasks.starts_with("tasks") => "Nothing was accepted. Split it into several jobs.",
+        _ => "Nothing was accepted. Give less, then submit again.",
+    }
+}
+
 impl From<Deny> for Refused {
     fn from(deny: Deny) -> Self {
         let message = sentence(&deny);
         let (status, kind, advice) = match &deny {
             Deny::NoSuchJob(_) => (StatusCode::NOT_FOUND, "no_such_job", "See `tern jobs` for those that are kept."),
             Deny::WrongState { state, .. } => (StatusCode::CONFLICT, "wrong_state", advice_for(*state)),
-            Deny::Limit { .. } => (
-                StatusCode::PAYLOAD_TOO_LARGE,
-                "limit",
-                "Nothing was accepted. Split it, or forget jobs that are over.",
-            ),
+            Deny::Limit { what, .. } => (StatusCode::PAYLOAD_TOO_LARGE, "limit", advice_over(what)),
             Deny::StorageFull => (
                 StatusCode::INSUFFICIENT_STORAGE,
                 "storage_full",

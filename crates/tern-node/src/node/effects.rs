@@ -21,7 +21,7 @@ use super::wardens::orders::in_frames;
 use crate::clock;
 use crate::files::names;
 use crate::process::checkpoint;
-use crate::process::protocol::{Grant, Throttle, ToWarden};
+use crate::process::protocol::{Asker, Grant, Throttle, ToWarden};
 use crate::sense::{Stat, stat};
 use crate::stage;
 use crate::store;
@@ -138,7 +138,8 @@ impl Loop {
     fn hold(&mut self, pid: i32, start_time: u64) {
         let same = |stat: &Stat| stat.start_time == start_time;
         if stat(pid).is_ok_and(|found| found.as_ref().is_some_and(same)) {
-            self.wardens.hold(Throttle { pid, percent: self.hold_percent, method: None });
+            let (percent, asked_by) = (self.hold_percent, Asker::Matrix);
+            self.wardens.hold(Throttle { pid, percent, method: None, asked_by });
         }
     }
 

@@ -238,9 +238,7 @@ impl Loop {
     fn protected(&self, pid: i32) -> Option<String> {
         let name = stat(pid).ok()??.name;
         let pattern = self.protected.iter().find(|pattern| is_named(&name, pattern))?;
-        Some(format!(
-            "process {pid} is {name}, which the setting scum.protected names ({pattern}); nothing was changed"
-        ))
+        Some(format!("process {pid} is {name}, which the setting scum.protected names ({pattern})"))
     }
 
     fn stop(&mut self, drain: bool, keep_tasks: bool, reply: oneshot::Sender<()>, effects: &mut Vec<Effect>) {

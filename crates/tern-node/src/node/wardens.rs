@@ -269,7 +269,10 @@ impl Loop {
             FromWarden::Revoked(attempts) => self.handle(Event::Revoked(attempts), effects),
             FromWarden::Full(full) => self.handle(Event::WardenFull(full), effects),
             FromWarden::Lost(attempts) => self.lost(&attempts),
-            FromWarden::Throttles(held) => self.wardens.throttles.are(held),
+            FromWarden::Throttles(held) => {
+                self.wardens.throttles.are(held);
+                self.handle(Event::Holds(self.wardens.throttles.holdings()), effects);
+            }
             FromWarden::ThrottleRefused { pid, why } => {
                 tracing::warn!(pid, why, "a process is not held back");
                 self.wardens.throttles.refused(pid, &why);

@@ -10,7 +10,7 @@ use tern_core::words::{Attempt, Bytes, Epoch, JobId, TaskSet};
 
 /// Version of this page, exchanged first. An agent and a warden of different versions do not talk: the agent says so
 /// and waits for the old warden to run dry.
-pub const PROTOCOL_VERSION: u16 = 4;
+pub const PROTOCOL_VERSION: u16 = 5;
 
 /// From the agent.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -154,6 +154,18 @@ pub struct Throttle {
     pub percent: u8,
     /// None: the best that the probe finds.
     pub method: Option<ThrottleMethod>,
+    pub asked_by: Asker,
+}
+
+/// Who had a process held back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Asker {
+    /// Somebody, by a command or the control API. Only a person's word ends it before the node does.
+    #[default]
+    Person,
+    /// The decision matrix (`balance.hogs`), which lets go of it by itself.
+    Matrix,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -169,11 +181,21 @@ pub enum ThrottleMethod {
     DutyCycle,
 }
 
+impl ThrottleMethod {
+    /// Whether a process held by it gets its share and no more. The others only give way.
+    #[must_use]
+    pub const fn keeps_to_a_share(self) -> bool {
+        matches!(self, Self::Quota | Self::DutyCycle)
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ThrottleState {
     pub pid: i32,
     /// Identity beside the pid: start time in clock ticks since boot.
     pub start_time: u64,
-    pub percent: u8,
+    /// Share of one CPU; none where the method keeps to no share.
+    pub percent: Option<u8>,
     pub method: ThrottleMethod,
+    pub asked_by: Asker,
 }

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use nix::sys::signal::Signal;
 use tern_core::promise::Exit;
 use tern_node::process::link::{WardenLink, spawn_warden};
-use tern_node::process::protocol::{FromWarden, PROTOCOL_VERSION, Throttle, ThrottleMethod, ToWarden};
+use tern_node::process::protocol::{Asker, FromWarden, PROTOCOL_VERSION, Throttle, ThrottleMethod, ToWarden};
 use tern_node::process::warden::Options;
 use tern_node::store::segment::{HEADER_BYTES, Lane, numbers};
 
@@ -189,12 +189,17 @@ fn a_throttle_is_held_listed_and_released_at_the_end() {
     let mut victim = Command::new("yes").stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("a burner");
     let pid = victim.id() as i32;
     // One per cent of a process that burns: it is nearly always found stopped.
-    grid.send(ToWarden::Throttle(Throttle { pid, percent: 1, method: Some(ThrottleMethod::DutyCycle) }));
+    grid.send(ToWarden::Throttle(Throttle {
+        pid,
+        percent: 1,
+        method: Some(ThrottleMethod::DutyCycle),
+        asked_by: Asker::Person,
+    }));
     grid.until(
         "throttles",
         |_, message| matches!(message, FromWarden::Throttles(held) if held.len() == 1 && held[0].pid == pid),
     );
-    grid.send(ToWarden::Throttle(Throttle { pid: 1, percent: 50, method: None }));
+    grid.send(ToWarden::Throttle(Throttle { pid: 1, percent: 50, method: None, asked_by: Asker::Person }));
     grid.until("a refusal", |_, message| matches!(message, FromWarden::ThrottleRefused { pid: 1, .. }));
     let look = || tern_node::sense::stat(pid).expect("readable").expect("it lives");
     await_that("it is stopped", || look().state == 'T');
@@ -213,7 +218,12 @@ fn when_the_warden_is_killed_its_watchdog_lets_the_victim_go() {
     let mut victim = Command::new("yes").stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("a burner");
     let pid = victim.id() as i32;
     // One per cent: it is nearly always found stopped.
-    grid.send(ToWarden::Throttle(Throttle { pid, percent: 1, method: Some(ThrottleMethod::DutyCycle) }));
+    grid.send(ToWarden::Throttle(Throttle {
+        pid,
+        percent: 1,
+        method: Some(ThrottleMethod::DutyCycle),
+        asked_by: Asker::Person,
+    }));
     grid.until("throttles", |_, message| matches!(message, FromWarden::Throttles(held) if !held.is_empty()));
     let look = || tern_node::sense::stat(pid).expect("readable").expect("it lives");
     await_that("it is stopped", || look().state == 'T');

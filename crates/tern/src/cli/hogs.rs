@@ -18,6 +18,8 @@ use crate::hogs::throttle::{Ask, ThrottleArgs};
 use crate::hogs::trit::{Together, Tracked, TritArgs};
 
 pub async fn trit(context: &Context, args: TritArgs) -> Outcome {
+    // A setting that cannot be read is said here too, though the bare thresholds have none.
+    config::load(&context.home, &Flags::default())?;
     let json = context.printer.json;
     let Some(every) = args.watch else {
         let mut out = context.printer.out();

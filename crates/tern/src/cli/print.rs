@@ -9,6 +9,25 @@ use tracing_subscriber::filter::{self, FilterExt};
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 
+/// Standard output, which says that it was it when it takes no more: a full disk may be any.
+#[derive(Debug)]
+pub struct Standard(StdoutLock<'static>);
+
+impl Write for Standard {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes).map_err(of_output)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush().map_err(of_output)
+    }
+}
+
+fn of_output(error: io::Error) -> io::Error {
+    // Asked to go on after a signal, a writer looks at the kind alone.
+    io::Error::new(error.kind(), format!("standard output takes no more: {error}"))
+}
+
 /// Where a command's answer goes.
 #[derive(Clone, Copy, Debug)]
 pub struct Printer {
@@ -29,8 +48,8 @@ impl Printer {
 
     /// Standard output, buffered; flush it before the end.
     #[expect(clippy::unused_self, reason = "where output goes is for the printer to say")]
-    pub fn out(self) -> BufWriter<StdoutLock<'static>> {
-        BufWriter::new(io::stdout().lock())
+    pub fn out(self) -> BufWriter<Standard> {
+        BufWriter::new(Standard(io::stdout().lock()))
     }
 
     /// One JSON value on a line.

@@ -182,6 +182,7 @@ const fn protected_word(why: Protected) -> &'static str {
         Protected::Own => "tern or its parents",
         Protected::OtherUser => "another user's",
         Protected::Listed => "needed by the system",
+        Protected::Settings => "by scum.protected",
     }
 }
 

@@ -1,14 +1,14 @@
 //! `tern throttle`: holds a process back, lists those that are, lets one go.
 //!
 //! The wish is checked here first, so that what is refused is refused at once and in full words; the warden checks it
-//! again and holds. With `--dry-run` nothing is asked of anybody and no process is touched.
+//! again and holds. With `--dry-run` the agent, where one runs, is only asked what it holds, and no process is touched.
 
 use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand, ValueEnum};
 use tern_node::control::DoorError;
-use tern_node::process::protocol::{Throttle, ThrottleMethod, ThrottleState};
+use tern_node::process::protocol::{Asker, Throttle, ThrottleMethod, ThrottleState};
 use tern_node::process::throttle::{Inspection, ThrottleError, inspect};
 
 use super::Trouble;
@@ -99,7 +99,8 @@ pub async fn run(
             }
         }
         (None, Some(pid)) => {
-            let wish = Throttle { pid, percent: args.percent, method: args.method.map(Into::into) };
+            let (percent, method) = (args.percent, args.method.map(Into::into));
+            let wish = Throttle { pid, percent, method, asked_by: Asker::Person };
             hold(wish, args.dry_run, json, holder, out).await?;
         }
         (None, None) => {
@@ -119,27 +120,28 @@ async fn hold(
     out: &mut impl Write,
 ) -> Result<(), Trouble> {
     let found = match inspect(&wish, &[]) {
-        Ok(found) => Some(found),
-        Err(error) if dry_run || is_final(&error) => return Err(error.into()),
-        // It may be that very holder who has it, and who can let it go first.
-        Err(_) => None,
+        Err(error) if is_final(&error) => return Err(error.into()),
+        found => found,
     };
-    if let Some(found) = found.as_ref().filter(|_| dry_run) {
-        return show(found, json, out);
+    if dry_run {
+        // Without an agent nothing is held.
+        let held = holder(Ask::List).await.unwrap_or_default().into_iter().find(|held| held.pid == wish.pid);
+        return match held {
+            Some(held) => show_anew(&wish, &held, json, out),
+            None => show(&found?, json, out),
+        };
     }
+    // Where it is that very holder who has it, it is let go first.
+    let found = found.ok();
     let states = holder(Ask::Hold(wish)).await?;
     for state in states {
         if json {
             line(&state, out)?;
         } else {
             let name = found.as_ref().map_or(String::new(), |found| format!(" ({})", plain(&found.name, 15)));
-            writeln!(
-                out,
-                "process {}{name} is held to {} % of one CPU by {}",
-                state.pid,
-                state.percent,
-                word(state.method)
-            )?;
+            let (is, instead) =
+                if state.percent.is_some() { ("is held ", "") } else { ("", ", which keeps to no share") };
+            writeln!(out, "process {}{name} {is}{}{instead}", state.pid, words(&state, "gives way"))?;
             writeln!(out, "tern throttle release {} lets it go", state.pid)?;
         }
     }
@@ -166,13 +168,17 @@ fn show(found: &Inspection, json: bool, out: &mut impl Write) -> Result<(), Trou
         );
     }
     let name = plain(&found.name, 15);
-    writeln!(
-        out,
-        "would hold process {} ({name}) to {} % of one CPU by {}",
-        state.pid,
-        state.percent,
-        word(state.method)
-    )?;
+    match state.percent {
+        Some(_) => writeln!(out, "would hold process {} ({name}) {}", state.pid, words(state, ""))?,
+        None => {
+            writeln!(
+                out,
+                "would let process {} ({name}) {}, which keeps to no share",
+                state.pid,
+                words(state, "give way")
+            )?;
+        }
+    }
     for (method, fit) in &found.methods {
         match fit {
             Ok(()) => writeln!(out, "  {}: works here", word(*method))?,
@@ -182,6 +188,34 @@ fn show(found: &Inspection, json: bool, out: &mut impl Write) -> Result<(), Trou
     Ok(())
 }
 
+/// Of a process that the node holds already: what it is like without that hold cannot be seen.
+fn show_anew(wish: &Throttle, held: &ThrottleState, json: bool, out: &mut impl Write) -> Result<(), Trouble> {
+    if json {
+        let would = serde_json::json!({"pid": wish.pid, "percent": wish.percent, "method": wish.method});
+        return line(&serde_json::json!({"dry_run": true, "would": would, "instead_of": held}), out);
+    }
+    let new = match wish.method {
+        Some(method) => format!("by {}", word(method)),
+        None => "by the best that works then".to_owned(),
+    };
+    let share = if wish.method.is_none_or(ThrottleMethod::keeps_to_a_share) {
+        format!(" to {} % of one CPU", wish.percent)
+    } else {
+        String::new()
+    };
+    writeln!(out, "would hold process {} anew{share} {new}", wish.pid)?;
+    Ok(writeln!(out, "it is held already, {}, asked by {}", words(held, "and gives way"), asker(held.asked_by))?)
+}
+
+/// `to 50 % of one CPU by a quota`; of a method that keeps to no share `gives way to others by …`.
+fn words(state: &ThrottleState, gives_way: &str) -> String {
+    let by = word(state.method);
+    state.percent.map_or_else(
+        || format!("{gives_way} to others by {by}"),
+        |percent| format!("to {percent} % of one CPU by {by}"),
+    )
+}
+
 fn list(states: &[ThrottleState], json: bool, out: &mut impl Write) -> Result<(), Trouble> {
     if json {
         return line(&states, out);
@@ -189,11 +223,20 @@ fn list(states: &[ThrottleState], json: bool, out: &mut impl Write) -> Result<()
     if states.is_empty() {
         return Ok(writeln!(out, "nothing is held back")?);
     }
-    writeln!(out, "{:>8} {:>6}  BY", "PID", "CPU %")?;
+    writeln!(out, "{:>8} {:>6}  {:<23}  ASKED BY", "PID", "CPU %", "BY")?;
     for state in states {
-        writeln!(out, "{:>8} {:>6}  {}", state.pid, state.percent, word(state.method))?;
+        // One that only gives way has no share.
+        let percent = state.percent.map_or_else(|| "-".to_owned(), |percent| percent.to_string());
+        writeln!(out, "{:>8} {percent:>6}  {:<23}  {}", state.pid, word(state.method), asker(state.asked_by))?;
     }
     Ok(())
+}
+
+const fn asker(asker: Asker) -> &'static str {
+    match asker {
+        Asker::Person => "a person",
+        Asker::Matrix => "the matrix",
+    }
 }
 
 const fn word(method: ThrottleMethod) -> &'static str {

@@ -44,6 +44,7 @@ impl From<ThrottleError> for Trouble {
             E::TooMany { .. } | E::AlreadyHeld { .. } | E::Stopped { .. } => (75, "throttle_refused"),
             E::Protected { .. } | E::Foreign { .. } => (77, "protected"),
         };
-        Self::Here { code, kind, message: error.to_string() }
+        let nothing = if kind == "protected" { "; nothing was done" } else { "" };
+        Self::Here { code, kind, message: format!("{error}{nothing}") }
     }
 }

@@ -69,6 +69,9 @@ pub fn pair<K: Copy + PartialEq>(waiting: &mut Vec<Party<K>>, free: &mut Vec<Par
     pairs
 }
 
+/// Who came to one broker: those with tasks, and those with free slots.
+type Hall<K> = (Vec<Party<K>>, Vec<Party<K>>);
+
 /// What the whole tree comes to: all pairs in the order in which they are found, and the rounds that it took. `place` says where in the
 /// row of brokers at the bottom somebody stands; those who stand together meet early.
 #[must_use]
@@ -83,7 +86,7 @@ pub fn tree<K: Copy + PartialEq>(
         if waiting.is_empty() || free.is_empty() {
             return (round, pairs);
         }
-        let mut halls: BTreeMap<u32, (Vec<Party<K>>, Vec<Party<K>>)> = BTreeMap::new();
+        let mut halls: BTreeMap<u32, Hall<K>> = BTreeMap::new();
         let hall = |party: &Party<K>| broker(place(party.who), round, brokers);
         for party in waiting.drain(..) {
             halls.entry(hall(&party)).or_default().0.push(party);

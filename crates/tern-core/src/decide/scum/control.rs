@@ -49,6 +49,15 @@ pub struct Process {
     pub throttled: bool,
 }
 
+/// A process that is held back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Holding {
+    pub pid: i32,
+    pub start_time: u64,
+    /// The matrix had it held, in this life of the node or in one before; else a person.
+    pub by_matrix: bool,
+}
+
 /// What is remembered of a process with which something was done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mark {
@@ -90,6 +99,17 @@ impl Mark {
             (stage, _) => stage,
         };
         Self { stage, ..self }
+    }
+}
+
+/// What the warden's word makes of a mark; none: as it is. What the matrix had held and forgot is its own again, and what a
+/// person has held since is the person's.
+#[must_use]
+pub fn told(mark: Option<Mark>, by_matrix: bool, now: u64) -> Option<Mark> {
+    match (mark, by_matrix) {
+        (None | Some(Mark { stage: Stage::Loose, .. }), true) => Some(Mark { stage: Stage::Held, at: now }),
+        (Some(mark), false) if mark.is_held() => Some(Mark { stage: Stage::Loose, ..mark }),
+        _ => None,
     }
 }
 
@@ -237,6 +257,22 @@ mod tests {
         let freeing = Mark { stage: Stage::Freeing, ..held };
         assert_eq!(step(&hog, Some(freeing), &loaded), Some(Step::Free), "said again where it was lost");
         assert_eq!(freeing.looked(false, 12 * SECOND).stage, Stage::Loose);
+    }
+
+    #[test]
+    fn what_an_earlier_life_had_held_is_the_matrixs_and_what_a_person_takes_over_is_not() {
+        let (now, mark) = (100 * SECOND, |stage| Some(Mark { stage, at: 10 * SECOND }));
+        let held = Some(Mark { stage: Stage::Held, at: now });
+        assert_eq!((told(None, true, now), told(mark(Stage::Loose), true, now)), (held, held));
+        for known in [Stage::Asked, Stage::Held, Stage::Freeing, Stage::Spared] {
+            assert_eq!(told(mark(known), true, now), None, "{known:?}");
+        }
+        for (known, then) in [(Stage::Held, mark(Stage::Loose)), (Stage::Spared, None), (Stage::Loose, None)] {
+            assert_eq!(told(mark(known), false, now), then, "{known:?}");
+        }
+        assert_eq!(told(None, false, now), None);
+        let hog = Process { throttled: true, ..process(ProcTrit::Hog, true) };
+        assert_eq!(step(&hog, mark(Stage::Loose), &around(NodeTrit::Idle, Reach::Tasks)), None, "a person's");
     }
 
     proptest! {

@@ -137,6 +137,8 @@ pub enum Protected {
     OtherUser,
     /// Its name is on the list of what a session or machine cannot do without.
     Listed,
+    /// Its name is on the list that the settings add.
+    Settings,
 }
 
 impl fmt::Display for Protected {
@@ -147,12 +149,13 @@ impl fmt::Display for Protected {
             Self::Own => "tern, or what started it",
             Self::OtherUser => "another user's",
             Self::Listed => "needed by the system",
+            Self::Settings => "the settings name it",
         })
     }
 }
 
 /// Whether and why a process is off limits to `user`. The first reason in the order of [`Protected`] is given.
-/// `listed` names further programs beside [`PROTECTED_NAMES`].
+/// `listed` names, by the settings, further programs beside [`PROTECTED_NAMES`].
 #[must_use]
 pub fn protection(facts: &ProcessFacts<'_>, user: u32, listed: &[&str]) -> Option<Protected> {
     if facts.pid <= 1 {
@@ -163,8 +166,10 @@ pub fn protection(facts: &ProcessFacts<'_>, user: u32, listed: &[&str]) -> Optio
         Some(Protected::Own)
     } else if facts.uid != user {
         Some(Protected::OtherUser)
-    } else if is_listed(facts.name, listed) {
+    } else if any_names(&PROTECTED_NAMES, facts.name) {
         Some(Protected::Listed)
+    } else if any_names(listed, facts.name) {
+        Some(Protected::Settings)
     } else {
         None
     }
@@ -224,8 +229,8 @@ pub const PROTECTED_NAMES: [&str; 46] = [
     "pulseaudio",
 ];
 
-fn is_listed(name: &str, listed: &[&str]) -> bool {
-    PROTECTED_NAMES.iter().chain(listed).any(|pattern| is_named(name, pattern))
+fn any_names(patterns: &[&str], name: &str) -> bool {
+    patterns.iter().any(|pattern| is_named(name, pattern))
 }
 
 /// Whether a pattern of names means this process: a trailing `*` stands for any ending.

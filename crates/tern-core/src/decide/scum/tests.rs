@@ -94,16 +94,21 @@ fn some_processes_are_off_limits_whatever_they_do() {
         ("the session", ProcessFacts { name: "systemd", ..plain }, 1000, Some(Protected::Listed)),
         ("the screen", ProcessFacts { name: "gnome-shell", ..plain }, 1000, Some(Protected::Listed)),
         ("a name that only begins alike", ProcessFacts { name: "Xorganise", ..plain }, 1000, None),
-        ("a name from the settings", ProcessFacts { name: "my-database", ..plain }, 1000, Some(Protected::Listed)),
+        ("a name from the settings", ProcessFacts { name: "my-database", ..plain }, 1000, Some(Protected::Settings)),
         (
             "a setting longer than the kernel's names",
             ProcessFacts { name: "a-very-long-nam", ..plain },
             1000,
-            Some(Protected::Listed),
+            Some(Protected::Settings),
         ),
+        ("a name that both name", ProcessFacts { name: "sshd", ..plain }, 1000, Some(Protected::Listed)),
     ];
     for (what, facts, user, expected) in table {
-        assert_eq!(protection(&facts, user, &["my-database", "a-very-long-name-of-a-program"]), expected, "{what}");
+        assert_eq!(
+            protection(&facts, user, &["sshd", "my-database", "a-very-long-name-of-a-program"]),
+            expected,
+            "{what}"
+        );
     }
 }
 

@@ -4,7 +4,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
 use crate::decide::balance::rules::{Mode, Rule};
-use crate::decide::scum::control::{self, Around, HELD_MAX, Mark, Process, Reach, Stage, Step};
+use crate::decide::scum::control::{self, Around, HELD_MAX, Holding, Mark, Process, Reach, Stage, Step};
 use crate::machine::effect::Effect;
 use crate::machine::node::Machine;
 use crate::plan::{Did, Reason};
@@ -112,6 +112,25 @@ impl Machine {
         }
         self.controller.hogs.relieved.insert(task, now.boot + RELIEVED_AGAIN);
         true
+    }
+
+    /// What the warden holds. Where the matrix may hold nothing any more, what it had held goes at once: nobody looks at processes
+    /// then, who could let it go later.
+    pub(in crate::machine) fn holds(&mut self, held: &[Holding], now: Now, out: &mut Vec<Effect>) {
+        let hogs = &mut self.controller.hogs;
+        let over = matches!(hogs.reach, Reach::Off | Reach::DryRun);
+        for &Holding { pid, start_time, by_matrix } in held {
+            if over && by_matrix {
+                out.push(Effect::Free { pid, start_time });
+                continue;
+            }
+            let known = hogs.marks.get(&(pid, start_time)).copied();
+            if let Some(mark) = control::told(known, by_matrix, now.boot)
+                && (known.is_some() || hogs.marks.len() < MARKS_MAX)
+            {
+                hogs.marks.insert((pid, start_time), mark);
+            }
+        }
     }
 
     /// What was to be held could not be.

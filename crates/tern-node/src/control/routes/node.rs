@@ -10,7 +10,7 @@ use super::{App, Asked, read_json};
 use crate::control::api::{Done, Refusal, StatusView, StopQuery, ThrottleRequest};
 use crate::control::document::{self, shapes};
 use crate::control::words::Refused;
-use crate::process::protocol::{Throttle, ThrottleState};
+use crate::process::protocol::{Asker, Throttle, ThrottleState};
 
 /// This node at this instant.
 #[utoipa::path(get, path = "/v1/status", tag = "node", responses((status = 200, body = StatusView)))]
@@ -37,7 +37,8 @@ pub async fn throttle(State(app): State<App>, body: Bytes) -> Result<Json<Thrott
     if !(1..=100).contains(&request.percent) {
         return Err(Refused::invalid(format!("percent must be 1 to 100, and is {}", request.percent)));
     }
-    let wish = Throttle { pid: request.pid, percent: request.percent, method: request.method };
+    let ThrottleRequest { pid, percent, method } = request;
+    let wish = Throttle { pid, percent, method, asked_by: Asker::Person };
     app.handle.throttle(wish).await?.map(Json).map_err(|why| {
         Refused::new(
             StatusCode::FORBIDDEN,

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use tern_core::decide::scum::control::Holding;
 use tokio::sync::oneshot::Sender;
 
-use crate::process::protocol::ThrottleState;
+use crate::process::protocol::{Asker, ThrottleState};
 
 /// Questions on their way, and the last list.
 #[derive(Default)]
@@ -32,6 +33,15 @@ impl Throttles {
     /// Whether nothing was held when the warden last said so.
     pub fn is_empty(&self) -> bool {
         self.held.is_empty()
+    }
+
+    /// All of it, as the machine is told.
+    pub fn holdings(&self) -> Vec<Holding> {
+        let holding = |state: &ThrottleState| {
+            let ThrottleState { pid, start_time, asked_by, .. } = *state;
+            Holding { pid, start_time, by_matrix: asked_by == Asker::Matrix }
+        };
+        self.held.iter().map(holding).collect()
     }
 
     pub fn holds(&self, pid: i32, start_time: u64) -> bool {

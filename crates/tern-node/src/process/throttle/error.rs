@@ -14,7 +14,7 @@ pub enum ThrottleError {
     #[error("there is no process {pid}; it may have ended: `tern scum` lists those that run")]
     NoProcess { pid: i32 },
     /// Nobody acts on this one.
-    #[error("process {pid} ({name}) is protected: {why}{}; nothing was done", advice(*.why))]
+    #[error("process {pid} ({name}) is protected: {why}{}", advice(*.why))]
     Protected { pid: i32, name: String, why: Protected },
     #[error("{percent} % is no share: give 1 to 100 per cent of one CPU")]
     Percent { percent: u8 },
@@ -55,6 +55,6 @@ const fn advice(why: Protected) -> &'static str {
     match why {
         Protected::OtherUser => ", and only they may throttle it (also for root: run as that user)",
         Protected::Own => "; end or limit the tasks instead",
-        Protected::Init | Protected::KernelThread | Protected::Listed => "",
+        Protected::Init | Protected::KernelThread | Protected::Listed | Protected::Settings => "",
     }
 }

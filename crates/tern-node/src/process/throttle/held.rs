@@ -50,12 +50,12 @@ pub(super) struct Plan {
 
 impl Plan {
     pub fn new(wish: &Throttle, own: &[i32]) -> Result<Self, ThrottleError> {
-        let Throttle { pid, percent, method } = *wish;
+        let Throttle { pid, percent, method, asked_by } = *wish;
         if !(1..=100).contains(&percent) {
             return Err(ThrottleError::Percent { percent });
         }
         let target = Target::open(pid, own)?;
-        let record = |found| Record { pid, start_time: target.start_time, percent, found };
+        let record = |found| Record { pid, start_time: target.start_time, percent, found, asked_by };
         // Unasked, only methods that keep to the share: the others would not do what was wished.
         let wanted = method.map_or(vec![ThrottleMethod::Quota, ThrottleMethod::DutyCycle], |method| vec![method]);
         let (mut choices, mut why) = (Vec::new(), Vec::new());

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::ThrottleError;
-use crate::process::protocol::{ThrottleMethod, ThrottleState};
+use crate::process::protocol::{Asker, ThrottleMethod, ThrottleState};
 use crate::sense::stat;
 
 /// A list of another version is left alone.
@@ -28,12 +28,18 @@ pub struct Record {
     pub start_time: u64,
     pub percent: u8,
     pub found: Found,
+    /// A list of an earlier program does not say: then only a person lets go of it.
+    #[serde(default)]
+    pub asked_by: Asker,
 }
 
 impl Record {
     #[must_use]
     pub const fn state(&self) -> ThrottleState {
-        ThrottleState { pid: self.pid, start_time: self.start_time, percent: self.percent, method: self.found.method() }
+        let Self { pid, start_time, percent, asked_by, .. } = *self;
+        let method = self.found.method();
+        let percent = if method.keeps_to_a_share() { Some(percent) } else { None };
+        ThrottleState { pid, start_time, percent, method, asked_by }
     }
 }
 
@@ -172,7 +178,10 @@ mod tests {
             Found::Autogroup { id: 9, nice: -2 },
             Found::Running,
         ];
-        found.into_iter().map(|found| Record { pid: 7, start_time: 11, percent: 50, found }).collect()
+        found
+            .into_iter()
+            .map(|found| Record { pid: 7, start_time: 11, percent: 50, found, asked_by: Asker::Matrix })
+            .collect()
     }
 
     #[test]
@@ -184,6 +193,22 @@ mod tests {
         let list = file.read().unwrap();
         assert_eq!((list.holder.pid, list.throttles), (3, records()));
         assert_eq!(fs::metadata(file.path()).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn what_an_earlier_program_wrote_is_a_persons() {
+        let (_folder, file) = file();
+        file.write(Holder::default(), records()).unwrap();
+        let mut list: serde_json::Value = serde_json::from_str(&fs::read_to_string(file.path()).unwrap()).unwrap();
+        for record in list["throttles"].as_array_mut().unwrap() {
+            assert_eq!(record.as_object_mut().unwrap().remove("asked_by"), Some("matrix".into()));
+        }
+        fs::write(file.path(), list.to_string()).unwrap();
+        let read = file.read().unwrap().throttles;
+        assert!(
+            read.len() == records().len() && read.iter().all(|record| record.asked_by == Asker::Person),
+            "{read:?}"
+        );
     }
 
     #[test]

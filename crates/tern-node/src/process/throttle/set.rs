@@ -10,7 +10,7 @@ use super::ThrottleError;
 use super::held::{Held, Plan};
 use super::record::{Holder, ListFile, Record};
 use super::watchdog::{Start, Watchdog};
-use crate::process::protocol::{Throttle, ThrottleState};
+use crate::process::protocol::{Asker, Throttle, ThrottleState};
 
 /// Processes that one holder holds at a time.
 pub(super) const THROTTLES_MAX: usize = 256;
@@ -69,14 +69,18 @@ impl Throttles {
         }
     }
 
-    /// Holds a process back. One that is held already is released first. `own` are processes that must never be held,
-    /// beside this one and those that it descends from: the holder's agent.
+    /// Holds a process back. One that is held already is released first, unless a person had it held and the matrix asks:
+    /// then it stays as it is. `own` are processes that must never be held, beside this one and those that it descends
+    /// from: the holder's agent.
     ///
     /// # Errors
     /// If the wish is refused or does not work; then the process is as it was found.
     pub fn throttle(&mut self, wish: &Throttle, own: &[i32]) -> Result<ThrottleState, ThrottleError> {
         self.drop_ended();
-        if self.held.contains_key(&wish.pid) {
+        if let Some(state) = self.held.get(&wish.pid).map(Held::state) {
+            if (wish.asked_by, state.asked_by) == (Asker::Matrix, Asker::Person) {
+                return Ok(state);
+            }
             self.release(wish.pid)?;
         }
         let plan = Plan::new(wish, own)?;

@@ -13,7 +13,7 @@ use tern_core::decide::scum::Protected;
 
 use super::*;
 use crate::clock;
-use crate::process::protocol::{Throttle, ThrottleMethod, ThrottleState};
+use crate::process::protocol::{Asker, Throttle, ThrottleMethod, ThrottleState};
 use crate::sense::stat;
 use watchdog::Start;
 
@@ -62,7 +62,7 @@ fn favour_group(record: &Record) {
 }
 
 fn wish(pid: i32, percent: u8, method: Option<ThrottleMethod>) -> Throttle {
-    Throttle { pid, percent, method }
+    Throttle { pid, percent, method, asked_by: Asker::Person }
 }
 
 /// Waits until something holds, at most half a minute.
@@ -401,7 +401,13 @@ fn a_number_that_was_given_to_another_process_is_never_touched() {
     let started = stat(victim.pid()).unwrap().unwrap().start_time;
     // As a dead holder left it, of a process that had this number earlier.
     let list = record::ListFile::new(&path);
-    let earlier = Record { pid: victim.pid(), start_time: started - 1, percent: 1, found: Found::Running };
+    let earlier = Record {
+        pid: victim.pid(),
+        start_time: started - 1,
+        percent: 1,
+        found: Found::Running,
+        asked_by: Asker::Person,
+    };
     list.write(record::Holder { pid: 1, start_time: 0 }, vec![earlier]).unwrap();
     kill(Pid::from_raw(victim.pid()), Signal::SIGSTOP).unwrap();
     eventually("it is stopped", || stat(victim.pid()).unwrap().unwrap().state == 'T');

@@ -16,7 +16,7 @@ use crate::control::routes::{App, read_json};
 use crate::control::words::Refused;
 use crate::node::NodeError;
 use crate::process::inflight::{self, Row};
-use crate::process::protocol::Throttle;
+use crate::process::protocol::{Asker, Throttle};
 
 /// What is left to a process that should be elsewhere and cannot go, in per cent of one CPU.
 const THROTTLED_PERCENT: u8 = 50;
@@ -83,6 +83,10 @@ fn rows(app: &App) -> Vec<Row> {
 }
 
 async fn of_task(app: &App, job: JobId, task: u32, to: Option<NodeId>) -> Result<MigrationView, Refused> {
+    // A job that is not there either is the node's to refuse.
+    if app.handle.job(job).await?.is_some_and(|known| task >= known.tasks.total) {
+        return Err(super::no_such_task(&job.to_string(), Some(task.saturating_add(1))));
+    }
     let Answer::Migrated(migration) = app.handle.command(Command::Migrate { job, task, to }).await? else {
         return Err(NodeError::Stopping.into());
     };
@@ -111,8 +115,9 @@ async fn of_foreign(app: &App, pid: i32, allowed: bool) -> Result<MigrationView,
 /// Holds a process back, or says why that was not possible either.
 async fn throttle(app: &App, pid: i32, view: &mut MigrationView) -> Result<(), Refused> {
     view.pid = Some(pid);
-    match app.handle.throttle(Throttle { pid, percent: THROTTLED_PERCENT, method: None }).await? {
-        Ok(state) => (view.how, view.percent) = (How::Throttled, Some(state.percent)),
+    let wish = Throttle { pid, percent: THROTTLED_PERCENT, method: None, asked_by: Asker::Person };
+    match app.handle.throttle(wish).await? {
+        Ok(state) => (view.how, view.percent) = (How::Throttled, state.percent),
         Err(why) => (view.how, view.because) = (How::Refused, format!("{}; it was not throttled: {why}", view.because)),
     }
     Ok(())
