@@ -1,6 +1,7 @@
 //! As the broker of a zone: finding the zone with which it is to be paired, and in it who takes.
 
 use alloc::collections::BTreeMap;
+use alloc::collections::btree_map::Entry;
 use alloc::vec::Vec;
 
 use crate::decide::balance::pairing::{self, Pair, Party};
@@ -46,8 +47,8 @@ impl Machine {
                 continue;
             }
             paired = true;
-            if !self.broker.told.contains_key(&with) {
-                self.broker.told.insert(with, now.boot);
+            if let Entry::Vacant(first) = self.broker.told.entry(with) {
+                first.insert(now.boot);
                 let (waiting, free) = (load.on_offer, areas[to].load.room);
                 self.decided(Did::Pair { with, tasks }, Reason::Zones { waiting, free });
             }
