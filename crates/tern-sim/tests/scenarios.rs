@@ -233,57 +233,53 @@ fn an_idle_node_borrows_and_dies_and_nothing_is_lost() {
             1.752000  1  peer    22222222 says: renew 2@132e
             1.752000  1  agent   tells 22222222: renewed [2@132e], lost []
             1.752500  2  peer    11111111 says: renewed [2@132e], lost []
-            1.753500  2  clock   tick
-            1.753500  2  agent   tells 11111111: post 1 halves, take back 0
-            1.754000  1  peer    22222222 says: post 1 halves, take back 0
-            1.754000  1  agent   tells 22222222: settled 2@132e
-            1.754500  2  peer    11111111 says: settled 2@132e
             2.000000  2  power   POWER FAILS for 60000 ms
             2.000000  2  agent   DIES
             2.150306  1  warden  1-11111111/0 (1@132e) ends: success
             2.150306  1  warden  starts 1-11111111/1 (1@132e)
-            2.151433  1  warden  reports 1-11111111/0 (1@132e) success
-            2.151433  1  agent   counts 1-11111111/0 (1@132e) success
-            2.151433  1  agent   dispatches {2} of 1-11111111 as 3
+            2.151610  1  warden  reports 1-11111111/0 (1@132e) success
+            2.151610  1  agent   counts 1-11111111/0 (1@132e) success
+            2.151610  1  agent   dispatches {2} of 1-11111111 as 3
             2.424432  1  warden  1-11111111/1 (1@132e) ends: success
             2.424432  1  warden  starts 1-11111111/2 (3@132e)
-            2.425821  1  warden  reports 1-11111111/1 (1@132e) success
-            2.425821  1  agent   counts 1-11111111/1 (1@132e) success
-            2.425821  1  agent   dispatches {3} of 1-11111111 as 4
+            2.425766  1  warden  reports 1-11111111/1 (1@132e) success
+            2.425766  1  agent   counts 1-11111111/1 (1@132e) success
+            2.425766  1  agent   dispatches {3} of 1-11111111 as 4
             2.501000  1  clock   tick
-            2.648000  1  link    to 22222222 is down
             2.852000  1  clock   tick
             2.852000  1  agent   writes #4: reclaimed grant 2@132e
             2.853000  1  journal 1 records are durable
             2.853000  1  journal durable up to 4
+            2.876000  1  link    to 22222222 is down
             3.315077  1  warden  1-11111111/2 (3@132e) ends: success
             3.315077  1  warden  starts 1-11111111/3 (4@132e)
-            3.316271  1  warden  reports 1-11111111/2 (3@132e) success
-            3.316271  1  agent   counts 1-11111111/2 (3@132e) success
-            3.316271  1  agent   dispatches {4} of 1-11111111 as 5
+            3.316205  1  warden  reports 1-11111111/2 (3@132e) success
+            3.316205  1  agent   counts 1-11111111/2 (3@132e) success
+            3.316205  1  agent   dispatches {4} of 1-11111111 as 5
+            3.501000  1  clock   tick
             3.830831  1  warden  1-11111111/3 (4@132e) ends: success
             3.830831  1  warden  starts 1-11111111/4 (5@132e)
-            3.832139  1  warden  reports 1-11111111/3 (4@132e) success
-            3.832139  1  agent   counts 1-11111111/3 (4@132e) success
-            3.832139  1  agent   dispatches {5} of 1-11111111 as 6
+            3.832220  1  warden  reports 1-11111111/3 (4@132e) success
+            3.832220  1  agent   counts 1-11111111/3 (4@132e) success
+            3.832220  1  agent   dispatches {5} of 1-11111111 as 6
             4.624601  1  warden  1-11111111/4 (5@132e) ends: success
             4.624601  1  warden  starts 1-11111111/5 (6@132e)
-            4.625903  1  warden  reports 1-11111111/4 (5@132e) success
-            4.625903  1  agent   counts 1-11111111/4 (5@132e) success
-            4.625903  1  agent   dispatches {6} of 1-11111111 as 7
+            4.625901  1  warden  reports 1-11111111/4 (5@132e) success
+            4.625901  1  agent   counts 1-11111111/4 (5@132e) success
+            4.625901  1  agent   dispatches {6} of 1-11111111 as 7
             5.022571  1  warden  1-11111111/5 (6@132e) ends: success
             5.022571  1  warden  starts 1-11111111/6 (7@132e)
-            5.023692  1  warden  reports 1-11111111/5 (6@132e) success
-            5.023692  1  agent   counts 1-11111111/5 (6@132e) success
-            5.023692  1  agent   dispatches {7} of 1-11111111 as 8
+            5.023872  1  warden  reports 1-11111111/5 (6@132e) success
+            5.023872  1  agent   counts 1-11111111/5 (6@132e) success
+            5.023872  1  agent   dispatches {7} of 1-11111111 as 8
             5.383155  1  warden  1-11111111/6 (7@132e) ends: success
             5.383155  1  warden  starts 1-11111111/7 (8@132e)
-            5.384184  1  warden  reports 1-11111111/6 (7@132e) success
-            5.384184  1  agent   counts 1-11111111/6 (7@132e) success
+            5.384348  1  warden  reports 1-11111111/6 (7@132e) success
+            5.384348  1  agent   counts 1-11111111/6 (7@132e) success
             6.198119  1  warden  1-11111111/7 (8@132e) ends: success
-            6.199203  1  warden  reports 1-11111111/7 (8@132e) success
-            6.199203  1  agent   counts 1-11111111/7 (8@132e) success
-            6.199203  1  agent   1-11111111 is over
+            6.199385  1  warden  reports 1-11111111/7 (8@132e) success
+            6.199385  1  agent   counts 1-11111111/7 (8@132e) success
+            6.199385  1  agent   1-11111111 is over
         "#]],
     );
 }

@@ -37,8 +37,8 @@ fn tasks_that_wait_in_one_zone_run_in_another_where_slots_are_free() {
 
 #[test]
 fn a_zone_with_room_of_its_own_gives_nothing_away() {
-    // The second task waits until its neighbour asks for it; the other zone is as idle.
-    let mut world = crossing(2, 1_500);
+    // One runs, one is given ahead, and the third waits until the neighbour asks for it; the other zone is as idle.
+    let mut world = crossing(3, 1_500);
     world.run_for_ms(1_000);
     assert_eq!(world.stats.loans, 1);
     world.run_for_ms(5_000);
