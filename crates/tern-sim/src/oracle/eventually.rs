@@ -24,8 +24,8 @@ impl World {
         if let Some((id, why)) = self.unfinished().filter(|_| self.failure.is_none()) {
             self.fail("eventually_every_job_is_over", format!("{id}: {why}"));
         }
-        // Longer than nodes of different zones know each other for nothing.
-        self.run_for_ms(if self.plan.areas > 1 { FAR_LINGERS.as_ms() + 5_000 } else { 5_000 });
+        // Longer than nodes of different zones know each other for nothing, also those that a late lie brings together meanwhile.
+        self.run_for_ms(if self.plan.areas > 1 { 2 * FAR_LINGERS.as_ms() + 5_000 } else { 5_000 });
         let found = self
             .all_answered()
             .or_else(|| self.refused_left_no_trace())
