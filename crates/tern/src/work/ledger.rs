@@ -57,7 +57,7 @@ fn table(shown: &LedgerView) -> String {
 
 fn of_zone(book: &ZoneBookView) -> String {
     let ZoneBookView { zone, within, tasks_within, given, taken, adds_up } = book;
-    let sum = if *adds_up { "0" } else { "not 0 yet" };
+    let sum = if *adds_up { "0" } else { "NOT 0" };
     format!(
         "zone {zone}: {within} transfers of {tasks_within} tasks within, sum {sum}; {given} tasks given to other zones, {taken} taken\n"
     )

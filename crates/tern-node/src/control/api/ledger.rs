@@ -59,7 +59,7 @@ pub struct ZoneBookView {
     /// Tasks that went to other zones, and that came from them.
     pub given: u64,
     pub taken: u64,
-    /// The halves of transfers within it add up to nothing; while one is on its way they do not.
+    /// The halves of transfers within it add up to nothing. One whose other half is on its way is not among them.
     pub adds_up: bool,
 }
 

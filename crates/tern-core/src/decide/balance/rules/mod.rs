@@ -63,7 +63,7 @@ pub enum Rule {
     Offer,
     /// S ≤ 0: pairs help each other, nothing is woken or sent to sleep.
     Pairs,
-    /// S = 0: nothing. S < 0 in the mode `strict` while tasks wait: neither moves nor sleep.
+    /// S = 0: nothing. S < 0 in the mode `strict` while tasks wait or all idle nodes work: neither moves nor sleep.
     Rest,
 }
 

@@ -1,7 +1,7 @@
 //! The node of a zone that brings its nodes together with those of other zones, and what it is told for that.
 //!
-//! It is a balanced one, if there is any: an overloaded one has enough to do, and an idle one may fall asleep. All nodes of a zone find the same, unless they
-//! have heard different things lately; two that both do it name the same nodes twice, which does no harm.
+//! It is a balanced one, if there is any: an overloaded one has enough to do, and an idle one may fall asleep. All nodes of a zone find
+//! the same, unless they have heard different things lately; two that both do it name the same nodes twice, which does no harm.
 
 use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
