@@ -32,7 +32,7 @@ pub struct ZoneLoad {
     pub slots: u64,
     /// Of those that wait, tasks on nodes that would give some of theirs away.
     pub on_offer: u64,
-    /// Slots of nodes that have nothing of their own for them.
+    /// Slots on which nothing runs. Tasks that wait beside them cannot run on them: they would have begun.
     pub room: u64,
 }
 
@@ -75,7 +75,7 @@ impl ZoneLoad {
             running,
             slots,
             on_offer: if vitals.flags.stays { 0 } else { queued },
-            room: if takes { slots.saturating_sub(running).saturating_sub(queued) } else { 0 },
+            room: if takes { slots.saturating_sub(running) } else { 0 },
             ..one
         }
     }

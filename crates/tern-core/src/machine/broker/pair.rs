@@ -111,9 +111,9 @@ impl Machine {
     fn takers(&self) -> Vec<Party<NodeId>> {
         let own = Party { who: self.state.node(), tasks: self.room_for_far() };
         let near = self.sharing.peers.iter().filter(|(id, _)| !self.broker.is_far(**id));
-        let idle = near.filter(|(_, peer)| peer.heard.queued == 0);
+        // Also those on which tasks wait: what left slots free cannot run on them. Where it was otherwise, they greet nobody.
         let peers =
-            idle.map(|(id, peer)| Party { who: *id, tasks: peer.heard.slots.saturating_sub(peer.heard.running) });
+            near.map(|(id, peer)| Party { who: *id, tasks: peer.heard.slots.saturating_sub(peer.heard.running) });
         peers.chain([own]).filter(|party| party.tasks > 0).collect()
     }
 
