@@ -2,13 +2,15 @@
 
 #[expect(dead_code, reason = "other tests need more of it")]
 mod grid;
+#[path = "grid/member.rs"]
+mod member;
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::Command;
 
-use grid::Tern;
+use member::Machine;
 use serde_json::{Value, json};
 
 /// Figures that differ by more, of the greater, are not the same …
@@ -16,36 +18,13 @@ const ALIKE: f64 = 1e-9;
 /// … unless they differ by what the rounding of two loads that are nearly the same leaves.
 const NOTHING: f64 = 1e-15;
 
-/// An agent that takes part in a grid, on loopback and nowhere else.
-struct Machine(Tern);
-
 impl Machine {
-    fn new(name: &str) -> Self {
-        let machine = Self(Tern::new());
-        let settings = format!(
-            "slots = 2\nlisten = \"127.0.0.1:0\"\n\n[mesh]\nname = \"{name}\"\nmdns = false\nport_mapping = false\n"
-        );
-        std::fs::write(machine.0.path().join("config.toml"), settings).unwrap();
-        machine
-    }
-
-    fn good(&self, words: &[&str]) -> String {
-        let out = self.0.command(words).env_remove("TERN_MESH__ENABLED").output().unwrap();
-        assert!(out.status.success(), "{words:?}: {out:?}");
-        String::from_utf8(out.stdout).unwrap()
-    }
-
-    fn json(&self, words: &[&str]) -> Value {
-        let words: Vec<&str> = words.iter().copied().chain(["--json"]).collect();
-        serde_json::from_str(&self.good(&words)).unwrap()
-    }
-
     /// A job that may fail; when it is over.
     fn works(&self, words: &[&str]) {
         let words: Vec<&str> = ["submit", "--json"].iter().chain(words).copied().collect();
         let submitted: Value = serde_json::from_str(&self.good(&words)).unwrap();
         let job = submitted["job"].as_str().unwrap();
-        let _failed = self.0.command(&["wait", job]).env_remove("TERN_MESH__ENABLED").output().unwrap();
+        let _failed = self.run(&["wait", job]);
     }
 
     /// The head and body of an answer of the control API.
@@ -57,6 +36,10 @@ impl Machine {
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
         (head.to_lowercase(), body.to_owned())
     }
+}
+
+fn machine(name: &str) -> Machine {
+    Machine::with(name, "slots = 2\n", "")
 }
 
 /// Every number here is there, and alike.
@@ -91,10 +74,8 @@ fn script(folder: &Path, since_ms: &str) -> Option<Value> {
 
 /// A grid of two in which one gave the other a part of its work, some of which failed.
 fn worked() -> [Machine; 2] {
-    let [a, b] = [Machine::new("a"), Machine::new("b")];
-    a.good(&["up", "--detach"]);
-    let ticket = a.json(&["invite"])["ticket"].as_str().unwrap().to_owned();
-    b.good(&["join", &ticket]);
+    let [a, b] = [machine("a").begun(), machine("b")];
+    a.admit(&b);
     a.0.until(|| a.json(&["status", "b"])["vitals"]["slots"] == 2);
     // Every sixth fails, twice.
     let some = "sleep 0.$(($1 % 3)); exit $(($1 % 6 == 0))";
@@ -344,7 +325,7 @@ fn figures_of_logs_that_no_node_would_write_are_the_same_by_the_script() {
 
 #[test]
 fn metrics_are_served_as_the_format_wants_them() {
-    let machine = Machine::new("a");
+    let machine = machine("a");
     machine.good(&["up", "--detach"]);
     machine.works(&["--array", "1-12", "--", "sh", "-c", "exit $(($1 % 4 == 0))", "sh"]);
     let (head, body) = machine.get("/v1/metrics");

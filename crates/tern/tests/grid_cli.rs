@@ -2,65 +2,29 @@
 
 #[expect(dead_code, reason = "other tests need more of it")]
 mod grid;
+#[path = "grid/member.rs"]
+mod member;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
-use grid::{Out, Tern};
+use grid::Out;
+use member::Machine;
 use serde_json::Value;
-
-/// A state folder whose agent takes part in a grid, on loopback and nowhere else.
-struct Machine(Tern);
 
 impl Machine {
     fn new(name: &str) -> Self {
-        let machine = Self(Tern::new());
-        let settings = format!(
-            "slots = 1\nlisten = \"127.0.0.1:0\"\n\n[mesh]\nname = \"{name}\"\nmdns = false\nport_mapping = false\n"
-        );
-        std::fs::write(machine.0.path().join("config.toml"), settings).unwrap();
-        machine
+        Self::with(name, "slots = 1\n", "")
     }
 
-    /// With its agent running, in a grid of its own.
     fn up(name: &str) -> Self {
-        let machine = Self::new(name);
-        machine.good(&["up", "--detach"]);
-        machine
-    }
-
-    fn command(&self, words: &[&str]) -> Command {
-        let mut command = self.0.command(words);
-        command.env_remove("TERN_MESH__ENABLED");
-        command
-    }
-
-    fn run(&self, words: &[&str]) -> Out {
-        let out = self.command(words).output().unwrap();
-        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-        Out { code: out.status.code().unwrap_or(-1), stdout: text(out.stdout), stderr: text(out.stderr) }
-    }
-
-    fn good(&self, words: &[&str]) -> String {
-        let out = self.run(words);
-        assert_eq!(out.code, 0, "{words:?}: {out:?}");
-        out.stdout
-    }
-
-    fn json(&self, words: &[&str]) -> Value {
-        let words: Vec<&str> = words.iter().copied().chain(["--json"]).collect();
-        serde_json::from_str(&self.good(&words)).unwrap()
+        Self::new(name).begun()
     }
 
     fn ticket(&self, words: &[&str]) -> String {
         let words: Vec<&str> = ["invite"].iter().chain(words).copied().collect();
         self.json(&words)["ticket"].as_str().unwrap().to_owned()
-    }
-
-    /// Lets `other` in.
-    fn admit(&self, other: &Self) {
-        other.good(&["join", &self.ticket(&[])]);
     }
 
     /// Names of members that are up, in order.

@@ -2,10 +2,13 @@
 
 #[expect(dead_code, reason = "other tests need more of it")]
 mod grid;
+#[path = "grid/member.rs"]
+mod member;
 
 use std::time::Duration;
 
 use grid::Tern;
+use member::Machine;
 use serde_json::Value;
 
 /// The trits come from the tasks of this node: the load of the machine is everybody's. Each of several hogs on a loaded machine
@@ -118,29 +121,12 @@ fn a_dry_run_says_what_it_would_hold_and_holds_nothing() {
     tern.good(&["down"]);
 }
 
-/// One of several agents on loopback that make a grid, with trits of their own though they share one kernel.
-struct Member(Tern);
+/// One of several that make a grid, with trits of their own though they share one kernel.
+fn member(name: &str, slots: u32) -> Machine {
+    Machine::with(name, &SETTINGS.replace("slots = 6\n", &format!("slots = {slots}\n")), "")
+}
 
-impl Member {
-    fn new(name: &str, slots: u32) -> Self {
-        let member = Self(Tern::new());
-        let settings = SETTINGS.replace("slots = 6\n", &format!("slots = {slots}\nlisten = \"127.0.0.1:0\"\n"));
-        let mesh = format!("[mesh]\nname = \"{name}\"\nmdns = false\nport_mapping = false\n");
-        std::fs::write(member.0.path().join("config.toml"), settings + &mesh).unwrap();
-        member
-    }
-
-    fn good(&self, words: &[&str]) -> String {
-        let out = self.0.command(words).env_remove("TERN_MESH__ENABLED").output().unwrap();
-        assert!(out.status.success(), "{words:?}: {out:?}\n{:?}", decisions(&self.0));
-        String::from_utf8(out.stdout).unwrap()
-    }
-
-    fn join(&self, other: &Self) {
-        let invited: Value = serde_json::from_str(&other.good(&["invite", "--json"])).unwrap();
-        self.good(&["join", invited["ticket"].as_str().unwrap()]);
-    }
-
+impl Machine {
     /// Waits until its trit is that, and the only other node's as it hears of it.
     fn until_trits(&self, own: i64, other: i64) {
         self.0.until(|| {
@@ -175,8 +161,7 @@ fn leaves_a_checkpoint(start: &str) -> String {
 
 #[test]
 fn an_overloaded_node_sends_its_hogs_to_an_idle_one() {
-    let [a, b] = [Member::new("a", 3), Member::new("b", 8)];
-    a.good(&["up", "--detach"]);
+    let [a, b] = [member("a", 3).begun(), member("b", 8)];
     let folder = a.0.path().parent().unwrap();
     let file = |name: &str| folder.join(name).to_str().unwrap().to_owned();
     let [first, second, end] = ["first", "second", "end"].map(file);
@@ -186,7 +171,7 @@ fn an_overloaded_node_sends_its_hogs_to_an_idle_one() {
     let again = a.0.submit(&["--share", "--idempotent", "--exclusive", "--", "sh", "-c", &burns]);
     a.until_run(&[&keeps, &again]);
     let quiet = sleepers(&a.0, 30);
-    b.join(&a);
+    a.admit(&b);
     a.until_trits(1, -1);
     let relieved = || decisions(&a.0).iter().filter(|it| it.contains("sends the task of process")).count();
     assert_eq!(relieved(), 0, "they are quiet");
@@ -219,13 +204,12 @@ fn an_overloaded_node_sends_its_hogs_to_an_idle_one() {
 
 #[test]
 fn an_overloaded_node_holds_its_hogs_while_the_others_have_enough_to_do() {
-    let [a, b] = [Member::new("a", 2), Member::new("b", 2)];
-    a.good(&["up", "--detach"]);
+    let [a, b] = [member("a", 2).begun(), member("b", 2)];
     let start = a.0.path().with_file_name("start").to_str().unwrap().to_owned();
     let keeps = a.0.submit(&["--share", "--checkpoint", "--", "sh", "-c", &leaves_a_checkpoint(&start)]);
     a.until_run(&[&keeps]);
     let quiet = sleepers(&a.0, 8);
-    b.join(&a);
+    a.admit(&b);
     // One task in two slots: it could take another, and is not idle.
     let there = sleepers(&b.0, 1);
     a.until_trits(1, 0);

@@ -2,43 +2,22 @@
 
 #[expect(dead_code, reason = "other tests need more of it")]
 mod grid;
+#[path = "grid/member.rs"]
+mod member;
 
-use grid::Tern;
+use member::Machine;
 use serde_json::Value;
 
-/// An agent with one slot, on loopback and nowhere else.
-struct Machine(Tern);
-
-impl Machine {
-    fn new(name: &str, zone: &str) -> Self {
-        let machine = Self(Tern::new());
-        let settings = format!(
-            "slots = 1\nlisten = \"127.0.0.1:0\"\n\n[mesh]\nname = \"{name}\"\nzone = \"{zone}\"\nflat_members = 0\n\
-             mdns = false\nport_mapping = false\n"
-        );
-        std::fs::write(machine.0.path().join("config.toml"), settings).unwrap();
-        machine.good(&["up", "--detach"]);
-        machine
-    }
-
-    fn good(&self, words: &[&str]) -> String {
-        let out = self.0.command(words).env_remove("TERN_MESH__ENABLED").output().unwrap();
-        assert!(out.status.success(), "{words:?}: {out:?}");
-        String::from_utf8(out.stdout).unwrap()
-    }
-
-    fn json(&self, words: &[&str]) -> Value {
-        let words: Vec<&str> = words.iter().copied().chain(["--json"]).collect();
-        serde_json::from_str(&self.good(&words)).unwrap()
-    }
+/// With one slot, in a grid in which nodes know those of their own zone only.
+fn machine(name: &str, zone: &str) -> Machine {
+    Machine::with(name, "slots = 1\n", &format!("zone = \"{zone}\"\nflat_members = 0\n")).begun()
 }
 
 #[test]
 fn tasks_of_a_full_zone_run_in_one_that_was_never_heard_of() {
-    let [a, b, far] = [("a", "home"), ("b", "home"), ("far", "away")].map(|(name, zone)| Machine::new(name, zone));
+    let [a, b, far] = [("a", "home"), ("b", "home"), ("far", "away")].map(|(name, zone)| machine(name, zone));
     for machine in [&b, &far] {
-        let ticket = a.json(&["invite"])["ticket"].as_str().unwrap().to_owned();
-        machine.good(&["join", &ticket]);
+        a.admit(machine);
     }
     // Of the far node nothing is known here but that it is there, and how loaded its zone is.
     let away = |zones: &Value| {
