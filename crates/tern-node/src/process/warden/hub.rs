@@ -4,6 +4,8 @@
 //! others hang on: an attempt is in the queue, or held, or durable in a segment, and a client that connects is told
 //! exactly which.
 
+mod state;
+
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -14,6 +16,7 @@ use tern_core::promise::Outcome;
 use tern_core::words::limits::COMMIT_INTERVAL;
 use tern_core::words::{Attempt, Bytes, JobId, TaskSet};
 
+use self::state::{Batch, Desk, State, order_bytes};
 use super::control::outbox::Outbox;
 use crate::home::Home;
 use crate::process::inflight::{ROWS_MAX, Table};
@@ -74,43 +77,6 @@ pub enum Duty {
     Stop,
 }
 
-struct Batch {
-    head: Arc<Head>,
-    orders: VecDeque<Order>,
-}
-
-struct Desk {
-    wake: Arc<EventFd>,
-    /// Has a free slot and found no order.
-    idle: bool,
-    share: u32,
-    /// Slots that a task is in; more than the share after tasks were adopted.
-    busy: u32,
-    mail: Vec<Mail>,
-}
-
-#[derive(Default)]
-struct State {
-    queue: VecDeque<Batch>,
-    queued: usize,
-    queued_bytes: usize,
-    /// By row: attempts taken whose ends are not durable.
-    held: Vec<Option<Attempt>>,
-    free_rows: Vec<u16>,
-    /// Ends whose checkpoints are not durable yet; one is being saved.
-    unsaved: VecDeque<Ended>,
-    saving: bool,
-    pending: Vec<Ended>,
-    pending_since: u64,
-    committing: bool,
-    desks: Vec<Desk>,
-    slots: u32,
-    client: Option<Outbox>,
-    closing: bool,
-    given_up: bool,
-    stopped: bool,
-}
-
 /// Shared by all threads.
 pub struct Hub {
     pub home: Home,
@@ -136,85 +102,6 @@ pub struct Hub {
 pub fn mono() -> u64 {
     nix::time::clock_gettime(nix::time::ClockId::CLOCK_MONOTONIC)
         .map_or(0, |time| time.tv_sec().unsigned_abs() * 1_000_000_000 + time.tv_nsec().unsigned_abs())
-}
-
-fn order_bytes(order: &Order) -> usize {
-    order.argv.iter().map(|word| word.len() + size_of::<Bytes>()).sum()
-}
-
-impl Batch {
-    fn attempt(&self, task: u32) -> Attempt {
-        let Grant { job, round, epoch, n, .. } = self.head.grant;
-        Attempt { job, task, round, epoch, n }
-    }
-}
-
-impl State {
-    fn urgent(&self) -> bool {
-        self.queued == 0 || self.closing || self.desks.iter().any(|desk| desk.idle)
-    }
-
-    fn take_row(&mut self, table: &Table) -> Option<usize> {
-        if let Some(row) = self.free_rows.pop() {
-            return Some(row.into());
-        }
-        if self.held.len() == ROWS_MAX {
-            return None;
-        }
-        self.held.push(None);
-        table.set_rows_used(self.held.len());
-        Some(self.held.len() - 1)
-    }
-
-    fn take_order(&mut self, table: &Table) -> Option<Assigned> {
-        if self.queued == 0 {
-            return None;
-        }
-        let row = self.take_row(table)?;
-        let batch = self.queue.front_mut()?;
-        let order = batch.orders.pop_front()?;
-        let (head, attempt) = (Arc::clone(&batch.head), batch.attempt(order.task));
-        if batch.orders.is_empty() {
-            self.queue.pop_front();
-        }
-        self.queued -= 1;
-        self.queued_bytes -= order_bytes(&order);
-        self.held[row] = Some(attempt);
-        Some(Assigned { row, attempt, head, argv: order.argv, own: order.own })
-    }
-
-    /// Workers share the slots out among them, but what was adopted all went to the first.
-    fn has_free_slot(&self) -> bool {
-        self.desks.iter().map(|desk| desk.busy).sum::<u32>() < self.slots
-    }
-
-    /// An end that names a checkpoint waits until that is durable; nobody else waits for it.
-    fn take_end(&mut self, ended: Ended) {
-        if ended.outcome.exit.leaves_checkpoint() {
-            self.unsaved.push_back(ended);
-        } else {
-            self.push_ended(ended);
-        }
-    }
-
-    fn push_ended(&mut self, ended: Ended) {
-        if self.pending.is_empty() {
-            self.pending_since = mono();
-        }
-        self.pending.push(ended);
-    }
-
-    fn wake_desks(&mut self, count: usize) {
-        for desk in self.desks.iter_mut().filter(|desk| desk.idle).take(count) {
-            desk.idle = false;
-            // Fails only when the counter is full: then it is readable anyway.
-            let _ = desk.wake.write(1);
-        }
-    }
-
-    fn held(&self) -> impl Iterator<Item = Attempt> + '_ {
-        self.held.iter().flatten().copied()
-    }
 }
 
 impl Hub {

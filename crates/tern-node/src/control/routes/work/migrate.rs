@@ -16,6 +16,7 @@ use crate::control::routes::{App, read_json};
 use crate::control::words::Refused;
 use crate::node::NodeError;
 use crate::process::inflight::{self, Row};
+use crate::process::pidfd::Pidfd;
 use crate::process::protocol::{Asker, Throttle};
 
 /// What is left to a process that should be elsewhere and cannot go, in per cent of one CPU.
@@ -76,10 +77,12 @@ fn of_process(app: &App, pid: i32) -> What {
     }
 }
 
-/// What runs here. Without the table nothing does.
+/// What runs here. Without the table nothing does. A row may name a process that ended long ago, where its warden died before its end was
+/// noted; its number is somebody else's by now.
 fn rows(app: &App) -> Vec<Row> {
     let rows = inflight::read(app.handle.home()).unwrap_or_default();
-    rows.into_iter().filter(|row| row.outcome.is_none()).collect()
+    let runs = |row: &Row| row.process.is_none_or(|(pid, identity)| Pidfd::reopen(pid, identity).is_some());
+    rows.into_iter().filter(|row| row.outcome.is_none() && runs(row)).collect()
 }
 
 async fn of_task(app: &App, job: JobId, task: u32, to: Option<NodeId>) -> Result<MigrationView, Refused> {
