@@ -32,7 +32,8 @@ fn table(shown: &Kpi) -> String {
         word(*nodes, "node", "nodes")
     );
     text += &format!("{} tasks accepted, {} done, {} failed", tasks.accepted, tasks.done, tasks.failed);
-    for (count, what) in [(tasks.cancelled, "cancelled"), (tasks.again, "runs repeated"), (tasks.foreign, "of others")]
+    for (count, what) in
+        [(tasks.cancelled, "cancelled"), (tasks.again, "runs that were not the last"), (tasks.foreign, "of others")]
     {
         if count > 0 {
             text += &format!(", {count} {what}");
@@ -108,7 +109,7 @@ mod tests {
         };
         expect![[r#"
             12 seconds, 1 life of the agent, 1 node
-            24 tasks accepted, 20 done, 4 failed, 2 runs repeated; 3 lent, 0 came back, 0 borrowed
+            24 tasks accepted, 20 done, 4 failed, 2 runs that were not the last; 3 lent, 0 came back, 0 borrowed
 
             load variance         -  
               over its mean       -  
