@@ -61,5 +61,6 @@ plants! {
     a_checkpoint_taken_for_an_end: CheckpointDone => ["anytime_named_done_is_durable", "anytime_counted_is_durable"];
     a_task_that_was_to_move_and_stayed_nowhere: MoveForgotten => ["eventually_every_job_is_over"];
     strangers_that_stay: StrangersStay => ["eventually_strangers_part"];
+    a_pair_held_up_for_what_a_third_told: QuarrelsOfOthers => ["eventually_who_agrees_is_not_held_up"];
     a_task_that_is_done_and_still_queued: KeepQueued => ["anytime_done_is_not_run_again"];
 }

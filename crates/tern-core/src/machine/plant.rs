@@ -65,6 +65,8 @@ pub enum Plant {
     MoveForgotten,
     /// Nodes of other zones are never forgotten.
     StrangersStay,
+    /// Who takes the number of a transfer of others holds up those.
+    QuarrelsOfOthers,
     /// Mesh: records are taken whatever their sequence.
     MeshAnySequence,
     /// Mesh: a node that stood still blames its neighbours.

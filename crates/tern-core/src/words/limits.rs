@@ -68,6 +68,8 @@ pub const NAMED_NODES_MAX: usize = 256;
 pub const LEDGER_OPEN_MAX: usize = 1 << 16;
 /// Of these, open ones that one node alone has posted.
 pub const LEDGER_OPEN_BY_ONE: usize = LEDGER_OPEN_MAX / 8;
+/// Pairs of nodes that a book holds up since they tell a transfer in two ways.
+pub const LEDGER_BLOCKED_MAX: usize = 1 << 10;
 /// Epochs for which a transfer stays open of which one side does not come.
 pub const LEDGER_EPOCHS_OPEN: u64 = 5;
 /// How often a broker closes an epoch.

@@ -22,6 +22,8 @@ use crate::store;
 
 /// Lines of the ledger in one answer: it has to fit into a call between nodes.
 const LEDGER_PAGE: usize = 96;
+/// Pairs that are named of those whose transfers are told in two ways.
+const BLOCKED_SHOWN: usize = 16;
 /// Watchers of one job.
 const WATCHERS_MAX: usize = 64;
 
@@ -182,6 +184,7 @@ impl Loop {
             waiting: u32::try_from(self.machine.unsettled()).unwrap_or(u32::MAX),
             totals: *self.machine.ledger_totals(),
             refused: self.machine.unposted().iter().map(|(why, count)| (*why, *count)).collect(),
+            blocked: book.blocked().take(BLOCKED_SHOWN).collect(),
             now_ms: clock::now().wall_ms,
             since_ms: self.ledger.since_ms(),
             unread: self.ledger.unread(),

@@ -16,7 +16,7 @@ use tern_core::observe::{NodeTrit, Reading};
 use tern_core::promise::Refusal;
 use tern_core::promise::ledger::Unposted;
 use tern_core::view::{Explanation, Flow, JobView, Lately};
-use tern_core::words::{Bytes, JobId, JobSpec, NodeId, Span};
+use tern_core::words::{Bytes, GrantId, JobId, JobSpec, NodeId, Span};
 use tokio::sync::oneshot;
 
 use super::effects::tally::Tally;
@@ -78,6 +78,8 @@ pub struct LedgerPage {
     pub totals: Totals,
     /// What was not entered, by reason.
     pub refused: Vec<(Unposted, u64)>,
+    /// Who gives, who takes, and the transfer that they tell in two ways: until they agree, nothing else of the two is entered.
+    pub blocked: Vec<(NodeId, NodeId, GrantId)>,
     /// The time by its own clock.
     pub now_ms: u64,
     /// Of transfers before this instant it may have forgotten lines; 0: of none.

@@ -60,6 +60,13 @@ impl World {
             return Some(("eventually_transfers_have_both_halves", format!("{finding:?}")));
         }
         let agents = self.nodes.iter().filter_map(|node| node.agent.as_ref());
+        let blocked = agents.clone().flat_map(|agent| agent.machine.book().blocked());
+        let honest =
+            |(sender, receiver, _): &(NodeId, NodeId, GrantId)| !liars.contains(sender) && !liars.contains(receiver);
+        if let Some((sender, receiver, tx)) = { blocked }.find(honest) {
+            let detail = format!("{tx:?} from {sender} to {receiver} is told alike by both");
+            return Some(("eventually_who_agrees_is_not_held_up", detail));
+        }
         let unequal: u64 = agents.map(|agent| agent.machine.ledger_totals().unequal).sum();
         (unequal > 0).then(|| ("anytime_epochs_add_up", format!("{unequal} closed epochs do not add up to nothing")))
     }

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use tern_node::control::api::ledger::{BookView, LedgerView, TransferView, ZoneBookView};
+use tern_node::control::api::ledger::{BlockedView, BookView, LedgerView, TransferView, ZoneBookView};
 use tern_node::control::{Door, Entry};
 
 use super::args::{LedgerArgs, LedgerWhat};
@@ -75,6 +75,10 @@ fn line(book: &BookView) -> String {
     for (why, count) in refused {
         text += &format!(", {count} refused as {why}");
     }
+    for BlockedView { sender, receiver, tx } in &book.blocked {
+        text +=
+            &format!("\n  no more from {sender} to {receiver} until both tell transfer {tx} alike; their work goes on");
+    }
     text + "\n"
 }
 
@@ -122,6 +126,11 @@ mod tests {
             committed: 2,
             tasks: 9,
             open: 1,
+            blocked: vec![BlockedView {
+                sender: "laptop".to_owned(),
+                receiver: "nas".to_owned(),
+                tx: "07-1".to_owned(),
+            }],
             ..BookView::default()
         };
         let sound = LedgerView {
@@ -137,6 +146,7 @@ mod tests {
             laptop     pi        workstation      5  sender
 
             book of pi: epoch 3, sum 0; 2 transfers of 9 tasks, 0 taken back, 1 open
+              no more from laptop to nas until both tell transfer 07-1 alike; their work goes on
         "]]
         .assert_eq(&table(&sound));
         expect![[r"

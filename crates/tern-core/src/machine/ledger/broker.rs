@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 
 use crate::machine::effect::Effect;
 use crate::machine::node::Machine;
+use crate::machine::plant::Plant;
 use crate::promise::ledger::{Posting, Triad, Unposted};
 use crate::wire::Message;
 use crate::words::limits::LEDGER_EPOCH;
@@ -56,7 +57,11 @@ impl Machine {
             Err(Unposted::Repeated) => self.ledgers.book.is_settled(posting.triad.tx()),
             Err(refused) => {
                 *self.ledgers.refused.entry(refused).or_insert(0) += 1;
-                refused != Unposted::Full
+                if refused == Unposted::Unlike && self.planted(Plant::QuarrelsOfOthers) {
+                    self.ledgers.book.block(&posting.triad);
+                }
+                // There may be room again, or the two may come to agree.
+                !matches!(refused, Unposted::Full | Unposted::Unlike | Unposted::Blocked)
             }
         }
     }

@@ -2,15 +2,18 @@
 //!
 //! A transfer is *open* from the first posting, *committed* with the second, *aborted* when its sender has taken the work back before
 //! the receiver had it. When an epoch of the book closes, all that was settled in it adds up to nothing; what is open goes over into
-//! the next, and is let go of after some. Where a sum is not nothing, the broker and the two sides compare their numbers
-//! ([`audit`](super::audit())), and nothing else is held up.
+//! the next, and is let go of after some.
+//!
+//! Two sides that tell a transfer in two ways are *blocked*: this book enters no other of theirs until both tell it alike, the sender
+//! takes it back, or it is let go of. Only the book waits: other pairs, the same two with another broker, and the work itself
+//! go on. Who has posted what is compared by [`audit`](super::audit()).
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::field::Trits;
 use super::triad::{Half, Posting, Triad};
-use crate::words::limits::{LEDGER_EPOCHS_OPEN, LEDGER_OPEN_BY_ONE, LEDGER_OPEN_MAX};
+use crate::words::limits::{LEDGER_BLOCKED_MAX, LEDGER_EPOCHS_OPEN, LEDGER_OPEN_BY_ONE, LEDGER_OPEN_MAX};
 use crate::words::{GrantId, NodeId};
 
 /// A transfer that is open.
@@ -49,6 +52,8 @@ pub enum Unposted {
     Repeated,
     /// The other side told the transfer otherwise.
     Unlike,
+    /// Its two sides tell another transfer in two ways.
+    Blocked,
     /// This book is another broker's.
     NotHere,
     /// Too many are open.
@@ -63,6 +68,8 @@ pub struct Book {
     open: BTreeMap<GrantId, Entry>,
     /// How many of these each node opened: none takes the room of all others.
     opened: BTreeMap<NodeId, usize>,
+    /// Who gives and who takes where the two do not agree, with the transfer in question.
+    blocked: BTreeMap<(NodeId, NodeId), GrantId>,
     sum: Trits,
     /// Numbers that were settled in this epoch and in the one before: three more postings of one would not be seen in the sum.
     settled: BTreeSet<GrantId>,
@@ -77,6 +84,7 @@ impl Book {
             epoch,
             open: BTreeMap::new(),
             opened: BTreeMap::new(),
+            blocked: BTreeMap::new(),
             sum: Trits::ZERO,
             settled: BTreeSet::new(),
             before: BTreeSet::new(),
@@ -95,6 +103,10 @@ impl Book {
     pub fn open(&self) -> impl Iterator<Item = &Entry> {
         self.open.values()
     }
+    /// Who gives and who takes where the two do not agree, with the transfer in question.
+    pub fn blocked(&self) -> impl Iterator<Item = (NodeId, NodeId, GrantId)> {
+        self.blocked.iter().map(|((sender, receiver), tx)| (*sender, *receiver, *tx))
+    }
 
     /// Enters what a node posted. True: both sides have, and the transfer is committed.
     ///
@@ -112,6 +124,9 @@ impl Book {
         if self.is_settled(tx) {
             return Err(Unposted::Repeated);
         }
+        if self.blocked.get(&pair_of(&triad)).is_some_and(|open| *open != tx) {
+            return Err(Unposted::Blocked);
+        }
         if !self.open.contains_key(&tx) {
             let opened = self.opened.get(&by).copied().unwrap_or(0);
             if self.open.len() + self.settled.len() >= LEDGER_OPEN_MAX || opened >= LEDGER_OPEN_BY_ONE {
@@ -121,6 +136,7 @@ impl Book {
         let none = Entry { triad, sender: false, receiver: false, since: self.epoch };
         let known = self.open.get(&tx).copied().unwrap_or(none);
         if known.triad != triad {
+            self.dispute(&known.triad, &triad);
             return Err(Unposted::Unlike);
         }
         let was = if half == Half::Sender { known.sender } else { known.receiver };
@@ -159,6 +175,8 @@ impl Book {
         }
         if let Some(entry) = self.open.get(&triad.tx()) {
             if entry.triad != *triad {
+                let known = entry.triad;
+                self.dispute(&known, triad);
                 return Err(Unposted::Unlike);
             }
             let [sender, receiver] = triad.halves();
@@ -178,7 +196,23 @@ impl Book {
         {
             *opened -= 1;
         }
+        self.blocked.retain(|_, disputed| *disputed != tx);
         self.settled.insert(tx);
+    }
+
+    /// One transfer, told in two ways. Where also its sides are told otherwise somebody else has taken its number: the two that have it by
+    /// right do not disagree, and are not held up.
+    fn dispute(&mut self, one: &Triad, other: &Triad) {
+        if pair_of(one) == pair_of(other) {
+            self.block(one);
+        }
+    }
+
+    /// Nothing more of these two is entered until this transfer is settled or let go of.
+    pub(crate) fn block(&mut self, triad: &Triad) {
+        if self.blocked.len() < LEDGER_BLOCKED_MAX {
+            self.blocked.insert(pair_of(triad), triad.tx());
+        }
     }
 
     /// Whether both sides have posted it, or it was taken back, not long ago.
@@ -210,6 +244,7 @@ impl Book {
         let epoch = self.epoch;
         self.open.retain(|_, entry| epoch - entry.since < LEDGER_EPOCHS_OPEN);
         let unresolved = (all - self.open.len()) as u64;
+        self.blocked.retain(|_, tx| self.open.contains_key(tx));
         self.opened.clear();
         for entry in self.open.values() {
             *self.opened.entry(entry.opener()).or_default() += 1;
@@ -221,103 +256,10 @@ impl Book {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::super::triad::sample;
-    use super::*;
-    use proptest::prelude::*;
-
-    fn id(byte: u8) -> NodeId {
-        NodeId([byte; 32])
-    }
-
-    #[test]
-    fn both_sides_commit_and_the_epoch_closes_at_nothing() {
-        let mut book = Book::new(id(2), 0);
-        let triad = sample(1, [1, 2, 3]);
-        let [sender, receiver] = triad.halves();
-        assert_eq!(book.post(id(1), &sender), Ok(false));
-        assert_eq!(book.post(id(1), &sender), Err(Unposted::Repeated));
-        assert_eq!(book.post(id(1), &receiver), Err(Unposted::Forged));
-        assert_eq!(book.post(id(3), &receiver), Ok(true));
-        assert_eq!(book.post(id(3), &receiver), Err(Unposted::Repeated));
-        assert_eq!(book.close(), Some(Closed { sum: Trits::ZERO, unresolved: 0 }));
-        assert_eq!(book.post(id(3), &receiver), Err(Unposted::Repeated), "the epoch before is remembered");
-        assert_eq!((book.epoch(), book.close()), (1, None));
-    }
-
-    #[test]
-    fn a_transfer_that_is_told_two_ways_or_elsewhere_is_refused() {
-        let mut book = Book::new(id(2), 0);
-        let [one, _] = sample(1, [1, 2, 3]).halves();
-        let [_, other] = sample(1, [4, 2, 3]).halves();
-        assert_eq!(book.post(id(1), &one), Ok(false));
-        assert_eq!(book.post(id(3), &other), Err(Unposted::Unlike));
-        assert_eq!(book.post(id(1), &sample(2, [1, 5, 3]).halves()[0]), Err(Unposted::NotHere));
-        assert_eq!(book.abort(id(3), &sample(1, [1, 2, 3])), Err(Unposted::Forged));
-        assert_eq!(book.abort(id(1), &sample(1, [1, 2, 3])), Ok(()));
-        assert!(book.is_settled(sample(1, [1, 2, 3]).tx()));
-        // Taken back before anybody posted it: what the receiver says late opens nothing.
-        assert_eq!(book.abort(id(1), &sample(7, [1, 2, 3])), Ok(()));
-        assert_eq!(book.post(id(3), &sample(7, [1, 2, 3]).halves()[1]), Err(Unposted::Repeated));
-        assert_eq!(book.close(), Some(Closed { sum: Trits::ZERO, unresolved: 0 }));
-    }
-
-    #[test]
-    fn what_stays_open_goes_over_and_is_let_go_of_after_some_epochs() {
-        let mut book = Book::new(id(2), 0);
-        let [lonely, _] = sample(1, [1, 2, 3]).halves();
-        assert_eq!(book.post(id(1), &lonely), Ok(false));
-        for _ in 0..LEDGER_EPOCHS_OPEN {
-            assert_eq!(book.close(), Some(Closed { sum: Trits::ZERO, unresolved: 0 }));
-            assert!(book.open().count() == 1 && !book.sum().is_zero());
-        }
-        assert_eq!(book.close(), Some(Closed { sum: Trits::ZERO, unresolved: 1 }));
-        assert!(book.open().count() == 0 && book.sum().is_zero());
-    }
-
-    #[test]
-    fn one_node_leaves_room_for_others() {
-        let mut book = Book::new(id(2), 0);
-        let half = |n, ids| sample(n, ids).halves()[0];
-        for n in 0..LEDGER_OPEN_BY_ONE as u32 {
-            assert_eq!(book.post(id(1), &half(n, [1, 2, 3])), Ok(false));
-        }
-        let more = LEDGER_OPEN_BY_ONE as u32;
-        assert_eq!(book.post(id(1), &half(more, [1, 2, 3])), Err(Unposted::Full));
-        assert_eq!(book.post(id(4), &half(more, [4, 2, 3])), Ok(false));
-        // One that is settled, or let go of, makes room.
-        assert_eq!(book.post(id(3), &sample(0, [1, 2, 3]).halves()[1]), Ok(true));
-        assert_eq!(book.post(id(1), &half(more + 1, [1, 2, 3])), Ok(false));
-        assert!((0..=LEDGER_EPOCHS_OPEN).all(|_| book.close().is_some()));
-        assert_eq!(book.post(id(1), &half(more + 2, [1, 2, 3])), Ok(false));
-    }
-
-    proptest! {
-        /// However postings are lost, repeated, late or forged: what can be closed adds up to nothing, and the roles always do.
-        #[test]
-        fn closed_epochs_add_up_to_nothing(events in proptest::collection::vec((0u32..40, 0u8..6), 0..400)) {
-            let mut book = Book::new(id(9), 0);
-            for (n, what) in events {
-                let triad = sample(n, [1 + (n % 3) as u8, 9, 4 + (n % 4) as u8]);
-                let [sender, receiver] = triad.halves();
-                // What it answers depends on what came before; the sum must hold whatever it is.
-                let _any = match what {
-                    0 | 1 => book.post(triad.sender(), &sender).map(drop),
-                    2 | 3 => book.post(triad.receiver(), &receiver).map(drop),
-                    4 => book.abort(triad.sender(), &triad),
-                    _ => book.post(id(77), &sender).map(drop),
-                };
-                let open: Trits = book.open().fold(Trits::ZERO, |sum, entry| {
-                    let [one, other] = entry.triad.halves();
-                    let sum = if entry.sender { sum.with(one.value()) } else { sum };
-                    if entry.receiver { sum.with(other.value()) } else { sum }
-                });
-                prop_assert_eq!(book.sum(), open, "what is settled adds up to nothing");
-                if let Some(closed) = (n % 5 == 0).then(|| book.close()).flatten() {
-                    prop_assert!(closed.sum.is_zero());
-                }
-            }
-        }
-    }
+/// Who gives and who takes.
+const fn pair_of(triad: &Triad) -> (NodeId, NodeId) {
+    (triad.sender(), triad.receiver())
 }
+
+#[cfg(test)]
+mod tests;

@@ -44,8 +44,19 @@ pub struct BookView {
     pub unbrokered: u64,
     /// Lines that earlier agents of it wrote and that cannot be read.
     pub unread: u64,
-    /// Postings that it did not enter, by reason: `forged`, `unlike`, `not_here`, `full`.
+    /// Postings that it did not enter, by reason: `forged`, `unlike`, `blocked`, `not_here`, `full`.
     pub refused: BTreeMap<String, u64>,
+    /// Pairs of which it enters nothing more until they tell a transfer alike. Their work goes on.
+    pub blocked: Vec<BlockedView>,
+}
+
+/// Two nodes that tell a transfer in two ways.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(default)]
+pub struct BlockedView {
+    pub sender: String,
+    pub receiver: String,
+    pub tx: String,
 }
 
 /// What stayed within a zone, and what crossed its border.

@@ -13,7 +13,7 @@ use tern_core::words::{GrantId, NodeId};
 use super::App;
 use crate::clock;
 use crate::control::api::grid::Names;
-use crate::control::api::ledger::{BookView, FindingView, LedgerView, TransferView};
+use crate::control::api::ledger::{BlockedView, BookView, FindingView, LedgerView, TransferView};
 use crate::control::words::Refused;
 use crate::node::handle::LedgerPage;
 use crate::overlay::Grid;
@@ -247,8 +247,13 @@ fn gaps(it: &Postings) -> Vec<(NodeId, u64, u64)> {
 }
 
 fn book(postings: &Postings, name: &dyn Fn(NodeId) -> String) -> BookView {
-    let LedgerPage { epoch, adds_up, open, waiting, totals, refused, unread, .. } = &postings.page;
+    let LedgerPage { epoch, adds_up, open, waiting, totals, refused, blocked, unread, .. } = &postings.page;
     let word = |why: &_| serde_json::to_value(why).ok().and_then(|word| word.as_str().map(str::to_owned));
+    let pair = |(sender, receiver, tx): &(NodeId, NodeId, GrantId)| BlockedView {
+        sender: name(*sender),
+        receiver: name(*receiver),
+        tx: tx_words(*tx),
+    };
     BookView {
         name: name(postings.node),
         node: postings.node.to_string(),
@@ -263,6 +268,7 @@ fn book(postings: &Postings, name: &dyn Fn(NodeId) -> String) -> BookView {
         unbrokered: totals.unbrokered,
         unread: *unread,
         refused: refused.iter().filter_map(|(why, count)| Some((word(why)?, *count))).collect(),
+        blocked: blocked.iter().map(pair).collect(),
     }
 }
 
