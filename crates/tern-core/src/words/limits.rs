@@ -74,11 +74,14 @@ pub const LEDGER_BLOCKED_MAX: usize = 1 << 10;
 pub const LEDGER_EPOCHS_OPEN: u64 = 5;
 /// How often a broker closes an epoch.
 pub const LEDGER_EPOCH: Span = Span::secs(60);
-/// So many transfers in a row have the same broker, where it stays balanced.
-pub const LEDGER_TERM: u32 = 64;
-/// Postings wait so long for others, and are told again after so long, until their broker has settled them …
+/// Nodes of a zone that keep books at one time, where so many are balanced: what a node posts, and what is settled of it, goes in few
+/// messages. Two books have room for two thousand transfers a second.
+pub const LEDGER_SEATS: u8 = 2;
+/// Postings wait so long for others, and so do answers to them; who has told some not long ago tells the next after the gap …
 pub const LEDGER_TELL: Span = Span::ms(1_000);
-pub const LEDGER_TELL_AGAIN: Span = Span::secs(2);
+pub const LEDGER_GAP: Span = Span::secs(10);
+/// … and again after so long, in which the other side and the broker may each have waited for their gap, until they are settled …
+pub const LEDGER_TELL_AGAIN: Span = Span::secs(25);
 /// … or for so long: no longer than a broker remembers what it settled.
 pub const LEDGER_PATIENCE: Span = Span::secs(60);
 /// Postings, and answers to them, in one message.

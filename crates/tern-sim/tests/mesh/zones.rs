@@ -152,7 +152,9 @@ fn one_node_of_each_zone_hears_of_all_of_them_and_of_their_brokers() {
         (node.vitals.trit, node.vitals.slots) = (NodeTrit::Overloaded, 4);
         // The first zone has one balanced node, the second has tasks that wait, the third nothing of both.
         node.vitals.trit = if number == 2 { NodeTrit::Balanced } else { node.vitals.trit };
-        node.vitals.queued = if number / 4 == 1 { 5 } else { 0 };
+        (node.vitals.queued, node.vitals.running) = if number / 4 == 1 { (5, 4) } else { (0, 0) };
+        // Its last node has a free slot beside them: what waits there cannot run on it.
+        node.vitals.running = if number == 7 { 3 } else { node.vitals.running };
     }
     world.start_all();
     world.run_ms(1_000);
@@ -169,7 +171,7 @@ fn one_node_of_each_zone_hears_of_all_of_them_and_of_their_brokers() {
         assert_eq!(areas.iter().position(|area| area.here), Some(zone));
         assert_eq!(areas.iter().map(|area| world.number(&area.broker).unwrap()).collect::<Vec<_>>(), firsts);
         assert_eq!(areas.iter().map(|area| area.load.on_offer).collect::<Vec<_>>(), [0, 20, 0]);
-        assert_eq!(areas.iter().map(|area| area.load.room).collect::<Vec<_>>(), [16, 0, 16]);
+        assert_eq!(areas.iter().map(|area| area.load.room).collect::<Vec<_>>(), [16, 1, 16]);
     }
 }
 

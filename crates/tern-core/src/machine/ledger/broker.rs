@@ -1,68 +1,80 @@
 //! The book of transfers that others asked this node to keep. It never sees what they carry.
 
-use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
+use super::Ledgers;
 use crate::machine::effect::Effect;
 use crate::machine::node::Machine;
 use crate::machine::plant::Plant;
 use crate::promise::ledger::{Posting, Triad, Unposted};
 use crate::wire::Message;
-use crate::words::limits::LEDGER_EPOCH;
+use crate::words::limits::{LEDGER_EPOCH, POSTINGS_PER_FRAME};
 use crate::words::{GrantId, NodeId, Now};
 
 impl Machine {
     /// Both sides of transfers tell this node of them.
-    pub(in crate::machine) fn keep_book(
-        &mut self,
-        from: NodeId,
-        postings: &[Posting],
-        aborts: &[Triad],
-        out: &mut Vec<Effect>,
-    ) {
-        let mut settled: BTreeMap<NodeId, Vec<GrantId>> = BTreeMap::new();
+    pub(in crate::machine) fn keep_book(&mut self, from: NodeId, postings: &[Posting], aborts: &[Triad], now: Now) {
         for posting in postings {
-            let triad = &posting.triad;
-            let committed = self.ledgers.totals.committed;
-            if self.enter(from, posting) {
-                settled.entry(from).or_default().push(triad.tx());
-            }
-            // What was refused says nothing about the other side.
-            let other = if from == triad.sender() { triad.receiver() } else { triad.sender() };
-            if self.ledgers.totals.committed > committed && self.sharing.peers.contains_key(&other) {
-                settled.entry(other).or_default().push(triad.tx());
-            }
+            self.enter(from, posting, now);
         }
         for triad in aborts {
             self.abort(from, triad);
-            settled.entry(from).or_default().push(triad.tx());
+            self.settled_for(from, triad.tx(), now);
         }
-        for (to, txs) in settled {
-            if to != self.state.node() {
-                out.push(Effect::Send { to, message: Message::Settled { txs } });
+    }
+
+    /// Enters a posting. Whoever needs not to tell of the transfer again will hear so.
+    pub(super) fn enter(&mut self, by: NodeId, posting: &Posting, now: Now) {
+        let triad = &posting.triad;
+        match self.ledgers.book.post(by, posting) {
+            Ok(false) => {}
+            Ok(true) => {
+                self.ledgers.totals.committed += 1;
+                self.ledgers.totals.tasks += u64::from(triad.tasks());
+                for side in [triad.sender(), triad.receiver()] {
+                    if side == by || self.sharing.peers.contains_key(&side) {
+                        self.settled_for(side, triad.tx(), now);
+                    }
+                }
+            }
+            // Told again since the answer was lost; or told again before the other side was heard.
+            Err(Unposted::Repeated) if !self.ledgers.book.is_settled(triad.tx()) => {}
+            Err(Unposted::Repeated) => self.settled_for(by, triad.tx(), now),
+            Err(refused) => {
+                *self.ledgers.refused.entry(refused).or_insert(0) += 1;
+                if refused == Unposted::Unlike && self.planted(Plant::QuarrelsOfOthers) {
+                    self.ledgers.book.block(triad);
+                }
+                // There may be room again, or the two may come to agree.
+                if !matches!(refused, Unposted::Full | Unposted::Unlike | Unposted::Blocked) {
+                    self.settled_for(by, triad.tx(), now);
+                }
             }
         }
     }
 
-    /// Enters a posting. True: its author needs not to tell it again.
-    pub(super) fn enter(&mut self, by: NodeId, posting: &Posting) -> bool {
-        match self.ledgers.book.post(by, posting) {
-            Ok(both) => {
-                let totals = &mut self.ledgers.totals;
-                totals.committed += u64::from(both);
-                totals.tasks += if both { u64::from(posting.triad.tasks()) } else { 0 };
-                both
-            }
-            // Told again since the answer was lost; or told again before the other side was heard.
-            Err(Unposted::Repeated) => self.ledgers.book.is_settled(posting.triad.tx()),
-            Err(refused) => {
-                *self.ledgers.refused.entry(refused).or_insert(0) += 1;
-                if refused == Unposted::Unlike && self.planted(Plant::QuarrelsOfOthers) {
-                    self.ledgers.book.block(&posting.triad);
-                }
-                // There may be room again, or the two may come to agree.
-                !matches!(refused, Unposted::Full | Unposted::Unlike | Unposted::Blocked)
-            }
+    /// Whoever has no room for one more answer tells again, and has it then.
+    fn settled_for(&mut self, to: NodeId, tx: GrantId, now: Now) {
+        if to == self.state.node() {
+            return;
+        }
+        let ledgers = &mut self.ledgers;
+        let txs = ledgers.answers.entry(to).or_default();
+        if txs.len() < POSTINGS_PER_FRAME {
+            txs.push(tx);
+            let turn = Ledgers::turn(ledgers.answered_at, now);
+            ledgers.answers_due.get_or_insert(turn);
+        }
+    }
+
+    /// Says what is settled.
+    pub(super) fn answer(&mut self, now: Now, out: &mut Vec<Effect>) {
+        if self.ledgers.answers_due.is_none_or(|due| due > now.boot) {
+            return;
+        }
+        (self.ledgers.answers_due, self.ledgers.answered_at) = (None, Some(now.boot));
+        for (to, txs) in core::mem::take(&mut self.ledgers.answers) {
+            out.push(Effect::Send { to, message: Message::Settled { txs } });
         }
     }
 

@@ -1,17 +1,20 @@
 //! A node's part in the ledger: what it posts of its own transfers, and the book of those that others asked it to keep.
 //!
 //! Nothing waits for it, and nothing is decided by it. A posting follows from the record of a loan, or from taking one; it is written
-//! down at once, told to the broker with others, and told again until the broker has settled it.
+//! down at once, told to the broker with others, and told again until the broker has settled it. What is told, and what is answered, is
+//! collected: soon where it was quiet, and for longer where much is transferred.
 
 mod broker;
 mod own;
 
 use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
 use crate::promise::ledger::{Book, Half, Triad, Unposted};
-use crate::words::{GrantId, NodeId};
+use crate::words::limits::{LEDGER_GAP, LEDGER_TELL};
+use crate::words::{GrantId, NodeId, Now};
 
 /// What a node knows of transfers; none of it is durable.
 #[derive(Debug)]
@@ -20,8 +23,14 @@ pub(super) struct Ledgers {
     pub book: Book,
     /// Own postings that their broker has not settled.
     unsettled: BTreeMap<(GrantId, Half), Own>,
-    /// When some of them are told next; none: there are none.
+    /// When some of them are told next; none: there are none. And when some were told last.
     due: Option<u64>,
+    told_at: Option<u64>,
+    /// As a broker: transfers that are settled, for those who wait to hear so.
+    answers: BTreeMap<NodeId, Vec<GrantId>>,
+    /// The same for these.
+    answers_due: Option<u64>,
+    answered_at: Option<u64>,
     /// When the book's epoch may close next.
     close_at: u64,
     /// Nodes that are balanced, and may broker.
@@ -64,11 +73,21 @@ impl Ledgers {
             book: Book::new(node, 0),
             unsettled: BTreeMap::new(),
             due: None,
+            told_at: None,
+            answers: BTreeMap::new(),
+            answers_due: None,
+            answered_at: None,
             close_at: 0,
             balanced: BTreeSet::new(),
             totals: Totals::default(),
             refused: BTreeMap::new(),
         }
+    }
+
+    /// When what comes now is told, where some was told then.
+    fn turn(told_at: Option<u64>, now: Now) -> u64 {
+        let soon = now.boot + LEDGER_TELL;
+        told_at.map_or(soon, |at| soon.max(at + LEDGER_GAP))
     }
 
     /// Own postings that wait for their broker.

@@ -3,28 +3,27 @@
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
-use super::Own;
+use super::{Ledgers, Own};
 use crate::machine::effect::Effect;
 use crate::machine::node::Machine;
 use crate::promise::Refusal;
 use crate::promise::ledger::{Half, Line, Posting, Triad};
 use crate::wire::Message;
 use crate::words::limits::{
-    LEDGER_OPEN_MAX, LEDGER_PATIENCE, LEDGER_TELL, LEDGER_TELL_AGAIN, LEDGER_TERM, POSTINGS_PER_FRAME,
+    LEDGER_OPEN_MAX, LEDGER_PATIENCE, LEDGER_SEATS, LEDGER_TELL, LEDGER_TELL_AGAIN, POSTINGS_PER_FRAME,
 };
 use crate::words::{GrantId, NodeId, Now};
 
 impl Machine {
-    /// Who keeps the book of a transfer: a balanced node, drawn by the number of the transfer so that all of them take part, and the same
-    /// for those that follow one another: what is posted of them goes in one message. Where there is none beside the two, this
-    /// node does it itself.
-    pub(in crate::machine) fn broker_of(&self, tx: GrantId, to: NodeId) -> NodeId {
-        let mut point = [0; 32];
-        let mixed = tx.incarnation.rotate_left(17) ^ u64::from(tx.n / LEDGER_TERM).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        point[..8].copy_from_slice(&mixed.to_be_bytes());
+    /// Who keeps the book of a transfer: the first balanced node from one of a few places on the ring of all keys, whichever is the
+    /// sender's. So those that take of many senders have few to tell. Where nobody is balanced but the two, the sender does it itself.
+    pub(in crate::machine) fn broker_of(&self, to: NodeId) -> NodeId {
+        let node = self.state.node();
+        let mut place = [0; 32];
+        place[0] = (node.0[31] % LEDGER_SEATS) * (u8::MAX / LEDGER_SEATS);
         let balanced = &self.ledgers.balanced;
-        let around = balanced.range(NodeId(point)..).chain(balanced.iter());
-        around.copied().find(|node| *node != to).unwrap_or_else(|| self.state.node())
+        let around = balanced.range(NodeId(place)..).chain(balanced.iter());
+        around.copied().find(|node| *node != to).unwrap_or(node)
     }
 
     /// Posts this node's half of a transfer.
@@ -33,15 +32,14 @@ impl Machine {
         out.push(Effect::Log(Line::Posted(posting)));
         if triad.broker() == self.state.node() {
             let node = self.state.node();
-            let _settled = self.enter(node, &posting);
-            return;
+            return self.enter(node, &posting, now);
         }
         let ledgers = &mut self.ledgers;
         if ledgers.unsettled.len() >= LEDGER_OPEN_MAX {
             ledgers.unsettled.pop_first();
             ledgers.totals.unbrokered += 1;
         }
-        let tell_at = now.boot + LEDGER_TELL;
+        let tell_at = Ledgers::turn(ledgers.told_at, now);
         let own = Own { triad, aborted: false, since: now.boot, tell_at };
         ledgers.unsettled.insert((triad.tx(), half), own);
         ledgers.due = Some(ledgers.due.map_or(tell_at, |due| due.min(tell_at)));
@@ -60,8 +58,13 @@ impl Machine {
         }
     }
 
-    /// Tells brokers what they have not settled.
-    pub(in crate::machine) fn tell_brokers(&mut self, now: Now, out: &mut Vec<Effect>) {
+    /// Tells brokers what they have not settled, and as a broker what is.
+    pub(in crate::machine) fn tell_ledger(&mut self, now: Now, out: &mut Vec<Effect>) {
+        self.tell_brokers(now, out);
+        self.answer(now, out);
+    }
+
+    fn tell_brokers(&mut self, now: Now, out: &mut Vec<Effect>) {
         if self.ledgers.due.is_none_or(|due| due > now.boot) {
             return;
         }
@@ -72,7 +75,7 @@ impl Machine {
         let mut told: BTreeMap<NodeId, (Vec<Posting>, Vec<Triad>)> = BTreeMap::new();
         for ((_, half), own) in &mut ledgers.unsettled {
             let (triad, half) = (own.triad, *half);
-            // Those that are nearly due go along.
+            // Those that came since the last that are due go along.
             if own.tell_at > now.boot + LEDGER_TELL {
                 continue;
             }
@@ -88,6 +91,9 @@ impl Machine {
             }
         }
         ledgers.due = ledgers.unsettled.values().map(|own| own.tell_at).min();
+        if !told.is_empty() {
+            ledgers.told_at = Some(now.boot);
+        }
         for (to, (postings, aborts)) in told {
             // It may live in the other's zone, of which nothing is heard here.
             out.push(Effect::Send { to, message: Message::Post { postings, aborts } });
@@ -108,8 +114,8 @@ impl Machine {
         self.ledgers.due = self.ledgers.unsettled.values().map(|own| own.tell_at).min();
     }
 
-    /// When brokers are to be told, or an epoch may close.
+    /// When brokers are to be told, or those who told this one.
     pub(in crate::machine) fn next_posting(&self) -> Option<u64> {
-        self.ledgers.due
+        self.ledgers.due.into_iter().chain(self.ledgers.answers_due).min()
     }
 }

@@ -265,7 +265,7 @@ impl Machine {
         spec.work = self.length_to_tell(job);
         let travel = spec.files_travel().then(Box::default);
         let argv = Vec::new();
-        let (broker, whole) = (self.broker_of(grant, to), tasks.len());
+        let (broker, whole) = (self.broker_of(to), tasks.len());
         if let Some(triad) = Triad::new(grant, [self.state.node(), broker, to], whole) {
             self.post(triad, Half::Sender, now, out);
         }

@@ -28,7 +28,7 @@ impl Machine {
             Message::Return { grant, tasks, why } => self.returned(from, grant, &tasks, why, now, out),
             Message::Revoke { grant } => self.revoke(from, grant, now, out),
             Message::Offer { tasks } => self.offered(from, tasks, now),
-            Message::Post { postings, aborts } => self.keep_book(from, &postings, &aborts, out),
+            Message::Post { postings, aborts } => self.keep_book(from, &postings, &aborts, now),
             Message::Settled { txs } => self.settled(from, &txs),
             Message::Pair { givers } => self.paired(&givers, now, out),
             Message::Meet { with } => self.meet(from, with, now, out),
@@ -44,7 +44,7 @@ impl Machine {
             self.here.storage_retry = None;
         }
         self.reclaim_due(now, out);
-        self.tell_brokers(now, out);
+        self.tell_ledger(now, out);
         self.close_epoch(now);
         if !self.sharing.borrowed.is_empty() {
             self.end_due(now, out);
