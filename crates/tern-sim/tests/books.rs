@@ -54,3 +54,25 @@ fn what_is_lost_on_the_way_is_told_again() {
     // A fifth of all messages is lost: told once only, a third of all transfers would miss a half.
     assert!(settled * 100 >= world.stats.loans * 90, "{settled} of {}: {totals:?}", world.stats.loans);
 }
+
+/// Of a neighbour's transfers with another zone a broker knows only what the two sides post.
+#[test]
+fn transfers_between_zones_are_settled_as_those_within() {
+    let mut world = World::new(Plan { areas: 2, ..Plan::quiet(6, 1) }, Story::default());
+    assert!(world.run_for_ms(2_500));
+    for owner in [0, 2] {
+        world.submit(owner, plain_job(1, 200, 900));
+    }
+    while !world.is_done() {
+        assert!(world.run_for_ms(500), "{:?}", world.failure);
+    }
+    let far = |grant: &&tern_sim::oracle::Grant| {
+        let to = world.nodes.iter().position(|node| node.id == grant.to);
+        to.is_some_and(|to| world.plan.area(to) != world.plan.area(grant.owner))
+    };
+    assert!(world.ledger.grants.values().filter(far).count() > 10);
+    assert!(world.run_for_ms(2 * LEDGER_GAP.as_ms() + 3_000));
+    let totals = totals(&world);
+    assert_eq!(totals.iter().map(|it| it.committed).sum::<u64>(), world.stats.loans);
+    assert_eq!((unsettled(&world), totals.iter().map(|it| it.unbrokered).sum::<u64>()), (0, 0));
+}

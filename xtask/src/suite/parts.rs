@@ -67,12 +67,18 @@ fn lives(example: &str, count: &str, from: u64) -> Result<(), String> {
     run(cargo(&[&arguments[..], &["--seeds", count, "--from", &from]].concat()))
 }
 
-/// The seed of the commit that is checked out. Every commit lives others, and a commit always the same: whoever checks it again comes
+/// The seed of the commit that is checked out, if nothing was changed since. Every commit lives others, and a commit always the same: whoever checks it again comes
 /// to the same verdict, on a fast machine and on a slow one. `cargo xtask sim` draws.
 fn commit_seed() -> Option<u64> {
-    let mut git = Command::new("git");
-    git.args(["rev-parse", "HEAD"]).current_dir(root());
-    let name = capture(git).ok()?;
+    let git = |words: &[&str]| {
+        let mut git = Command::new("git");
+        git.args(words).current_dir(root());
+        capture(git).ok()
+    };
+    if !git(&["status", "--porcelain", "--untracked-files=no"])?.trim().is_empty() {
+        return None;
+    }
+    let name = git(&["rev-parse", "HEAD"])?;
     u64::from_str_radix(name.get(..SEED_DIGITS)?, 16).ok()
 }
 

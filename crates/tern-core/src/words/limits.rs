@@ -74,8 +74,8 @@ pub const LEDGER_BLOCKED_MAX: usize = 1 << 10;
 pub const LEDGER_EPOCHS_OPEN: u64 = 5;
 /// How often a broker closes an epoch.
 pub const LEDGER_EPOCH: Span = Span::secs(60);
-/// Nodes of a zone that keep books at one time, where so many are balanced: what a node posts, and what is settled of it, goes in few
-/// messages. Two books have room for two thousand transfers a second.
+/// Places on the ring of keys from which senders look for the balanced node that keeps their books: what a node posts, and what is
+/// settled of it, goes in few messages. A book has room for a thousand transfers a second, and for a hundred of one node that stay open.
 pub const LEDGER_SEATS: u8 = 2;
 /// Postings wait so long for others, and so do answers to them; who has told some not long ago tells the next after the gap …
 pub const LEDGER_TELL: Span = Span::ms(1_000);

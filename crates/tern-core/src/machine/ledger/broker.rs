@@ -8,7 +8,7 @@ use crate::machine::node::Machine;
 use crate::machine::plant::Plant;
 use crate::promise::ledger::{Posting, Triad, Unposted};
 use crate::wire::Message;
-use crate::words::limits::{LEDGER_EPOCH, POSTINGS_PER_FRAME};
+use crate::words::limits::{LEDGER_EPOCH, LEDGER_OPEN_MAX, POSTINGS_PER_FRAME};
 use crate::words::{GrantId, NodeId, Now};
 
 impl Machine {
@@ -18,8 +18,7 @@ impl Machine {
             self.enter(from, posting, now);
         }
         for triad in aborts {
-            self.abort(from, triad);
-            self.settled_for(from, triad.tx(), now);
+            self.abort(from, triad, now);
         }
     }
 
@@ -31,14 +30,13 @@ impl Machine {
             Ok(true) => {
                 self.ledgers.totals.committed += 1;
                 self.ledgers.totals.tasks += u64::from(triad.tasks());
+                // Both have told this node of it, also where nothing else is heard of one of them.
                 for side in [triad.sender(), triad.receiver()] {
-                    if side == by || self.sharing.peers.contains_key(&side) {
-                        self.settled_for(side, triad.tx(), now);
-                    }
+                    self.settled_for(side, triad.tx(), now);
                 }
             }
             // Told again since the answer was lost; or told again before the other side was heard.
-            Err(Unposted::Repeated) if !self.ledgers.book.is_settled(triad.tx()) => {}
+            Err(Unposted::Repeated) if !self.ledgers.book.is_settled((triad.sender(), triad.tx())) => {}
             Err(Unposted::Repeated) => self.settled_for(by, triad.tx(), now),
             Err(refused) => {
                 *self.ledgers.refused.entry(refused).or_insert(0) += 1;
@@ -53,18 +51,18 @@ impl Machine {
         }
     }
 
-    /// Whoever has no room for one more answer tells again, and has it then.
+    /// For whom there is no room tells again, and is answered then.
     fn settled_for(&mut self, to: NodeId, tx: GrantId, now: Now) {
-        if to == self.state.node() {
+        let ledgers = &mut self.ledgers;
+        if to == self.state.node() || ledgers.answers_waiting >= LEDGER_OPEN_MAX {
             return;
         }
-        let ledgers = &mut self.ledgers;
+        ledgers.answers_waiting += 1;
         let txs = ledgers.answers.entry(to).or_default();
-        if txs.len() < POSTINGS_PER_FRAME {
-            txs.push(tx);
-            let turn = Ledgers::turn(ledgers.answered_at, now);
-            ledgers.answers_due.get_or_insert(turn);
-        }
+        txs.push(tx);
+        // What fills a message gains nothing by waiting.
+        let turn = if txs.len() < POSTINGS_PER_FRAME { Ledgers::turn(ledgers.answered_at, now) } else { now.boot };
+        ledgers.answers_due = Some(ledgers.answers_due.map_or(turn, |due| due.min(turn)));
     }
 
     /// Says what is settled.
@@ -72,17 +70,33 @@ impl Machine {
         if self.ledgers.answers_due.is_none_or(|due| due > now.boot) {
             return;
         }
-        (self.ledgers.answers_due, self.ledgers.answered_at) = (None, Some(now.boot));
-        for (to, txs) in core::mem::take(&mut self.ledgers.answers) {
-            out.push(Effect::Send { to, message: Message::Settled { txs } });
+        let ledgers = &mut self.ledgers;
+        (ledgers.answers_due, ledgers.answered_at, ledgers.answers_waiting) = (None, Some(now.boot), 0);
+        for (to, txs) in core::mem::take(&mut ledgers.answers) {
+            for txs in txs.chunks(POSTINGS_PER_FRAME) {
+                out.push(Effect::Send { to, message: Message::Settled { txs: txs.to_vec() } });
+            }
         }
     }
 
-    pub(super) fn abort(&mut self, by: NodeId, triad: &Triad) {
+    /// The sender of a transfer took it back. Who needs not to tell of it again will hear so.
+    pub(super) fn abort(&mut self, by: NodeId, triad: &Triad, now: Now) {
+        let tx = triad.tx();
         match self.ledgers.book.abort(by, triad) {
-            Ok(()) => self.ledgers.totals.aborted += 1,
-            Err(Unposted::Repeated) => {}
-            Err(refused) => *self.ledgers.refused.entry(refused).or_insert(0) += 1,
+            Ok(posted) => {
+                self.ledgers.totals.aborted += 1;
+                for side in posted.into_iter().chain([by]) {
+                    self.settled_for(side, tx, now);
+                }
+            }
+            Err(refused) => {
+                if refused != Unposted::Repeated {
+                    *self.ledgers.refused.entry(refused).or_insert(0) += 1;
+                }
+                if refused != Unposted::Full {
+                    self.settled_for(by, tx, now);
+                }
+            }
         }
     }
 

@@ -26,9 +26,12 @@ pub(super) struct Ledgers {
     /// When some of them are told next; none: there are none. And when some were told last.
     due: Option<u64>,
     told_at: Option<u64>,
-    /// As a broker: transfers that are settled, for those who wait to hear so.
+    /// As a broker: transfers that are settled, for those who wait to hear so, and how many these are: [`LEDGER_OPEN_MAX`] at most.
+    ///
+    /// [`LEDGER_OPEN_MAX`]: crate::words::limits::LEDGER_OPEN_MAX
     answers: BTreeMap<NodeId, Vec<GrantId>>,
-    /// The same for these.
+    answers_waiting: usize,
+    /// When they are told next, and when some were told last.
     answers_due: Option<u64>,
     answered_at: Option<u64>,
     /// When the book's epoch may close next.
@@ -75,6 +78,7 @@ impl Ledgers {
             due: None,
             told_at: None,
             answers: BTreeMap::new(),
+            answers_waiting: 0,
             answers_due: None,
             answered_at: None,
             close_at: 0,

@@ -22,8 +22,9 @@ impl Machine {
         let mut place = [0; 32];
         place[0] = (node.0[31] % LEDGER_SEATS) * (u8::MAX / LEDGER_SEATS);
         let balanced = &self.ledgers.balanced;
-        let around = balanced.range(NodeId(place)..).chain(balanced.iter());
-        around.copied().find(|node| *node != to).unwrap_or(node)
+        let around = balanced.range(NodeId(place)..).chain(balanced.iter()).copied();
+        // Of another zone's nodes one may be gone soon, and its neighbours know none of this one's.
+        { around }.find(|node| *node != to && !self.broker.is_far(*node)).unwrap_or(node)
     }
 
     /// Posts this node's half of a transfer.
@@ -49,12 +50,13 @@ impl Machine {
     pub(in crate::machine) fn taken_back(&mut self, tx: GrantId, now: Now, out: &mut Vec<Effect>) {
         out.push(Effect::Log(Line::Aborted(tx)));
         let node = self.state.node();
+        let turn = Ledgers::turn(self.ledgers.told_at, now);
         if let Some(own) = self.ledgers.unsettled.get_mut(&(tx, Half::Sender)) {
             own.aborted = true;
-            own.tell_at = now.boot;
-            self.ledgers.due = Some(now.boot);
-        } else if let Some(triad) = self.ledgers.book.of(tx).filter(|triad| triad.sender() == node) {
-            self.abort(node, &triad);
+            own.tell_at = own.tell_at.min(turn);
+            self.ledgers.due = Some(self.ledgers.due.map_or(turn, |due| due.min(turn)));
+        } else if let Some(triad) = self.ledgers.book.of(node, tx) {
+            self.abort(node, &triad, now);
         }
     }
 
@@ -79,11 +81,13 @@ impl Machine {
             if own.tell_at > now.boot + LEDGER_TELL {
                 continue;
             }
-            own.tell_at = now.boot + LEDGER_TELL_AGAIN;
             let (postings, aborts) = told.entry(triad.broker()).or_default();
+            // What has no room goes in the next message, at once.
             if postings.len() + aborts.len() >= POSTINGS_PER_FRAME {
+                own.tell_at = now.boot;
                 continue;
             }
+            own.tell_at = now.boot + LEDGER_TELL_AGAIN;
             if own.aborted {
                 aborts.push(triad);
             } else {

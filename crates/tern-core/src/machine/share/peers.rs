@@ -237,12 +237,12 @@ impl Machine {
         let load = Heard {
             trit: self.sharing.pulse.trit(),
             queued: u32::try_from(self.waiting()).unwrap_or(u32::MAX),
-            running: self.running(),
+            running: self.running_slots(),
             slots: self.here.open,
             load_milli: self.sharing.pulse.load_milli,
         };
         let shares = !self.sharing.loans.is_empty() || !self.sharing.borrowed.is_empty();
-        let busy = shares || load.queued > 0 || load.running > 0;
+        let busy = shares || load.queued > 0 || self.here.in_hand > 0;
         let stays = load.queued > 0 && !self.ready.iter().any(|key| self.may_start(*key) && self.may_leave(*key));
         Told { load, busy, draining: self.here.draining, full: self.here.full, stays }
     }

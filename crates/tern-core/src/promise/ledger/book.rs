@@ -4,9 +4,10 @@
 //! the receiver had it. When an epoch of the book closes, all that was settled in it adds up to nothing; what is open goes over into
 //! the next, and is let go of after some.
 //!
-//! Two sides that tell a transfer in two ways are *blocked*: this book enters no other of theirs until both tell it alike, the sender
-//! takes it back, or it is let go of. Only the book waits: other pairs, the same two with another broker, and the work itself
-//! go on. Who has posted what is compared by [`audit`](super::audit()).
+//! A transfer's number is its sender's: where others use it, the sender's word stands. Two sides that tell a transfer in two ways are
+//! *blocked*: this book enters no other of theirs until the receiver tells it as the sender does, the sender takes it back, or it is let
+//! go of. Only the book waits: other pairs, the same two with another broker, and the work itself go on. Who has posted what is
+//! compared by [`audit`](super::audit()).
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
@@ -52,28 +53,31 @@ pub enum Unposted {
     Repeated,
     /// The other side told the transfer otherwise.
     Unlike,
-    /// Its two sides tell another transfer in two ways.
-    Blocked,
     /// This book is another broker's.
     NotHere,
     /// Too many are open.
     Full,
+    /// Its two sides tell another transfer in two ways.
+    Blocked,
 }
+
+/// A transfer: its sender, and the number that this one gave it.
+type Key = (NodeId, GrantId);
 
 /// What one broker knows of the transfers of its epoch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Book {
     broker: NodeId,
     epoch: u64,
-    open: BTreeMap<GrantId, Entry>,
-    /// How many of these each node opened: none takes the room of all others.
+    open: BTreeMap<Key, Entry>,
+    /// How many of these each node opened, or took back before they were: none takes the room of all others.
     opened: BTreeMap<NodeId, usize>,
     /// Who gives and who takes where the two do not agree, with the transfer in question.
     blocked: BTreeMap<(NodeId, NodeId), GrantId>,
     sum: Trits,
     /// Numbers that were settled in this epoch and in the one before: three more postings of one would not be seen in the sum.
-    settled: BTreeSet<GrantId>,
-    before: BTreeSet<GrantId>,
+    settled: BTreeSet<Key>,
+    before: BTreeSet<Key>,
 }
 
 impl Book {
@@ -121,110 +125,121 @@ impl Book {
         if triad.broker() != self.broker {
             return Err(Unposted::NotHere);
         }
-        if self.is_settled(tx) {
+        let key = (triad.sender(), tx);
+        if self.is_settled(key) {
             return Err(Unposted::Repeated);
         }
         if self.blocked.get(&pair_of(&triad)).is_some_and(|open| *open != tx) {
             return Err(Unposted::Blocked);
         }
-        if !self.open.contains_key(&tx) {
-            let opened = self.opened.get(&by).copied().unwrap_or(0);
-            if self.open.len() + self.settled.len() >= LEDGER_OPEN_MAX || opened >= LEDGER_OPEN_BY_ONE {
-                return Err(Unposted::Full);
+        match self.open.get(&key).copied() {
+            Some(known) if known.triad != triad => self.otherwise(by, posting, known).map(|()| false),
+            Some(known) if (half == Half::Sender) == known.sender => Err(Unposted::Repeated),
+            Some(_) => {
+                self.sum = self.sum.with(posting.value());
+                self.settle(key);
+                Ok(true)
             }
+            None if self.has_room(by) => {
+                self.open_by(by, posting, self.epoch);
+                Ok(false)
+            }
+            None => Err(Unposted::Full),
         }
-        let none = Entry { triad, sender: false, receiver: false, since: self.epoch };
-        let known = self.open.get(&tx).copied().unwrap_or(none);
-        if known.triad != triad {
-            self.dispute(&known.triad, &triad);
-            return Err(Unposted::Unlike);
-        }
-        let was = if half == Half::Sender { known.sender } else { known.receiver };
-        if was {
-            return Err(Unposted::Repeated);
-        }
-        let entry = Entry {
-            sender: known.sender || half == Half::Sender,
-            receiver: known.receiver || half == Half::Receiver,
-            ..known
-        };
-        self.sum = self.sum.with(posting.value());
-        let both = entry.sender && entry.receiver;
-        if both {
-            self.settle(tx);
-        } else {
-            self.open.insert(tx, entry);
-            *self.opened.entry(by).or_default() += 1;
-        }
-        Ok(both)
     }
 
-    /// The sender took the work back before the receiver had it: what it posted is posted the other way round, too.
+    fn has_room(&self, of: NodeId) -> bool {
+        let opened = self.opened.get(&of).copied().unwrap_or(0);
+        self.open.len() + self.settled.len() < LEDGER_OPEN_MAX && opened < LEDGER_OPEN_BY_ONE
+    }
+
+    fn open_by(&mut self, by: NodeId, posting: &Posting, since: u64) {
+        let Posting { triad, half } = *posting;
+        let entry = Entry { triad, sender: half == Half::Sender, receiver: half == Half::Receiver, since };
+        self.sum = self.sum.with(posting.value());
+        self.open.insert((triad.sender(), triad.tx()), entry);
+        *self.opened.entry(by).or_default() += 1;
+    }
+
+    /// A transfer that is open, told in another way. The sender's word takes the place of what a receiver told; nobody else's does.
+    fn otherwise(&mut self, by: NodeId, posting: &Posting, known: Entry) -> Result<(), Unposted> {
+        // Who contradicts himself, or tells of a receiver that is not the sender's, quarrels with nobody.
+        if known.opener() != by && pair_of(&known.triad) == pair_of(&posting.triad) {
+            self.block(&known.triad);
+        }
+        if known.sender || posting.half == Half::Receiver {
+            return Err(Unposted::Unlike);
+        }
+        let [_, told] = known.triad.halves();
+        self.sum = self.sum.with(told.value().negated());
+        self.closed_by(known.opener());
+        self.open_by(by, posting, known.since);
+        Ok(())
+    }
+
+    /// The sender took the work back before the receiver had it: what it posted is posted the other way round, too. Answers with the
+    /// receiver, if that one had posted it.
     ///
     /// # Errors
     /// [`Unposted`]
-    pub fn abort(&mut self, by: NodeId, triad: &Triad) -> Result<(), Unposted> {
+    pub fn abort(&mut self, by: NodeId, triad: &Triad) -> Result<Option<NodeId>, Unposted> {
+        let key = (triad.sender(), triad.tx());
         if by != triad.sender() {
             return Err(Unposted::Forged);
         }
         if triad.broker() != self.broker {
             return Err(Unposted::NotHere);
         }
-        if self.is_settled(triad.tx()) {
+        if self.is_settled(key) {
             return Err(Unposted::Repeated);
         }
-        if let Some(entry) = self.open.get(&triad.tx()) {
-            if entry.triad != *triad {
-                let known = entry.triad;
-                self.dispute(&known, triad);
-                return Err(Unposted::Unlike);
-            }
-            let [sender, receiver] = triad.halves();
-            let missing = if entry.sender { receiver } else { sender };
-            self.sum = self.sum.with(missing.value());
-        } else if self.open.len() + self.settled.len() >= LEDGER_OPEN_MAX {
+        let mut posted = None;
+        if let Some(entry) = self.open.get(&key) {
+            // However the other side told it.
+            let [sender, receiver] = entry.triad.halves();
+            posted = entry.receiver.then(|| entry.triad.receiver());
+            self.sum = self.sum.with(if entry.sender { receiver } else { sender }.value());
+        } else if self.has_room(by) {
+            *self.opened.entry(by).or_default() += 1;
+        } else {
             return Err(Unposted::Full);
         }
         // Also where neither side was heard of yet: what comes late of it opens nothing any more.
-        self.settle(triad.tx());
-        Ok(())
+        self.settle(key);
+        Ok(posted)
     }
 
-    fn settle(&mut self, tx: GrantId) {
-        if let Some(entry) = self.open.remove(&tx)
-            && let Some(opened) = self.opened.get_mut(&entry.opener())
-        {
-            *opened -= 1;
+    fn settle(&mut self, key: Key) {
+        if let Some(entry) = self.open.remove(&key) {
+            self.closed_by(entry.opener());
         }
-        self.blocked.retain(|_, disputed| *disputed != tx);
-        self.settled.insert(tx);
+        self.blocked.retain(|(sender, _), tx| (*sender, *tx) != key);
+        self.settled.insert(key);
     }
 
-    /// One transfer, told in two ways. Where also its sides are told otherwise somebody else has taken its number: the two that have it by
-    /// right do not disagree, and are not held up.
-    fn dispute(&mut self, one: &Triad, other: &Triad) {
-        if pair_of(one) == pair_of(other) {
-            self.block(one);
+    fn closed_by(&mut self, opener: NodeId) {
+        if let Some(opened) = self.opened.get_mut(&opener) {
+            *opened -= 1;
         }
     }
 
     /// Nothing more of these two is entered until this transfer is settled or let go of.
     pub(crate) fn block(&mut self, triad: &Triad) {
         if self.blocked.len() < LEDGER_BLOCKED_MAX {
-            self.blocked.insert(pair_of(triad), triad.tx());
+            self.blocked.entry(pair_of(triad)).or_insert(triad.tx());
         }
     }
 
     /// Whether both sides have posted it, or it was taken back, not long ago.
     #[must_use]
-    pub fn is_settled(&self, tx: GrantId) -> bool {
-        self.settled.contains(&tx) || self.before.contains(&tx)
+    pub fn is_settled(&self, key: (NodeId, GrantId)) -> bool {
+        self.settled.contains(&key) || self.before.contains(&key)
     }
 
-    /// An open transfer.
+    /// An open transfer of this sender.
     #[must_use]
-    pub fn of(&self, tx: GrantId) -> Option<Triad> {
-        self.open.get(&tx).map(|entry| entry.triad)
+    pub fn of(&self, sender: NodeId, tx: GrantId) -> Option<Triad> {
+        self.open.get(&(sender, tx)).map(|entry| entry.triad)
     }
 
     /// Ends the epoch, if something was settled in it or is open.
@@ -244,7 +259,7 @@ impl Book {
         let epoch = self.epoch;
         self.open.retain(|_, entry| epoch - entry.since < LEDGER_EPOCHS_OPEN);
         let unresolved = (all - self.open.len()) as u64;
-        self.blocked.retain(|_, tx| self.open.contains_key(tx));
+        self.blocked.retain(|(sender, _), tx| self.open.contains_key(&(*sender, *tx)));
         self.opened.clear();
         for entry in self.open.values() {
             *self.opened.entry(entry.opener()).or_default() += 1;

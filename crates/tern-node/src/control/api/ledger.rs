@@ -44,9 +44,11 @@ pub struct BookView {
     pub unbrokered: u64,
     /// Lines that earlier agents of it wrote and that cannot be read.
     pub unread: u64,
-    /// Postings that it did not enter, by reason: `forged`, `unlike`, `blocked`, `not_here`, `full`.
+    /// How often a posting was not entered, by reason: `forged`, `unlike`, `blocked`, `not_here`, `full`. What may be entered later is told
+    /// several times.
     pub refused: BTreeMap<String, u64>,
-    /// Pairs of which it enters nothing more until they tell a transfer alike. Their work goes on.
+    /// Pairs of which it enters nothing more until they tell a transfer alike, for five epochs at most. Sixteen of them at most. Their work
+    /// goes on.
     pub blocked: Vec<BlockedView>,
 }
 

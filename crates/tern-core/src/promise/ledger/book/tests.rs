@@ -28,15 +28,15 @@ fn both_sides_commit_and_the_epoch_closes_at_nothing() {
 fn a_transfer_that_is_told_two_ways_or_elsewhere_is_refused() {
     let mut book = Book::new(id(2), 0);
     let [one, _] = sample(1, [1, 2, 3]).halves();
-    let [_, other] = sample(1, [4, 2, 3]).halves();
+    let [_, other] = Triad::new(one.triad.tx(), [1, 2, 3].map(id), 99).unwrap().halves();
     assert_eq!(book.post(id(1), &one), Ok(false));
     assert_eq!(book.post(id(3), &other), Err(Unposted::Unlike));
     assert_eq!(book.post(id(1), &sample(2, [1, 5, 3]).halves()[0]), Err(Unposted::NotHere));
     assert_eq!(book.abort(id(3), &sample(1, [1, 2, 3])), Err(Unposted::Forged));
-    assert_eq!(book.abort(id(1), &sample(1, [1, 2, 3])), Ok(()));
-    assert!(book.is_settled(sample(1, [1, 2, 3]).tx()));
+    assert_eq!(book.abort(id(1), &sample(1, [1, 2, 3])), Ok(None));
+    assert!(book.is_settled((id(1), sample(1, [1, 2, 3]).tx())));
     // Taken back before anybody posted it: what the receiver says late opens nothing.
-    assert_eq!(book.abort(id(1), &sample(7, [1, 2, 3])), Ok(()));
+    assert_eq!(book.abort(id(1), &sample(7, [1, 2, 3])), Ok(None));
     assert_eq!(book.post(id(3), &sample(7, [1, 2, 3]).halves()[1]), Err(Unposted::Repeated));
     assert_eq!(book.close(), Some(Closed { sum: Trits::ZERO, unresolved: 0 }));
 }
@@ -95,28 +95,60 @@ fn a_quarrel_ends_when_the_transfer_is_taken_back_or_let_go_of() {
     for taken_back in [true, false] {
         let mut book = Book::new(id(2), 0);
         let triad = sample(1, [1, 2, 3]);
-        let other = Triad::new(triad.tx(), [1, 2, 3].map(id), 99).unwrap();
-        assert_eq!(book.post(id(3), &other.halves()[1]), Ok(false));
-        assert_eq!(book.abort(id(1), &triad), Err(Unposted::Unlike));
-        assert_eq!(book.blocked().count(), 1);
+        let [mine, theirs] = triad.halves();
+        let other = Triad::new(triad.tx(), [1, 2, 3].map(id), 99).unwrap().halves()[1];
+        assert_eq!(book.post(id(3), &other), Ok(false));
+        assert_eq!(book.post(id(1), &mine), Ok(false), "the sender's word stands");
+        assert_eq!((book.blocked().count(), book.post(id(3), &other)), (1, Err(Unposted::Unlike)));
         if taken_back {
-            assert_eq!(book.abort(id(1), &other), Ok(()));
+            assert_eq!(book.abort(id(1), &triad), Ok(None));
         } else {
             assert!((0..=LEDGER_EPOCHS_OPEN).all(|_| book.close().is_some()));
         }
         assert_eq!(book.blocked().count(), 0);
         assert_eq!(book.post(id(1), &sample(2, [1, 2, 3]).halves()[0]), Ok(false));
+        assert_eq!(book.post(id(3), &theirs).is_err(), taken_back);
     }
 }
 
 #[test]
-fn who_takes_the_number_of_others_does_not_hold_them_up() {
+fn the_sender_takes_back_what_the_other_side_told_in_whatever_way() {
     let mut book = Book::new(id(2), 0);
-    let squatter = Triad::new(sample(1, [1, 2, 3]).tx(), [5, 2, 6].map(id), 1).unwrap();
-    assert_eq!(book.post(id(5), &squatter.halves()[0]), Ok(false));
-    assert_eq!(book.post(id(1), &sample(1, [1, 2, 3]).halves()[0]), Err(Unposted::Unlike));
+    let other = Triad::new(sample(1, [1, 2, 3]).tx(), [1, 2, 3].map(id), 99).unwrap();
+    assert_eq!(book.post(id(3), &other.halves()[1]), Ok(false));
+    assert_eq!(book.abort(id(1), &sample(1, [1, 2, 3])), Ok(Some(id(3))));
+    assert_eq!((book.blocked().count(), book.open().count(), book.sum()), (0, 0, Trits::ZERO));
+}
+
+#[test]
+fn who_uses_the_number_of_others_holds_nobody_up() {
+    let mut book = Book::new(id(2), 0);
+    let [mine, theirs] = sample(1, [1, 2, 3]).halves();
+    // As a sender of its own, which has the same number; and as the receiver of what another one gets.
+    let squatter = |ids: [u8; 3]| Triad::new(mine.triad.tx(), ids.map(id), 1).unwrap();
+    assert_eq!(book.post(id(5), &squatter([5, 2, 6]).halves()[0]), Ok(false));
+    assert_eq!(book.post(id(5), &squatter([1, 2, 5]).halves()[1]), Ok(false));
+    assert_eq!(book.post(id(3), &theirs), Err(Unposted::Unlike), "until the sender is heard");
+    assert_eq!(book.post(id(1), &mine), Ok(false));
+    assert_eq!(book.post(id(5), &squatter([1, 2, 5]).halves()[1]), Err(Unposted::Unlike));
+    assert_eq!(book.post(id(3), &theirs), Ok(true));
+    // Who contradicts itself speaks for itself only.
+    assert_eq!(book.post(id(5), &sample(8, [1, 2, 5]).halves()[1]), Ok(false));
+    let twice = Triad::new(sample(8, [1, 2, 5]).tx(), [1, 2, 5].map(id), 99).unwrap();
+    assert_eq!(book.post(id(5), &twice.halves()[1]), Err(Unposted::Unlike));
     assert_eq!(book.blocked().count(), 0);
-    assert_eq!(book.post(id(1), &sample(2, [1, 2, 3]).halves()[0]), Ok(false));
+}
+
+#[test]
+fn who_takes_back_what_nobody_gave_leaves_room_for_others() {
+    let mut book = Book::new(id(2), 0);
+    for n in 0..LEDGER_OPEN_BY_ONE as u32 {
+        assert_eq!(book.abort(id(1), &sample(n, [1, 2, 3])), Ok(None));
+    }
+    assert_eq!(book.abort(id(1), &sample(LEDGER_OPEN_BY_ONE as u32, [1, 2, 3])), Err(Unposted::Full));
+    assert_eq!(book.post(id(4), &sample(1, [4, 2, 3]).halves()[0]), Ok(false));
+    assert!(book.close().is_some());
+    assert_eq!(book.abort(id(1), &sample(LEDGER_OPEN_BY_ONE as u32, [1, 2, 3])), Ok(None));
 }
 
 proptest! {
@@ -132,9 +164,9 @@ proptest! {
             let _any = match what {
                 0 | 1 => book.post(triad.sender(), &sender).map(drop),
                 2 | 3 => book.post(triad.receiver(), &receiver).map(drop),
-                4 => book.abort(triad.sender(), &triad),
+                4 => book.abort(triad.sender(), &triad).map(drop),
                 5 => book.post(triad.receiver(), &unlike).map(drop),
-                6 => book.abort(triad.sender(), &unlike.triad),
+                6 => book.abort(triad.sender(), &unlike.triad).map(drop),
                 _ => book.post(id(77), &sender).map(drop),
             };
             let open: Trits = book.open().fold(Trits::ZERO, |sum, entry| {
@@ -143,6 +175,10 @@ proptest! {
                 if entry.receiver { sum.with(other.value()) } else { sum }
             });
             prop_assert_eq!(book.sum(), open, "what is settled adds up to nothing");
+            for (sender, receiver, tx) in book.blocked() {
+                let open = book.of(sender, tx).map(|triad| triad.receiver());
+                prop_assert_eq!(open, Some(receiver), "only what is open is disputed, and between its two sides");
+            }
             if let Some(closed) = (n % 5 == 0).then(|| book.close()).flatten() {
                 prop_assert!(closed.sum.is_zero());
             }
