@@ -5,7 +5,7 @@ use tern_sim::workload::{Kind, NodeSpec, Recipe, Report, Settings, TaskSpec, Wor
 
 const ORDERS: [Discipline; 4] = [Discipline::Fifo, Discipline::Interactive, Discipline::Batch, Discipline::Deadline];
 /// The seeds of each workload.
-const SEEDS: std::ops::Range<u64> = 1..4;
+const SEEDS: std::ops::Range<u64> = 1..13;
 
 /// The mean of a figure over the seeds.
 fn mean(make: &dyn Fn(u64) -> Workload, settings: &Settings, figure: &dyn Fn(&Report) -> f64) -> f64 {

@@ -1,6 +1,6 @@
 //! Work crosses between zones that know only each other's sums.
 
-use tern_core::words::{JobSpec, NodeId};
+use tern_core::words::{JobSpec, Needs, NodeId};
 use tern_sim::client::plain_job;
 use tern_sim::{Plan, Story, World};
 
@@ -69,4 +69,22 @@ fn a_large_queue_does_not_stand_before_all_others_of_its_zone() {
         let lent = world.ledger.grants.values().filter(|grant| grant.owner == owner && far(grant.to)).count();
         assert!(lent > 0, "nothing of node {} went to the other zone", owner + 1);
     }
+}
+
+/// What machines of other zones have is not known before one of them takes it.
+#[test]
+fn what_nobody_of_the_own_zone_can_run_is_accepted_and_runs_in_another() {
+    let mut world = World::new(Plan { areas: 2, ..Plan::quiet(4, 4) }, Story::default());
+    assert!(world.run_for_ms(7_500));
+    let stands =
+        |zone: &str| JobSpec { needs: Needs { zone: zone.into(), ..Needs::default() }, ..plain_job(1, 3, 200) };
+    let accepted = world.client.accepted.len();
+    world.submit(0, stands("zone1"));
+    world.submit(0, stands("zone2"));
+    while !world.is_done() {
+        assert!(world.run_for_ms(500), "{:?}", world.failure);
+        assert!(world.now < 60_000_000_000, "it waits");
+    }
+    assert_eq!(world.client.accepted.len() - accepted, 1, "there is no such zone as the other");
+    assert_eq!(lent_to_other_zone(&world), 3);
 }

@@ -25,6 +25,8 @@ use table::Table;
 const REDRAW: Duration = Duration::from_millis(250);
 /// After the last task.
 const SETTLES: Duration = Duration::from_millis(1_500);
+/// The books follow within this: both sides and the broker wait for more to tell.
+const BOOKS_SETTLE: Duration = Duration::from_secs(8);
 /// A demo that takes longer has failed, and says so.
 const PATIENCE: Duration = Duration::from_secs(180);
 
@@ -172,8 +174,14 @@ async fn settle(trio: &Trio, grid: &mut Grid, began: Instant) -> Result<(), Demo
         grid.look(trio.door(0)?, began).await;
         tokio::time::sleep(REDRAW).await;
     }
-    grid.look_at_ledger(trio.door(0)?).await;
-    Ok(())
+    let until = Instant::now() + BOOKS_SETTLE;
+    loop {
+        grid.look_at_ledger(trio.door(0)?).await;
+        if grid.open_triads() == 0 || Instant::now() >= until {
+            return Ok(());
+        }
+        tokio::time::sleep(REDRAW).await;
+    }
 }
 
 fn count(ran: &mut BTreeMap<String, u32>, batch: &[TaskResult]) {

@@ -83,7 +83,8 @@ impl Machine {
         Ok((Answer::Accepted(job), records))
     }
 
-    /// Refuses what no machine can run that is known here. A node that the job names may be off, and come back.
+    /// Refuses what no machine can run that is known here. A node that the job names may be off, and come back; and what machines of
+    /// other zones have is not known.
     fn somebody_can(&self, spec: &JobSpec) -> Result<(), Deny> {
         let needs = &spec.needs;
         if needs.is_none() {
@@ -103,6 +104,9 @@ impl Machine {
                 None | Some(Lack::Unknown) => return Ok(()),
                 Some(lack) => lacks.push((id, lack)),
             }
+        }
+        if spec.may_leave() && self.broker.might_have(needs) {
+            return Ok(());
         }
         Err(Deny::NoMachine { looked: lacks.len(), nearest: fits::nearest(lacks) })
     }

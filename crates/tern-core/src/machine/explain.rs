@@ -218,6 +218,7 @@ impl Machine {
         let (what, tasks, peer) = match decision.did {
             Did::Start { tasks, .. } => ("started", tasks, None),
             Did::Order { .. } => ("ordered", 0, None),
+            Did::Unstart { tasks, .. } => ("put back", tasks, None),
             Did::Lend { tasks, to, .. } => ("lent", tasks, Some(to)),
             Did::End { tasks, .. } => ("ended", tasks, None),
             Did::Copy { to, .. } => ("copied", 1, Some(to)),

@@ -98,6 +98,10 @@ pub(super) struct Here {
     pub group: usize,
     /// Smoothed run time of tasks, nanoseconds.
     pub mean_ns: Option<u64>,
+    /// Since when more is in the warden's hands than runs, and none of it has ended (boot time).
+    pub full_since: Option<u64>,
+    /// What was there too many was asked back: until one ends, nothing is given ahead.
+    pub stalls: bool,
     /// After a failed write: when the node's own records are tried again (boot time).
     pub storage_retry: Option<u64>,
 }
@@ -177,6 +181,7 @@ impl Machine {
         self.renew_incarnation();
         self.restart_if_failed(now, out);
         self.look_at_signs(now);
+        self.look_at_ahead(now, out);
         self.dispatch(now, out);
         self.return_excess(now, out);
         self.answer_drains(out);

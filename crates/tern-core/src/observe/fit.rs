@@ -40,6 +40,12 @@ impl Fit {
     /// Whether the machine stands in this zone, or in one within it.
     #[must_use]
     pub fn is_in(&self, zone: &str) -> bool {
-        self.zone.strip_prefix(zone).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        is_in_zone(&self.zone, zone)
     }
+}
+
+/// Whether one zone is the other, or lies within it.
+#[must_use]
+pub fn is_in_zone(one: &str, other: &str) -> bool {
+    one.strip_prefix(other).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }

@@ -12,7 +12,7 @@ pub mod vitals;
 pub mod zone;
 
 pub use facts::{Class, Facts, FactsError, Gpu, Power};
-pub use fit::Fit;
+pub use fit::{Fit, is_in_zone};
 pub use history::{History, Remembered};
 pub use link::LinkTrit;
 pub use queue::QueueTrit;

@@ -27,7 +27,7 @@ impl Decision {
     pub const fn job(&self) -> Option<JobId> {
         match self.did {
             Did::Start { job, .. } | Did::Lend { job, .. } | Did::End { job, .. } => Some(job),
-            Did::Order { job, .. } => Some(job),
+            Did::Order { job, .. } | Did::Unstart { job, .. } => Some(job),
             Did::Copy { job, .. } | Did::Reclaim { job, .. } | Did::CameBack { job, .. } => Some(job),
             Did::Move { job, .. } | Did::Moved { job, .. } | Did::Checkpoint { job, .. } => Some(job),
             Did::Offer { .. } | Did::Ask { .. } | Did::Return { .. } => None,
@@ -47,6 +47,7 @@ impl Did {
             Self::Slots { .. } | Self::Drain | Self::Undrain | Self::Order { .. } | Self::Pair { .. } => true,
             Self::Start { .. } | Self::Ask { .. } | Self::Lend { .. } | Self::Offer { .. } | Self::Copy { .. } => false,
             Self::Move { .. } | Self::Moved { .. } | Self::Checkpoint { .. } | Self::Meet { .. } => false,
+            Self::Unstart { .. } => false,
             Self::Reclaim { .. } | Self::CameBack { .. } | Self::End { .. } | Self::Return { .. } => false,
         }
     }
@@ -56,6 +57,7 @@ impl fmt::Display for Did {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Start { tasks, .. } => write!(f, "started {tasks} tasks"),
+            Self::Unstart { tasks, .. } => write!(f, "puts {tasks} tasks back that have not begun"),
             Self::Ask { peer, tasks } => write!(f, "asked {peer} for {tasks} tasks"),
             Self::Lend { to, tasks, .. } => write!(f, "lent {tasks} tasks to {to}"),
             Self::Offer { to, tasks } => write!(f, "told {to} of {tasks} tasks"),
@@ -91,6 +93,8 @@ impl fmt::Display for Did {
 pub enum Did {
     /// Tasks went to the own warden.
     Start { job: JobId, tasks: u32 },
+    /// Tasks that the warden has not started were asked back of it.
+    Unstart { job: JobId, tasks: u32 },
     /// A peer was asked for work.
     Ask { peer: NodeId, tasks: u32 },
     /// Tasks of the back of a queue were set aside for a peer.

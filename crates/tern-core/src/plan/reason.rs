@@ -37,6 +37,8 @@ pub enum Reason {
     LeaseOver { late: Span },
     /// Ended: the owner wants it back.
     Revoked,
+    /// Not started yet: for so long no slot became free here, and one is free elsewhere.
+    NoSlotFor(Span),
     /// Ended: nobody here knows the attempt.
     UnknownAttempt,
     /// Given back: the node cannot run it.
@@ -113,6 +115,9 @@ impl fmt::Display for Reason {
             Self::JobCancelled => f.write_str("the job was cancelled"),
             Self::LeaseOver { late } => write!(f, "the lease ran out {} ms ago", late.as_ms()),
             Self::Revoked => f.write_str("the owner took the work back"),
+            Self::NoSlotFor(waited) => {
+                write!(f, "no slot became free here for {} ms, and one is free elsewhere", waited.as_ms())
+            }
             Self::UnknownAttempt => f.write_str("nobody here knows this attempt"),
             Self::Unfit(why) => write!(f, "{why}"),
             Self::Draining => f.write_str("the node is draining: it starts nothing more"),

@@ -1,8 +1,9 @@
 //! Oracles for when nothing has gone wrong for long enough.
 
+use tern_core::decide::fits;
 use tern_core::machine::Command;
-use tern_core::words::JobId;
 use tern_core::words::limits::FAR_LINGERS;
+use tern_core::words::{JobId, JobSpec};
 
 use super::Finding;
 use super::facts::Job;
@@ -54,11 +55,18 @@ impl World {
                 return Some((*id, "its node is not there".to_owned()));
             };
             let Some(view) = agent.machine.job_view(*id) else { return Some((*id, "it is unknown".to_owned())) };
-            let waits = job.is_held() && view.tasks.running == 0;
+            let waits = (job.is_held() || self.nobody_can(&job.spec)) && view.tasks.running == 0;
             let why = || format!("{:?} {:?}, because: {:?}", view.state, view.tasks, view.because);
             (!view.state.is_over() && !waits).then(|| (*id, why()))
         };
         self.ledger.jobs.iter().filter(|(_, job)| job.durable && !job.forgotten).find_map(open)
+    }
+
+    /// In one zone such a job is refused; what other zones have, its node does not know.
+    fn nobody_can(&self, spec: &JobSpec) -> bool {
+        let honest = self.nodes.iter().enumerate().filter(|(_, node)| node.kind == Kind::Honest);
+        self.plan.areas > 1 && { honest }
+            .all(|(at, node)| fits::lack(node.id, Some(&self.fit(at)), &spec.needs).is_some())
     }
 
     fn all_answered(&self) -> Finding {
@@ -93,8 +101,16 @@ impl World {
         None
     }
 
-    /// Nodes of different zones know each other only while they share work.
+    /// Nodes of different zones know each other only while they share work, or while some waits that might be shared.
     fn strangers_part(&self) -> Finding {
+        let over = |id: &JobId, job: &Job| {
+            let view = self.nodes[job.owner].agent.as_ref().and_then(|agent| agent.machine.job_view(*id));
+            view.is_none_or(|view| view.state.is_over())
+        };
+        let mut jobs = self.ledger.jobs.iter().filter(|(_, job)| job.durable && !job.forgotten && !job.is_held());
+        if jobs.any(|(id, job)| !over(id, job)) {
+            return None;
+        }
         let agents = self.nodes.iter().enumerate().filter_map(|(index, node)| Some((index, node.agent.as_ref()?)));
         let mut left = agents.filter_map(|(index, agent)| Some((index, agent.machine.far_peers().next()?)));
         let detail = |(index, far)| format!("node {} still knows {far} of another zone", index + 1);

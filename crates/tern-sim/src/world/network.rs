@@ -73,12 +73,13 @@ impl World {
     }
 
     /// What a computer has for tasks: a core a slot, and every second one a graphics processor.
-    pub(super) fn fit(&self, node: usize) -> Fit {
+    pub(crate) fn fit(&self, node: usize) -> Fit {
         let slots = self.nodes[node].warden.slots;
         let cores = u16::try_from(slots).unwrap_or(u16::MAX);
         let gpus = u8::from(node.is_multiple_of(2));
         let speed = SPEEDS[node % SPEEDS.len()];
-        Fit { cores, memory_mib: Some(1024), gpus, speed, ..Fit::default() }
+        let zone = if self.plan.areas > 1 { zone_name(self.plan.area(node)) } else { String::new() };
+        Fit { zone, cores, memory_mib: Some(1024), gpus, speed, ..Fit::default() }
     }
 
     /// Link monitoring errs: down, and up again soon.
@@ -126,19 +127,22 @@ impl World {
         }
     }
 
-    /// Tells the broker of a zone how loaded all zones are; now and then two nodes take themselves for it.
+    /// Tells a node how loaded all zones are; now and then two of a zone take themselves for its broker.
     pub(super) fn tell_areas(&mut self, node: usize) {
         let areas = usize::from(self.plan.areas);
-        if areas < 2 || self.broker_of_area(self.plan.area(node)) != Some(node) && self.dice.net.u8(..4) > 0 {
+        if areas < 2 {
             return;
         }
+        let brokers = self.broker_of_area(self.plan.area(node)) == Some(node) || self.dice.net.u8(..4) == 0;
         let all: Vec<Area> = (0..areas)
             .filter_map(|area| {
-                let broker = self.nodes[self.broker_of_area(area)?].id;
+                let here = area == self.plan.area(node);
+                let broker = if here && brokers { node } else { self.broker_of_area(area)? };
+                let broker = self.nodes[broker].id;
                 let load =
                     (0..self.nodes.len()).filter(|node| self.plan.area(*node) == area).map(|node| self.load(node));
                 let load = load.fold(ZoneLoad::default(), ZoneLoad::join);
-                Some(Area { zone: format!("zone{area}"), broker, load, here: area == self.plan.area(node) })
+                Some(Area { zone: zone_name(area), broker, load, here })
             })
             .collect();
         self.feed(node, Event::Areas(all));
@@ -196,4 +200,8 @@ impl World {
         self.feed(to, Event::Message { from, message: parcel.message });
         self.check_leases(to);
     }
+}
+
+fn zone_name(area: usize) -> String {
+    format!("zone{area}")
 }

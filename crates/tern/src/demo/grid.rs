@@ -63,14 +63,16 @@ impl Grid {
         text + &self.triads()
     }
 
+    /// Triads of which one half is still to come.
+    pub fn open_triads(&self) -> u32 {
+        self.ledger.iter().flat_map(|ledger| &ledger.books).map(|book| book.open + book.waiting).sum()
+    }
+
     /// The newest triads and what they add up to.
     pub fn triads(&self) -> String {
         let Some(ledger) = &self.ledger else { return String::new() };
-        let (mut committed, mut open) = (0, 0);
-        for book in &ledger.books {
-            committed += book.committed;
-            open += book.open;
-        }
+        let committed: u64 = ledger.books.iter().map(|book| book.committed).sum();
+        let open: u32 = ledger.books.iter().map(|book| book.open).sum();
         let sound = if ledger.sound { "all adds up to 0" } else { "something does not add up: tern ledger audit" };
         let mut text = format!("ledger  {committed} triads committed, {open} open: {sound}\n");
         for transfer in ledger.transfers.iter().rev().take(SHOWN) {

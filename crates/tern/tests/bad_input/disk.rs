@@ -92,6 +92,25 @@ fn tasks_that_fill_the_disk_run_again_when_there_is_room_and_none_is_lost() {
     });
 }
 
+/// What they write is lost without a word, and they say that all went well.
+#[test]
+fn tasks_whose_output_found_no_room_run_again_though_they_did_not_notice() {
+    on_small_disk("tasks_whose_output_found_no_room_run_again_though_they_did_not_notice", |tern| {
+        let go = tern.path().with_file_name("go");
+        let writes = format!("until [ -e {} ]; do sleep 0.05; done; head -c 20000 /dev/zero; exit 0", go.display());
+        tern.up();
+        let job = tern.submit(&["--array", "1-2", "--shell", "--", &format!("test {{}}; {writes}")]);
+        tern.until(|| tern.json(&["job", &job, "--json"])["tasks"]["running"] == 2);
+        let filler = fill(tern.path());
+        fs::write(&go, "").unwrap();
+        tern.until(|| tern.json(&["status", "--json"])["disk_full"] == true);
+        fs::remove_file(filler).unwrap();
+        assert_eq!(tern.run(&["wait", &job]).code, 0);
+        assert_eq!(tern.good(&["logs", &job]).len(), 40_000);
+        tern.good(&["down"]);
+    });
+}
+
 #[test]
 fn a_full_disk_at_the_start_is_named_and_a_new_folder_is_made_when_there_is_room() {
     on_small_disk("a_full_disk_at_the_start_is_named_and_a_new_folder_is_made_when_there_is_room", |tern| {

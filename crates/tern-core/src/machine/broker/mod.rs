@@ -10,17 +10,20 @@ mod meet;
 mod pair;
 
 use alloc::collections::BTreeMap;
+use alloc::string::String;
+use alloc::vec::Vec;
 
 use super::node::Machine;
-use crate::words::NodeId;
+use crate::observe::is_in_zone;
+use crate::words::{Needs, NodeId};
 
 /// What a node has to do with other zones; none of it is durable.
 #[derive(Debug, Default)]
 pub(super) struct Broker {
     /// Nodes of other zones with which this one shares work.
     far: BTreeMap<NodeId, Far>,
-    /// There are other zones: how loaded this node is matters though it may be alone in its own.
-    pub zones: bool,
+    /// Names of the other zones. Where there are some, how loaded this node is matters though it may be alone in its own.
+    pub zones: Vec<String>,
     /// Brokers that were told of tasks that wait here, and when that was said to people last.
     told: BTreeMap<NodeId, u64>,
     /// Before this no other broker is listened to.
@@ -45,6 +48,11 @@ impl Broker {
 
     pub fn count(&self) -> usize {
         self.far.len()
+    }
+
+    /// Whether a machine of another zone might have what is needed. Of these machines nothing is known but where they stand.
+    pub fn might_have(&self, needs: &Needs) -> bool {
+        self.zones.iter().any(|zone| needs.zone.is_empty() || is_in_zone(zone, &needs.zone))
     }
 
     pub fn forget(&mut self, node: NodeId) {

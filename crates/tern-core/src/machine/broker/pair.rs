@@ -18,12 +18,15 @@ use crate::words::{NodeId, Now};
 const LOOKS_IN_ORDER: u64 = 2;
 
 impl Machine {
-    /// How loaded all zones are, in the order of their names. The broker of each sees much the same pairs in it (others' sums may be
+    /// How loaded all zones are, in the order of their names: every node hears it, and its zone's broker acts. The broker of each sees much the same pairs in it (others' sums may be
     /// some seconds old), and acts on those in which its own zone gives.
     pub(in crate::machine) fn pair_areas(&mut self, areas: &[Area], now: Now, out: &mut Vec<Effect>) {
-        self.broker.zones = areas.len() > 1;
+        self.broker.zones = areas.iter().filter(|area| !area.here).map(|area| area.zone.clone()).collect();
         self.broker.told.retain(|_, said| *said + PAIR_SAID_AGAIN > now.boot);
         let Some(here) = areas.iter().position(|area| area.here) else { return };
+        if areas[here].broker != self.state.node() {
+            return;
+        }
         let load = areas[here].load;
         let all = u32::try_from(areas.len()).unwrap_or(u32::MAX);
         let parties = |tasks: fn(&Area) -> u64| -> Vec<Party<usize>> {

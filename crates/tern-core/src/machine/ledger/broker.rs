@@ -65,9 +65,13 @@ impl Machine {
         ledgers.answers_due = Some(ledgers.answers_due.map_or(turn, |due| due.min(turn)));
     }
 
+    pub(super) fn answers_due(&self) -> Option<u64> {
+        self.ledgers.answers_due.map(|due| self.sooner(due, self.ledgers.answered_at))
+    }
+
     /// Says what is settled.
     pub(super) fn answer(&mut self, now: Now, out: &mut Vec<Effect>) {
-        if self.ledgers.answers_due.is_none_or(|due| due > now.boot) {
+        if self.answers_due().is_none_or(|due| due > now.boot) {
             return;
         }
         let ledgers = &mut self.ledgers;

@@ -2,7 +2,7 @@
 //!
 //! Nothing waits for it, and nothing is decided by it. A posting follows from the record of a loan, or from taking one; it is written
 //! down at once, told to the broker with others, and told again until the broker has settled it. What is told, and what is answered, is
-//! collected: soon where it was quiet, and for longer where much is transferred.
+//! collected: soon where it was quiet or nothing is shared any more, and for longer where much is transferred.
 
 mod broker;
 mod own;
@@ -26,6 +26,10 @@ pub(super) struct Ledgers {
     /// When some of them are told next; none: there are none. And when some were told last.
     due: Option<u64>,
     told_at: Option<u64>,
+    /// Some of them were never told.
+    fresh: bool,
+    /// When this node last had something of others, or they of it.
+    shared_at: u64,
     /// As a broker: transfers that are settled, for those who wait to hear so, and how many these are: [`LEDGER_OPEN_MAX`] at most.
     ///
     /// [`LEDGER_OPEN_MAX`]: crate::words::limits::LEDGER_OPEN_MAX
@@ -49,6 +53,7 @@ struct Own {
     triad: Triad,
     /// It was taken back before the receiver had it.
     aborted: bool,
+    told: bool,
     /// Boot time at which it was posted, and at which it is told next.
     since: u64,
     tell_at: u64,
@@ -77,6 +82,8 @@ impl Ledgers {
             unsettled: BTreeMap::new(),
             due: None,
             told_at: None,
+            fresh: false,
+            shared_at: 0,
             answers: BTreeMap::new(),
             answers_waiting: 0,
             answers_due: None,

@@ -41,8 +41,9 @@ impl Machine {
             ledgers.totals.unbrokered += 1;
         }
         let tell_at = Ledgers::turn(ledgers.told_at, now);
-        let own = Own { triad, aborted: false, since: now.boot, tell_at };
+        let own = Own { triad, aborted: false, told: false, since: now.boot, tell_at };
         ledgers.unsettled.insert((triad.tx(), half), own);
+        ledgers.fresh = true;
         ledgers.due = Some(ledgers.due.map_or(tell_at, |due| due.min(tell_at)));
     }
 
@@ -62,12 +63,15 @@ impl Machine {
 
     /// Tells brokers what they have not settled, and as a broker what is.
     pub(in crate::machine) fn tell_ledger(&mut self, now: Now, out: &mut Vec<Effect>) {
+        if self.shares() {
+            self.ledgers.shared_at = now.boot;
+        }
         self.tell_brokers(now, out);
         self.answer(now, out);
     }
 
     fn tell_brokers(&mut self, now: Now, out: &mut Vec<Effect>) {
-        if self.ledgers.due.is_none_or(|due| due > now.boot) {
+        if self.postings_due().is_none_or(|due| due > now.boot) {
             return;
         }
         let ledgers = &mut self.ledgers;
@@ -77,8 +81,8 @@ impl Machine {
         let mut told: BTreeMap<NodeId, (Vec<Posting>, Vec<Triad>)> = BTreeMap::new();
         for ((_, half), own) in &mut ledgers.unsettled {
             let (triad, half) = (own.triad, *half);
-            // Those that came since the last that are due go along.
-            if own.tell_at > now.boot + LEDGER_TELL {
+            // Those that came since the last time go along.
+            if own.told && own.tell_at > now.boot {
                 continue;
             }
             let (postings, aborts) = told.entry(triad.broker()).or_default();
@@ -87,7 +91,7 @@ impl Machine {
                 own.tell_at = now.boot;
                 continue;
             }
-            own.tell_at = now.boot + LEDGER_TELL_AGAIN;
+            (own.told, own.tell_at) = (true, now.boot + LEDGER_TELL_AGAIN);
             if own.aborted {
                 aborts.push(triad);
             } else {
@@ -95,6 +99,7 @@ impl Machine {
             }
         }
         ledgers.due = ledgers.unsettled.values().map(|own| own.tell_at).min();
+        ledgers.fresh = ledgers.unsettled.values().any(|own| !own.told);
         if !told.is_empty() {
             ledgers.told_at = Some(now.boot);
         }
@@ -120,6 +125,21 @@ impl Machine {
 
     /// When brokers are to be told, or those who told this one.
     pub(in crate::machine) fn next_posting(&self) -> Option<u64> {
-        self.ledgers.due.into_iter().chain(self.ledgers.answers_due).min()
+        self.postings_due().into_iter().chain(self.answers_due()).min()
+    }
+
+    fn postings_due(&self) -> Option<u64> {
+        let due = self.ledgers.due?;
+        Some(if self.ledgers.fresh { self.sooner(due, self.ledgers.told_at) } else { due })
+    }
+
+    /// Where nothing is shared any more, nothing is won by waiting for more to tell.
+    pub(super) fn sooner(&self, due: u64, told_at: Option<u64>) -> u64 {
+        let quiet_at = |at: u64| at.max(self.ledgers.shared_at) + LEDGER_TELL;
+        told_at.filter(|_| !self.shares()).map_or(due, |at| due.min(quiet_at(at)))
+    }
+
+    fn shares(&self) -> bool {
+        !self.sharing.loans.is_empty() || !self.sharing.borrowed.is_empty()
     }
 }

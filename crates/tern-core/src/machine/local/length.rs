@@ -1,16 +1,23 @@
 //! How long the tasks of each lane take, as far as it was seen, and how many of them are worth having ahead.
 //!
 //! Of one job and not of the machine: a node on which ten thousand tasks of a millisecond ran would else take forty at once of the
-//! next job, whose tasks may take a minute each, and would hold them while others are idle.
+//! next job, whose tasks may take a minute each, and would hold them while others are idle. Where that happens in spite of it, they are
+//! asked back of the warden.
 
 use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
 
 use crate::decide::dispatch;
 use crate::machine::balance::speed_of;
-use crate::machine::lane::LaneKey;
+use crate::machine::effect::Effect;
+use crate::machine::lane::{Lane, LaneKey};
 use crate::machine::node::Machine;
+use crate::plan::{Did, Reason};
 use crate::promise::{Exit, Outcome};
-use crate::words::{Bytes, GrantId, JobId, JobSpec, NodeId, Span, work};
+use crate::words::{Bytes, GrantId, JobId, JobSpec, NodeId, Now, Span, TaskSet, work};
+
+/// What was given to the warden ahead may wait so long for the first end, or for two mean lengths of what ran lately.
+const AHEAD_WAITS: Span = Span::ms(500);
 
 /// What all tasks of a job are expected to take on the reference core, nanoseconds.
 pub(in crate::machine) fn expected(spec: &JobSpec) -> Option<u64> {
@@ -26,10 +33,53 @@ impl Machine {
             (sum, count) = (sum.saturating_add(outcome.ran_ns), count + 1);
         }
         let Some(mean) = sum.checked_div(count) else { return };
+        (self.here.full_since, self.here.stalls) = (None, false);
         self.here.mean_ns = Some(self.here.mean_ns.map_or(mean, |last| last / 8 * 7 + mean / 8));
         self.measure_lanes(outcomes, self.here.speed, |machine, outcome| {
             outcome.attempt.epoch.keeper == machine.state.node().tag()
         });
+    }
+
+    /// What was given to the warden ahead, waits there for longer than was to be expected, and could begin elsewhere, comes back.
+    pub(in crate::machine) fn look_at_ahead(&mut self, now: Now, out: &mut Vec<Effect>) {
+        if self.here.in_hand <= self.here.open {
+            self.here.full_since = None;
+            self.here.stalls &= self.here.in_hand == self.here.open;
+            return;
+        }
+        let since = *self.here.full_since.get_or_insert(now.boot);
+        if self.next_look_ahead().is_none_or(|at| at > now.boot) {
+            return;
+        }
+        self.here.stalls = true;
+        let mut excess = self.here.in_hand - self.here.open;
+        let leaves = |job: JobId| {
+            let may = self.state.job(job).is_some_and(|known| known.spec.may_leave());
+            may && self.trits_let(job, self.state.node())
+        };
+        let own = |(key, lane): (&LaneKey, &Lane)| match key {
+            LaneKey::Own(job) if lane.in_hand > 0 && leaves(*job) => Some((*job, lane.in_hand_tasks())),
+            LaneKey::Own(_) | LaneKey::Borrowed(_) => None,
+        };
+        let jobs: Vec<(JobId, TaskSet)> = self.lanes.iter().filter_map(own).collect();
+        for (job, tasks) in jobs {
+            let some = excess.min(tasks.len());
+            excess -= some;
+            if some > 0 {
+                self.decided(
+                    Did::Unstart { job, tasks: some },
+                    Reason::NoSlotFor(Span(now.boot.saturating_sub(since))),
+                );
+                // Of those that it has begun the warden gives none.
+                out.push(Effect::Revoke { job, tasks });
+            }
+        }
+    }
+
+    /// When that is so. None: nothing waits there, nobody has a free slot, or it was asked back.
+    pub(in crate::machine) fn next_look_ahead(&self) -> Option<u64> {
+        let since = self.here.full_since.filter(|_| !self.here.stalls && !self.balance.tokens.is_empty())?;
+        Some(since + AHEAD_WAITS.0.max(2 * self.here.mean_ns.unwrap_or(0)))
     }
 
     /// Runs of own tasks on the node that holds this loan.

@@ -91,9 +91,13 @@ impl Machine {
         self.here.open < self.here.slots && !self.planted(Plant::OwnerIgnored)
     }
 
-    /// Tasks that should be in the warden's hands. None is given ahead while the owner uses the machine.
+    /// Tasks that should be in the warden's hands. None is given ahead while the owner uses the machine, or where they would wait.
     pub(in crate::machine) fn ahead(&self) -> u32 {
-        if self.is_lowered() { self.here.open } else { dispatch::ahead(self.here.slots, self.here.mean_ns) }
+        if self.is_lowered() || self.here.stalls {
+            self.here.open
+        } else {
+            dispatch::ahead(self.here.slots, self.here.mean_ns)
+        }
     }
 
     /// Why this node starts nothing, or less than it could. None: it works as it can.

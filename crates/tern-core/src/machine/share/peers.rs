@@ -230,7 +230,7 @@ impl Machine {
 
     /// Whether it matters to anybody how loaded this node is.
     pub(super) fn is_listened_to(&self) -> bool {
-        self.broker.zones || !self.sharing.peers.is_empty()
+        !self.broker.zones.is_empty() || !self.sharing.peers.is_empty()
     }
 
     pub(in crate::machine) fn told(&self) -> Told {

@@ -127,6 +127,7 @@ impl Machine {
             .chain(self.next_offer())
             .chain(self.next_look())
             .chain(self.next_posting())
+            .chain(self.next_look_ahead())
             .chain(self.next_move());
         all.min()
     }

@@ -314,10 +314,10 @@ impl Worker {
         }
         let ranges = self.ranges(slot, &running.noted, &running.outputs);
         let exit = match running.stage {
-            Stage::Runs => self.verdict(&running, exit_of(status), ranges.0.len + ranges.1.len > 0),
+            Stage::Runs => self.verdict(&running, exit_of(status)),
             // Asked to end, it says that it left a checkpoint; whether it has one the agent knows.
             Stage::Asked(Exit::Cancelled) | Stage::Killed(Exit::Cancelled) if exit_of(status) == CHECKPOINT => {
-                match self.verdict(&running, CHECKPOINT, true) {
+                match self.verdict(&running, CHECKPOINT) {
                     CHECKPOINT => Exit::Checkpointed,
                     void => void,
                 }
@@ -333,12 +333,9 @@ impl Worker {
         self.free.push(slot);
     }
 
-    /// Whoever fails while the disk is full may have failed for that reason, and whoever succeeds and wrote something may
-    /// have lost a part of it: neither counts.
-    fn verdict(&self, running: &Running, exit: Exit, wrote: bool) -> Exit {
-        if exit.is_success() && !wrote {
-            return exit;
-        }
+    /// Whoever fails while the disk is full may have failed for that reason, and whoever succeeds may have lost what it wrote, all of it
+    /// even: neither counts. The look at the disk is a system call a task, beside those that starting one takes.
+    fn verdict(&self, running: &Running, exit: Exit) -> Exit {
         if commit::is_full(&self.hub.home) {
             // At once, or the next task would start into the same wall before the committer looks.
             self.hub.set_full(true);

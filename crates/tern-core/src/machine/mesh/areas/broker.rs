@@ -28,7 +28,7 @@ impl Mesh {
         order.iter().find(balanced).or(order.first()).copied().unwrap_or(self.me)
     }
 
-    /// Tells how loaded all zones are, if it is this node's part to bring them together.
+    /// Tells how loaded all zones are: the broker pairs them, all others know by it that there are more machines than those of which they hear.
     pub(super) fn tell_areas(&mut self, order: &[NodeId], out: &mut Vec<MeshEffect>) {
         let now = self.now.boot;
         if !self.areas.areal && core::mem::take(&mut self.areas.told_all) > 0 {
@@ -38,15 +38,13 @@ impl Mesh {
         if !self.areas.areal || self.leaving || now < self.areas.told_all + AREAS_EVERY {
             return;
         }
-        if self.broker_here(order) == self.me {
-            self.areas.told_all = now;
-            out.push(MeshEffect::Areas(self.all_areas()));
-        }
+        self.areas.told_all = now;
+        out.push(MeshEffect::Areas(self.all_areas(self.broker_here(order))));
     }
 
     /// All zones that can be reached and have said how loaded they are, in the order of their names: zones in one outer zone stand side by
     /// side. A load is believed of who speaks for that zone, as its roster is.
-    fn all_areas(&self) -> Vec<Area> {
+    fn all_areas(&self, broker: NodeId) -> Vec<Area> {
         let zone = self.area().unwrap_or_default().to_string();
         let mut said: BTreeMap<&str, &Held<Load>> = BTreeMap::new();
         for way in &self.areas.ways {
@@ -64,7 +62,7 @@ impl Mesh {
                 (zone.clone(), Area { zone: zone.clone(), broker: *broker, load: *load, here: false })
             })
             .collect();
-        let own = Area { zone: zone.clone(), broker: self.me, load: self.own_load(), here: true };
+        let own = Area { zone: zone.clone(), broker, load: self.own_load(), here: true };
         areas.insert(zone, own);
         areas.into_values().collect()
     }
