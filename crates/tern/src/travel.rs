@@ -52,7 +52,7 @@ pub struct TravelArgs {
     /// When all should be over, from now: 10m, 2h
     #[arg(long, value_name = "TIME", value_parser = crate::cli::tree::duration)]
     pub deadline: Option<Duration>,
-    /// Never start a task a second time while its first run may go on
+    /// Start no second copy of a task that is only slow. One whose node is lost runs again, and what it had begun may still run there
     #[arg(long)]
     pub exclusive: bool,
     /// Begin when there is nothing else to do: on idle nodes, while more nodes are idle than overloaded

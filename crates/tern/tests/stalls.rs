@@ -43,6 +43,13 @@ fn an_agent_that_did_not_read_for_a_while_is_told_every_end() {
     let job = tern.submit(&["--shell", "--array", "1-400", "--", "sleep $(( {} / 100 )).$(( {} % 100 + 100 ))"]);
     tern.until(|| tern.json(&["status", "--json"])["running"] == 400);
     kill(agent, Signal::SIGSTOP).expect("ours");
+    // Each command says so instead of waiting, too.
+    let stopped = format!("`kill -CONT {agent}` lets it go on");
+    tern.until(|| std::fs::read_to_string(format!("/proc/{agent}/stat")).is_ok_and(|stat| stat.contains(") T ")));
+    for words in [&["status"][..], &["submit", "--", "true"], &["down", "--now"]] {
+        let out = tern.run(words);
+        assert!(out.code == 75 && out.stderr.contains(&stopped), "{words:?}: {out:?}");
+    }
     std::thread::sleep(Duration::from_secs(6));
     kill(agent, Signal::SIGCONT).expect("ours");
     ends_well(&tern, &job);

@@ -70,7 +70,7 @@ pub struct SubmitRequest {
     pub adaptive: bool,
     /// When all should be over, Unix milliseconds.
     pub deadline_ms: Option<u64>,
-    /// Never start a task a second time while its first run may go on.
+    /// Start no second copy of a task that is only slow. One whose node is lost runs again, and what it had begun may still run there.
     pub exclusive: bool,
     /// Put off: begin on idle nodes, while more nodes are idle than overloaded and nothing else waits.
     pub deferred: bool,

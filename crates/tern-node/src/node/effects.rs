@@ -102,7 +102,7 @@ impl Loop {
         }
         let notes = back.iter().map(|(node, count, job)| {
             format!(
-                "node {node} was not heard of in time: {count} task(s) of job {job} that it had run again; what it had \
+                "node {node} was not heard of in time: {count} task(s) of job {job} were taken back from it; what it had \
                  begun may still run there"
             )
         });

@@ -144,6 +144,12 @@ pub fn start_time(pid: i32) -> Option<u64> {
     stat_field(&read_stat(pid)?, 22)
 }
 
+/// Whether a signal has stopped a process, and no other has let it go on yet.
+#[must_use]
+pub fn is_stopped(pid: i32) -> bool {
+    read_stat(pid).is_some_and(|stat| stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('T')))
+}
+
 fn zombie_status(pid: i32) -> Option<i32> {
     let stat = read_stat(pid)?;
     let state = stat.rsplit_once(") ")?.1.as_bytes().first().copied()?;

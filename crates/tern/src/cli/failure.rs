@@ -135,6 +135,7 @@ pub fn code_of(kind: &str) -> u8 {
         | "draining"
         | "drained"
         | "stopping"
+        | "agent_stopped"
         | "locked"
         | "broken"
         | "no_idle_peers"

@@ -14,8 +14,10 @@ use crate::words::{GrantId, NodeId};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Wrong {
-    /// Posted by a node that is not that side of the transfer, or told otherwise than by the other side.
+    /// Posted by a node that is not that side of the transfer, or by nobody's agent.
     Forged,
+    /// Told otherwise than by the other side: one of the two is wrong.
+    Unlike,
     /// Posted by one side only, and not open.
     Lost,
     /// Posted by one side more than once.
@@ -63,7 +65,7 @@ pub fn audit(postings: impl IntoIterator<Item = (NodeId, Posting)>, open: impl F
                 };
                 let all = seen.sender.iter().chain(&seen.receiver);
                 let wrong = all.filter(|(_, triad)| !agree(triad)).map(|(node, _)| *node);
-                findings.extend(wrong.map(|node| Finding { tx, wrong: Wrong::Forged, node }));
+                findings.extend(wrong.map(|node| Finding { tx, wrong: Wrong::Unlike, node }));
             }
             ([(_, triad), ..], []) if !open(tx) => {
                 findings.push(Finding { tx, wrong: Wrong::Lost, node: triad.receiver() });
@@ -112,7 +114,7 @@ mod tests {
             assert_eq!(found, [(n, Wrong::Forged, 7), (n, Wrong::Lost, side)]);
             let mut unlike = sound(50);
             unlike[place].1 = sample(n, [1, 5, 3]).halves()[place % 2];
-            assert_eq!(wrongs(&audit(unlike, closed)), [(n, Wrong::Forged, 1), (n, Wrong::Forged, 3)]);
+            assert_eq!(wrongs(&audit(unlike, closed)), [(n, Wrong::Unlike, 1), (n, Wrong::Unlike, 3)]);
         }
     }
 }

@@ -95,7 +95,7 @@ pub struct TransferView {
 #[serde(default)]
 pub struct FindingView {
     pub tx: String,
-    /// `forged`, `lost` or `repeated`.
+    /// `forged`, `unlike`, `lost` or `repeated`.
     pub wrong: String,
     /// In whose postings.
     pub name: String,

@@ -18,6 +18,7 @@ use super::DoorError;
 use crate::control::api::Refusal;
 use crate::control::serve::{ServeError, is_own_socket};
 use crate::home::Home;
+use crate::process::pidfd::is_stopped;
 
 /// How long an agent that died may take to come back before a client that it served gives up. Its warden starts it again
 /// at once; a service of the system may take a while.
@@ -267,11 +268,19 @@ async fn connect(home: &Home) -> Result<Option<SendRequest<Full<Bytes>>>, DoorEr
         }
         Err(error) => return Err(DoorError::Io(error)),
     };
-    let (own, peer) = (nix::unistd::geteuid().as_raw(), stream.peer_cred()?.uid());
+    let serves = stream.peer_cred()?;
+    let (own, peer) = (nix::unistd::geteuid().as_raw(), serves.uid());
     if peer != own {
         let message =
             format!("{} is served by user {peer}, and this is user {own}: nothing was said to it", path.display());
         return Err(DoorError::Unreachable { kind: "foreign_socket", message });
+    }
+    // It would take the question, and answer when somebody lets it go on.
+    if let Some(pid) = serves.pid().filter(|pid| is_stopped(*pid)) {
+        let message = format!(
+            "the agent (process {pid}) is stopped by a signal and answers nobody. `kill -CONT {pid}` lets it go on; nothing was said to it"
+        );
+        return Err(DoorError::Unreachable { kind: "agent_stopped", message });
     }
     let (connection, driver) = handshake(TokioIo::new(stream)).await.map_err(|error| broken(&error))?;
     tokio::spawn(async move {

@@ -275,8 +275,9 @@ fn book(postings: &Postings, name: &dyn Fn(NodeId) -> String) -> BookView {
 fn found(finding: &Finding, name: &dyn Fn(NodeId) -> String) -> FindingView {
     let (tx, node) = (tx_words(finding.tx), name(finding.node));
     let (wrong, text) = match finding.wrong {
-        Wrong::Forged => {
-            ("forged", format!("transfer {tx}: what {node} posted is not its to post, or not what the other side told"))
+        Wrong::Forged => ("forged", format!("transfer {tx}: what {node} posted is not its to post")),
+        Wrong::Unlike => {
+            ("unlike", format!("transfer {tx}: {node} and the other side tell it in two ways: one of them is wrong"))
         }
         Wrong::Lost => {
             ("lost", format!("transfer {tx}: {node} has not posted its half; the other side says that it took part"))

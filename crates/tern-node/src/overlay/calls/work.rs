@@ -6,15 +6,15 @@ use std::time::Duration;
 
 use iroh::endpoint::SendStream;
 use serde::{Deserialize, Serialize};
-use tern_core::machine::Command;
+use tern_core::machine::{Command, Deny};
 use tern_core::view::Flow;
 use tern_core::words::{JobId, NodeId};
 use tokio::sync::oneshot;
 
 use super::{Call, read, write};
-use crate::node::NodeStatus;
 use crate::node::handle::LedgerPage;
 use crate::node::input::{Ask, Peer};
+use crate::node::{NodeError, NodeStatus};
 use crate::overlay::peers::{CallError, Peers};
 
 /// Rows of one answer; the largest of more.
@@ -124,7 +124,7 @@ async fn done(peers: &Peers, ask: WorkAsk) -> Result<WorkAnswer, String> {
     };
     if let Some(command) = command {
         let done = loop_says(peers, |reply| Ask::Command { command, reply }).await?;
-        done.map_err(|error| error.to_string())?;
+        done.map_err(|error| why(&error))?;
     }
     if let WorkAsk::Take { from, tasks } = ask
         && !loop_says(peers, |reply| Ask::Offered { from, tasks, reply }).await?
@@ -146,6 +146,16 @@ async fn loop_says<T>(peers: &Peers, ask: impl FnOnce(oneshot::Sender<T>) -> Ask
     let stopping = || "the node is stopping".to_owned();
     peers.to_loop().send(Peer::Asks(Box::new(ask(reply)))).await.map_err(|_| stopping())?;
     answer.await.map_err(|_| stopping())
+}
+
+/// What another node is told of an order that was not carried out.
+fn why(error: &NodeError) -> String {
+    match error {
+        NodeError::Denied(Deny::StorageFull) => "the disk of its state folder is full: make room there".to_owned(),
+        NodeError::Denied(Deny::StorageFailed) => "the disk of its state folder failed to write".to_owned(),
+        NodeError::Denied(Deny::Backpressure) => "too much waits to be written to its disk: ask again".to_owned(),
+        other => other.to_string(),
+    }
 }
 
 #[cfg(test)]
