@@ -18,3 +18,20 @@ fn long_tasks_after_short_ones_do_not_wait_beside_an_idle_node() {
     world.calm();
     assert!(world.live_out(), "{:?}", world.failure);
 }
+
+/// An older job has the slots; the task of a younger one waits behind it in the warden's hands.
+#[test]
+fn what_waits_behind_another_jobs_tasks_comes_back_too() {
+    let mut world = World::new(Plan { slots_max: 2, ..Plan::quiet(2, 2) }, Story::default());
+    assert!(world.run_for_ms(2_500));
+    world.submit(0, plain_job(1, 300, 2));
+    while !world.is_done() {
+        assert!(world.run_for_ms(100), "{:?}", world.failure);
+    }
+    world.submit(0, plain_job(2, 2, 60_000));
+    world.submit(0, plain_job(3, 1, 60_000));
+    assert!(world.run_for_ms(3_000));
+    assert_eq!(world.nodes[1].agent.as_ref().unwrap().machine.running_slots(), 1);
+    world.calm();
+    assert!(world.live_out(), "{:?}", world.failure);
+}

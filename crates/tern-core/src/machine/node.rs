@@ -181,8 +181,8 @@ impl Machine {
         self.renew_incarnation();
         self.restart_if_failed(now, out);
         self.look_at_signs(now);
-        self.look_at_ahead(now, out);
         self.dispatch(now, out);
+        self.look_at_ahead(now, out);
         self.return_excess(now, out);
         self.answer_drains(out);
         self.offer(now, out);

@@ -52,7 +52,8 @@ impl Broker {
 
     /// Whether a machine of another zone might have what is needed. Of these machines nothing is known but where they stand.
     pub fn might_have(&self, needs: &Needs) -> bool {
-        self.zones.iter().any(|zone| needs.zone.is_empty() || is_in_zone(zone, &needs.zone))
+        // A node that is named is known.
+        needs.on.is_empty() && self.zones.iter().any(|zone| needs.zone.is_empty() || is_in_zone(zone, &needs.zone))
     }
 
     pub fn forget(&mut self, node: NodeId) {

@@ -126,6 +126,6 @@ impl Machine {
         let starts = here.started && here.warden && !here.full && !here.draining;
         // What only waits for something that this machine has not leaves its slots free.
         let waits = self.ready.iter().any(|key| self.has_room(*key));
-        if starts && !waits { here.open.saturating_sub(here.in_hand) } else { 0 }
+        if starts && !waits { self.free_slots() } else { 0 }
     }
 }

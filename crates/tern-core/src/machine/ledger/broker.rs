@@ -8,7 +8,7 @@ use crate::machine::node::Machine;
 use crate::machine::plant::Plant;
 use crate::promise::ledger::{Posting, Triad, Unposted};
 use crate::wire::Message;
-use crate::words::limits::{LEDGER_EPOCH, LEDGER_OPEN_MAX, POSTINGS_PER_FRAME};
+use crate::words::limits::{LEDGER_EPOCH, LEDGER_OPEN_MAX, LEDGER_TELL, POSTINGS_PER_FRAME};
 use crate::words::{GrantId, NodeId, Now};
 
 impl Machine {
@@ -58,6 +58,7 @@ impl Machine {
             return;
         }
         ledgers.answers_waiting += 1;
+        ledgers.entered_at = now.boot;
         let txs = ledgers.answers.entry(to).or_default();
         txs.push(tx);
         // What fills a message gains nothing by waiting.
@@ -66,7 +67,9 @@ impl Machine {
     }
 
     pub(super) fn answers_due(&self) -> Option<u64> {
-        self.ledgers.answers_due.map(|due| self.sooner(due, self.ledgers.answered_at))
+        // Where nothing more was settled for a while, the others wait for nothing else.
+        let quiet = self.ledgers.answered_at.map(|at| at.max(self.ledgers.entered_at) + LEDGER_TELL);
+        self.ledgers.answers_due.map(|due| quiet.map_or(due, |quiet| due.min(quiet)))
     }
 
     /// Says what is settled.

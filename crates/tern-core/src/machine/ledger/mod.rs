@@ -38,6 +38,8 @@ pub(super) struct Ledgers {
     /// When they are told next, and when some were told last.
     answers_due: Option<u64>,
     answered_at: Option<u64>,
+    /// When the last of them was settled.
+    entered_at: u64,
     /// When the book's epoch may close next.
     close_at: u64,
     /// Nodes that are balanced, and may broker.
@@ -88,6 +90,7 @@ impl Ledgers {
             answers_waiting: 0,
             answers_due: None,
             answered_at: None,
+            entered_at: 0,
             close_at: 0,
             balanced: BTreeSet::new(),
             totals: Totals::default(),

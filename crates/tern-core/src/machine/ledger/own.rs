@@ -134,7 +134,7 @@ impl Machine {
     }
 
     /// Where nothing is shared any more, nothing is won by waiting for more to tell.
-    pub(super) fn sooner(&self, due: u64, told_at: Option<u64>) -> u64 {
+    fn sooner(&self, due: u64, told_at: Option<u64>) -> u64 {
         let quiet_at = |at: u64| at.max(self.ledgers.shared_at) + LEDGER_TELL;
         told_at.filter(|_| !self.shares()).map_or(due, |at| due.min(quiet_at(at)))
     }

@@ -90,6 +90,11 @@ impl Machine {
         Some(strays.fold(left, |left, takes| left.without(takes, 1)))
     }
 
+    /// Slots in which nothing runs, and for which nothing was given ahead.
+    pub(in crate::machine) fn free_slots(&self) -> u32 {
+        self.exactly_left().map_or(self.here.open.saturating_sub(self.here.in_hand), |left| left.slots)
+    }
+
     /// What one task of the lane takes.
     pub(in crate::machine) fn takes(&self, key: LaneKey) -> Takes {
         if !self.heavy.contains(&key) {

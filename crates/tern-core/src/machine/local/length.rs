@@ -42,17 +42,16 @@ impl Machine {
 
     /// What was given to the warden ahead, waits there for longer than was to be expected, and could begin elsewhere, comes back.
     pub(in crate::machine) fn look_at_ahead(&mut self, now: Now, out: &mut Vec<Effect>) {
-        if self.here.in_hand <= self.here.open {
+        // While the owner uses the machine nothing is given ahead, and what was has been asked back.
+        if self.here.in_hand <= self.here.open || self.is_lowered() {
             self.here.full_since = None;
             self.here.stalls &= self.here.in_hand == self.here.open;
             return;
         }
-        let since = *self.here.full_since.get_or_insert(now.boot);
+        self.here.full_since.get_or_insert(now.boot);
         if self.next_look_ahead().is_none_or(|at| at > now.boot) {
             return;
         }
-        self.here.stalls = true;
-        let mut excess = self.here.in_hand - self.here.open;
         let leaves = |job: JobId| {
             let may = self.state.job(job).is_some_and(|known| known.spec.may_leave());
             may && self.trits_let(job, self.state.node())
@@ -62,17 +61,22 @@ impl Machine {
             LaneKey::Own(_) | LaneKey::Borrowed(_) => None,
         };
         let jobs: Vec<(JobId, TaskSet)> = self.lanes.iter().filter_map(own).collect();
+        if jobs.is_empty() {
+            self.here.full_since = Some(now.boot);
+        }
         for (job, tasks) in jobs {
-            let some = excess.min(tasks.len());
-            excess -= some;
-            if some > 0 {
-                self.decided(
-                    Did::Unstart { job, tasks: some },
-                    Reason::NoSlotFor(Span(now.boot.saturating_sub(since))),
-                );
-                // Of those that it has begun the warden gives none.
-                out.push(Effect::Revoke { job, tasks });
-            }
+            self.here.stalls = true;
+            // Which of them it has begun only the warden knows: of these it gives none.
+            out.push(Effect::Revoke { job, tasks });
+        }
+    }
+
+    /// The warden gave back what it had not begun.
+    pub(in crate::machine) fn note_put_back(&mut self, back: BTreeMap<JobId, u32>, now: Now) {
+        let Some(since) = self.here.full_since.filter(|_| self.here.stalls) else { return };
+        for (job, tasks) in back {
+            let waited = Span(now.boot.saturating_sub(since));
+            self.decided(Did::Unstart { job, tasks }, Reason::NoSlotFor(waited));
         }
     }
 

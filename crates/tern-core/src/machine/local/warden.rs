@@ -36,6 +36,7 @@ impl Machine {
     /// Attempts that were given back unstarted.
     pub(in crate::machine) fn revoked(&mut self, attempts: &[Attempt], now: Now, out: &mut Vec<Effect>) {
         self.end_strays(attempts);
+        let mut back: BTreeMap<JobId, u32> = BTreeMap::new();
         for attempt in attempts {
             let key = self.lane_of(attempt);
             let Some(lane) = self.lanes.get_mut(&key).filter(|lane| lane.in_hand > 0) else { continue };
@@ -43,8 +44,10 @@ impl Machine {
                 self.here.in_hand -= 1;
                 self.moving.had_not_begun(attempt.job, attempt.task);
                 self.requeue(key, [attempt.task].into_iter().collect());
+                *back.entry(attempt.job).or_default() += 1;
             }
         }
+        self.note_put_back(back, now);
         self.return_waiting(now, out);
         self.forget_ended_grants();
     }

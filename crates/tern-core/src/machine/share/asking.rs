@@ -60,9 +60,12 @@ impl Machine {
         let peer = |id: &NodeId| self.sharing.peers.get(id);
         let asked = self.sharing.asking.iter().filter_map(|id| peer(id)?.ask).map(|(_, tasks)| tasks).sum();
         let threshold = self.sharing.threshold;
+        // A task may take more than a slot: none is asked for that would wait beside it.
+        let left = self.exactly_left().map(|left| here.in_hand + left.slots);
+        let (slots, ahead) = left.map_or((here.open, ahead), |most| (here.open.min(most), ahead.min(most)));
         let more = self.prefetch();
         let peers = Vec::new();
-        let mut picture = steal::Picture { slots: here.open, ahead, in_hand, asked, more, threshold, peers };
+        let mut picture = steal::Picture { slots, ahead, in_hand, asked, more, threshold, peers };
         if picture.want() == 0 {
             return None;
         }

@@ -252,7 +252,7 @@ impl Machine {
         if !self.is_listened_to() || !self.here.started {
             return;
         }
-        let free = self.here.open.saturating_sub(self.here.in_hand);
+        let free = self.free_slots();
         // Counting all queues at every event would cost more than the events; whether one waits is known at once.
         let waits = self.ready.iter().any(|key| self.may_start(*key));
         let trits = (self.sharing.pulse.trit(), QueueTrit::of(u64::from(waits), free));

@@ -27,6 +27,8 @@ const BACK_MAX: Duration = Duration::from_secs(10);
 const BACK_AT_OPEN_MAX: Duration = Duration::from_secs(2);
 /// The same where the socket is gone as well: the agent ended in order.
 const ENDED_MAX: Duration = Duration::from_millis(500);
+/// The kind of refusal of an agent that a signal has stopped.
+const STOPPED: &str = "agent_stopped";
 const BACK_LOOK: Duration = Duration::from_millis(20);
 /// Times one call or stream goes on with an agent that died under it.
 pub(super) const REJOINS_MAX: u32 = 64;
@@ -210,8 +212,14 @@ pub(super) fn is_break(error: &DoorError) -> bool {
 async fn back(home: &Home, most: Duration) -> Result<Option<SendRequest<Full<Bytes>>>, DoorError> {
     let since = Instant::now();
     loop {
-        if let Some(connection) = connect(home).await? {
-            return Ok(Some(connection));
+        match connect(home).await {
+            Ok(Some(connection)) => return Ok(Some(connection)),
+            // Stopped for a moment, as by a shell that puts it into the background.
+            Err(DoorError::Unreachable { kind: STOPPED, .. }) if since.elapsed() < most => {
+                tokio::time::sleep(BACK_LOOK).await;
+                continue;
+            }
+            answer => drop(answer?),
         }
         let dead = is_own_socket(&home.control_socket()).is_ok_and(|dead| dead);
         if since.elapsed() >= if dead { most } else { ENDED_MAX } {
@@ -280,7 +288,7 @@ async fn connect(home: &Home) -> Result<Option<SendRequest<Full<Bytes>>>, DoorEr
         let message = format!(
             "the agent (process {pid}) is stopped by a signal and answers nobody. `kill -CONT {pid}` lets it go on; nothing was said to it"
         );
-        return Err(DoorError::Unreachable { kind: "agent_stopped", message });
+        return Err(DoorError::Unreachable { kind: STOPPED, message });
     }
     let (connection, driver) = handshake(TokioIo::new(stream)).await.map_err(|error| broken(&error))?;
     tokio::spawn(async move {

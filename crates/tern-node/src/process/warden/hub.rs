@@ -34,8 +34,6 @@ pub const QUEUE_BYTES_MAX: usize = 64 << 20;
 const COMMIT_BATCH: usize = 1000;
 /// How often a full disk is looked at again.
 const FULL_RETRY: Duration = Duration::from_millis(500);
-/// How often the disk is looked at while tasks run: what they lose on one that is full for less may go unseen.
-const FULL_LOOK: Duration = Duration::from_secs(1);
 
 /// What a grant says once for all its tasks.
 pub struct Head {
@@ -222,8 +220,7 @@ impl Hub {
                 return Duty::Stop;
             }
             let wait = if state.pending.is_empty() {
-                // It may be full for a while between the beginning and the end of a task.
-                if self.is_full() { Some(FULL_RETRY) } else { state.held().next().map(|_| FULL_LOOK) }
+                if self.is_full() { Some(FULL_RETRY) } else { None }
             } else {
                 let waited = mono().saturating_sub(state.pending_since);
                 if state.urgent() || waited >= COMMIT_INTERVAL.0 || state.pending.len() >= COMMIT_BATCH {

@@ -314,10 +314,10 @@ impl Worker {
         }
         let ranges = self.ranges(slot, &running.noted, &running.outputs);
         let exit = match running.stage {
-            Stage::Runs => self.verdict(&running, exit_of(status)),
+            Stage::Runs => self.verdict(&running, exit_of(status), ranges.0.len + ranges.1.len > 0),
             // Asked to end, it says that it left a checkpoint; whether it has one the agent knows.
             Stage::Asked(Exit::Cancelled) | Stage::Killed(Exit::Cancelled) if exit_of(status) == CHECKPOINT => {
-                match self.verdict(&running, CHECKPOINT) {
+                match self.verdict(&running, CHECKPOINT, true) {
                     CHECKPOINT => Exit::Checkpointed,
                     void => void,
                 }
@@ -334,13 +334,16 @@ impl Worker {
     }
 
     /// Whoever fails while the disk is full may have failed for that reason, and whoever succeeds may have lost what it wrote, all of it
-    /// even: neither counts. The look at the disk is a system call a task, beside those that starting one takes.
-    fn verdict(&self, running: &Running, exit: Exit) -> Exit {
+    /// even: neither counts. Where it was full for a while only, a silent success is believed: a task that fills the disk itself for a
+    /// moment would else run again for ever. The look at the disk is a system call a task, beside those that starting one takes.
+    fn verdict(&self, running: &Running, exit: Exit, wrote: bool) -> Exit {
         if commit::is_full(&self.hub.home) {
             // At once, or the next task would start into the same wall before the committer looks.
             self.hub.set_full(true);
         }
-        if self.hub.is_full() || self.hub.full_times() != running.full_times { Exit::Void } else { exit }
+        let silent = exit.is_success() && !wrote;
+        let was_full = self.hub.full_times() != running.full_times && !silent;
+        if self.hub.is_full() || was_full { Exit::Void } else { exit }
     }
 
     fn ranges(&mut self, slot: usize, noted: &Row, pair: &Pair) -> (Output, Output) {
